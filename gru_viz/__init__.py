@@ -1,0 +1,1 @@
+"""gru_viz: see the gates of a GRU, step by step, with proof."""

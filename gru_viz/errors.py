@@ -1,0 +1,42 @@
+"""The errors of gru_viz: one class per boundary, each message saying where, found, wanted, and what to do."""
+
+from __future__ import annotations
+
+__all__ = ["ConventionError", "DeviceError", "GruVizError", "SequenceError", "TraceError"]
+
+
+class GruVizError(Exception):
+    """Any error that gru_viz raises on purpose.
+
+    The parts are kept apart so that a page can lay them out and a script can test them.
+
+    Args:
+        where: the place, such as ``"sales.csv, row 14"``.
+        found: what was there.
+        wanted: what would have been right.
+        remedy: what the reader can do now.
+
+    Example:
+        >>> print(GruVizError("sales.csv, row 14", "5 cells", "3 cells, as in the header", "Remove the extra cells."))
+        sales.csv, row 14: found 5 cells; wanted 3 cells, as in the header. Remove the extra cells.
+    """
+
+    def __init__(self, where: str, found: str, wanted: str, remedy: str) -> None:
+        self.where, self.found, self.wanted, self.remedy = where, found, wanted, remedy
+        super().__init__(f"{where}: found {found}; wanted {wanted}. {remedy}")
+
+
+class SequenceError(GruVizError):
+    """The user's data cannot be read as sequences."""
+
+
+class ConventionError(GruVizError):
+    """A convention is unknown, or one cannot be expressed exactly in another."""
+
+
+class TraceError(GruVizError, AttributeError):
+    """A trace cannot be made as asked, or does not hold what was asked of it."""
+
+
+class DeviceError(GruVizError):
+    """The device asked for is not there."""
