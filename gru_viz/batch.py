@@ -1,0 +1,130 @@
+"""From what a caller passes to what a network runs on: sequences, initial states, a device; all of it checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence as AbstractSequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gru_viz.errors import DeviceError, TraceError
+from gru_viz.sequences import Scaling, Sequences
+from gru_viz.weights import Weights
+
+__all__ = ["Batch", "Input", "collect", "find_device", "initial_states"]
+
+Input = np.ndarray | Tensor | Sequences | AbstractSequence[np.ndarray]
+
+
+def find_device(name: str) -> torch.device:
+    """Find a device by name.
+
+    Raises:
+        DeviceError: it is not there, or recurrent layers are not traced on its kind.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DeviceError("device", repr(name), "'cpu', 'cuda' or 'cuda:k'", "Name one of these.") from None
+    if device.type not in ("cpu", "cuda"):
+        raise DeviceError("device", repr(name), "'cpu', 'cuda' or 'cuda:k'", "Recurrent layers are not traced there.")
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        found = f"{count} CUDA device{'s' * (count != 1)} on this machine"
+        raise DeviceError(f"device {name!r}", found, "that device", "Use device='cpu', or a machine with that GPU.")
+    return device
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sequences padded into (batch, time, features), with what is known about them."""
+
+    values: np.ndarray
+    lengths: tuple[int, ...]
+    names: tuple[str, ...]
+    features: tuple[str, ...]
+    time: tuple[tuple[str, ...] | None, ...]
+    scaling: Scaling | None
+    details: dict[str, str]
+
+
+def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> Batch:
+    """Pad sequences into one array, keeping their lengths, names and labels.
+
+    Raises:
+        TraceError: they are not what a network of so many features reads, or lengths do not fit.
+    """
+    scaling: Scaling | None = None
+    details: Mapping[str, str] = {}
+    time: tuple[tuple[str, ...] | None, ...]
+    if isinstance(x, Sequences):
+        items: list[np.ndarray] = [item.values for item in x]
+        named, names, time = x.features, tuple(item.name for item in x), tuple(item.time for item in x)
+        scaling, details = x.scaling, x.details
+    else:
+        items = list(_as_items(x))
+        names, time = tuple(f"sequence {i + 1}" for i in range(len(items))), (None,) * len(items)
+        named = tuple(f"x{i + 1}" for i in range(features))
+    if not items:
+        raise TraceError("x", "no sequence", "at least one", "Pass at least one sequence.")
+    for i, item in enumerate(items):
+        if item.ndim != 2 or item.shape[1] != features:
+            raise TraceError(
+                f"x, sequence {i + 1}",
+                f"shape {item.shape}",
+                f"(time, {features}), since the network reads {features} features",
+                "Choose as many columns, or a network of that size.",
+            )
+    own = tuple(len(item) for item in items)
+    kept = own if lengths is None else tuple(int(n) for n in lengths)
+    if len(kept) != len(own) or any(not 0 <= n <= most for n, most in zip(kept, own, strict=False)):
+        found = f"{list(kept)[:8]} for {len(own)} sequences of {list(own)[:8]} steps"
+        raise TraceError("lengths", found, "one for each sequence, from 0 to its steps", "Correct the lengths.")
+    values = np.zeros((len(items), max(own), features), np.result_type(*items))
+    for row, item, n in zip(values, items, kept, strict=True):
+        row[:n] = item[:n]
+    return Batch(values, kept, names, named, time, scaling, dict(details))
+
+
+def _as_items(x: np.ndarray | Tensor | AbstractSequence[np.ndarray]) -> Iterator[np.ndarray]:
+    def numeric(item: Any) -> np.ndarray:
+        array = item.detach().cpu().numpy() if isinstance(item, Tensor) else np.asarray(item)
+        if array.dtype.kind not in "fiub":
+            raise TraceError("x", f"dtype {array.dtype}", "numbers", "Pass arrays of numbers.")
+        return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
+
+    if isinstance(x, np.ndarray | Tensor):
+        whole = numeric(x)
+        if whole.ndim not in (2, 3):
+            raise TraceError("x", f"{whole.ndim} axes", "(batch, time, features) or (time, features)", "Reshape it.")
+        yield from whole if whole.ndim == 3 else whole[None]
+    else:
+        yield from (numeric(item) for item in x)
+
+
+def initial_states(
+    h0: Any, weights: Weights, batch: int, device: torch.device, dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """Bring h0, or (h0, c0), to (layers·directions, batch, hidden) each, by state name; zero where None.
+
+    Raises:
+        TraceError: the shape does not broadcast to that.
+    """
+    names = weights.convention.states
+    shape = (len(weights.layers) * len(weights.layers[0]), batch, weights.hidden)
+    given = (None,) * len(names) if h0 is None else tuple(h0) if len(names) > 1 else (h0,)
+    if len(given) != len(names):
+        raise TraceError("h0", f"{len(given)} states", "a pair (h0, c0), as for torch.nn.LSTM", "Pass both.")
+    states = {}
+    for name, state in zip(names, given, strict=True):
+        tensor = torch.zeros(()) if state is None else torch.as_tensor(state).detach()
+        try:
+            states[name] = tensor.to(device, dtype).broadcast_to(shape).contiguous()
+        except RuntimeError:
+            found = f"shape {tuple(tensor.shape)} for the {name} state"
+            wanted = f"{shape}: layers·directions, batch, units"
+            raise TraceError("h0", found, wanted, "Reshape it.") from None
+    return states

@@ -1,0 +1,298 @@
+"""Which GRU: every published variant by name, what it chose, and how it lays out its matrices.
+
+Two choices separate the variants, and they are of different nature.
+
+* What z = 1 means: the update gate *keeps* the old state or *takes* the new one. A relabelling.
+* Where the reset gate acts: *after* the recurrent product, r * (U h + c), or *before* it, U (r * h). Another model.
+
+Symbols: x input, h₋ previous hidden state, W input weights, U recurrent weights, b input bias, c recurrent bias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+from gru_viz.errors import ConventionError
+
+__all__ = ["CONVENTIONS", "Convention", "Matrix", "Piece", "Quantity", "convention"]
+
+Part = Literal["W", "U", "b", "c"]
+GRU_GATES = ("reset", "update", "candidate")
+LSTM_GATES = ("input", "forget", "cell_candidate", "output")
+RNN_GATES = ("hidden",)
+
+
+class Piece(NamedTuple):
+    """One gate's block inside a matrix: W (hidden, features), U (hidden, hidden), b or c (hidden,)."""
+
+    part: Part
+    gate: str
+    transposed: bool = False
+
+
+class Matrix(NamedTuple):
+    """A named array of a convention, as a grid of pieces; ``flat`` marks a vector instead of a two-axis array."""
+
+    name: str
+    grid: tuple[tuple[Piece, ...], ...]
+    flat: bool = False
+
+
+class Quantity(NamedTuple):
+    """What a trace holds at every step: its name and symbol, its range by meaning, and words for both ends."""
+
+    name: str
+    symbol: str
+    kind: Literal["gate", "state"]
+    low: float
+    high: float
+    meaning: str
+    low_means: str
+    high_means: str
+
+
+@dataclass(frozen=True)
+class Convention:
+    """A named variant of a recurrent cell.
+
+    Attributes:
+        name: the key in ``CONVENTIONS``.
+        title: what people call it.
+        cell: ``"gru"``, ``"lstm"`` or ``"rnn"``.
+        reset: where the reset gate acts, ``"after"`` or ``"before"`` the recurrent product; None without one.
+        update: what z = 1 does with the old state, ``"keeps"`` it or ``"takes"`` the new one; None without one.
+        biases: how many biases a gate has: 0, 1 or 2.
+        matrices: its arrays, in its own names and layout.
+        source: where the variant is defined.
+
+    Example:
+        >>> CONVENTIONS["chung_2014"].reset, CONVENTIONS["chung_2014"].update
+        ('before', 'takes')
+    """
+
+    name: str
+    title: str
+    cell: Literal["gru", "lstm", "rnn"]
+    reset: Literal["after", "before"] | None
+    update: Literal["keeps", "takes"] | None
+    biases: Literal[0, 1, 2]
+    matrices: tuple[Matrix, ...]
+    source: str
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The names of the blocks that have weights, in the order in which gru_viz stacks them (torch's)."""
+        return {"gru": GRU_GATES, "lstm": LSTM_GATES, "rnn": RNN_GATES}[self.cell]
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The names of what is carried from step to step."""
+        return ("hidden", "cell") if self.cell == "lstm" else ("hidden",)
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """What a trace of this variant holds, in reading order."""
+        if self.cell == "rnn":
+            return (_HIDDEN,)
+        if self.cell == "lstm":
+            return (
+                _gate("input", "i", "how much of the candidate is written", "writes nothing", "writes all of it"),
+                _gate("forget", "f", "how much of the old cell state stays", "forgets the old cell", "keeps it"),
+                _gate("output", "o", "how much of the cell state is shown", "hides the cell", "shows it"),
+                _state("cell_candidate", "g", "what this step would write"),
+                _state("cell", "c", "what the LSTM stores; it may leave the range −1 … 1"),
+                _HIDDEN,
+            )
+        old_new = ("takes the new", "keeps the old")
+        low, high = old_new if self.update == "keeps" else old_new[::-1]
+        return (
+            _gate("reset", "r", "how much of the old state the candidate sees", "hides the old state", "shows it all"),
+            _gate("update", "z", "whether the old state stays or the candidate replaces it", low, high),
+            _state("candidate", "n", "what this step would write"),
+            _HIDDEN,
+        )
+
+    def quantity(self, name: str) -> Quantity:
+        """Look a quantity up by name."""
+        return next(q for q in self.quantities if q.name == name)
+
+
+def _gate(name: str, symbol: str, meaning: str, low_means: str, high_means: str) -> Quantity:
+    return Quantity(name, symbol, "gate", 0.0, 1.0, meaning, low_means, high_means)
+
+
+def _state(name: str, symbol: str, meaning: str) -> Quantity:
+    return Quantity(name, symbol, "state", -1.0, 1.0, meaning, "negative", "positive")
+
+
+_HIDDEN = _state("hidden", "h", "what is remembered, and handed on")
+
+
+def _rows(name: str, part: Part, *gates: str) -> Matrix:
+    """Blocks one below the other: torch, ONNX."""
+    return Matrix(name, tuple((Piece(part, gate),) for gate in gates))
+
+
+def _columns(name: str, *rows: tuple[Part, tuple[str, ...]]) -> Matrix:
+    """Transposed blocks side by side, for x @ W: Keras, TensorFlow 1."""
+    return Matrix(name, tuple(tuple(Piece(part, gate, transposed=True) for gate in gates) for part, gates in rows))
+
+
+def _vector(name: str, *runs: tuple[Part, tuple[str, ...]]) -> Matrix:
+    """Biases end to end."""
+    return Matrix(name, (tuple(Piece(part, gate) for part, gates in runs for gate in gates),), flat=True)
+
+
+def _lettered(
+    prefixes: dict[str, Part], letters: Iterable[str], gates: tuple[str, ...], *, transposed: bool = False
+) -> tuple[Matrix, ...]:
+    """One array a gate and part, named prefix + letter: the articles."""
+    return tuple(
+        Matrix(prefix + letter, ((Piece(part, gate, transposed and part in "WU"),),), flat=part in "bc")
+        for prefix, part in prefixes.items()
+        for letter, gate in zip(letters, gates, strict=True)
+    )
+
+
+def _torch_like(*gates: str) -> tuple[Matrix, ...]:
+    return (
+        _rows("weight_ih", "W", *gates),
+        _rows("weight_hh", "U", *gates),
+        _vector("bias_ih", ("b", gates)),
+        _vector("bias_hh", ("c", gates)),
+    )
+
+
+_ZRN = ("update", "reset", "candidate")
+_ONNX = (_rows("W", "W", *_ZRN), _rows("R", "U", *_ZRN), _vector("B", ("b", _ZRN), ("c", _ZRN)))
+_KERAS_KERNELS = (_columns("kernel", ("W", _ZRN)), _columns("recurrent_kernel", ("U", _ZRN)))
+_PLAIN = _lettered({"W": "W", "U": "U"}, ("_z", "_r", ""), _ZRN)
+_D2L = _lettered({"W_x": "W", "W_h": "U", "b_": "b"}, "zrh", _ZRN, transposed=True)
+
+
+def _gru(
+    name: str,
+    title: str,
+    reset: Literal["after", "before"],
+    update: Literal["keeps", "takes"],
+    biases: Literal[0, 1, 2],
+    matrices: tuple[Matrix, ...],
+    source: str,
+) -> Convention:
+    return Convention(name, title, "gru", reset, update, biases, matrices, source)
+
+
+_ALL = (
+    _gru("torch", "torch.nn.GRU", "after", "keeps", 2, _torch_like(*GRU_GATES), "PyTorch, torch.nn.GRU and GRUCell"),
+    _gru(
+        "cudnn",
+        "cuDNN",
+        "after",
+        "keeps",
+        2,
+        _lettered({"W_": "W", "R_": "U", "b_W": "b", "b_R": "c"}, "rih", GRU_GATES),
+        "NVIDIA cuDNN, CUDNN_GRU; its update gate is called i",
+    ),
+    _gru(
+        "keras_reset_after",
+        "Keras, reset_after=True",
+        "after",
+        "keeps",
+        2,
+        (*_KERAS_KERNELS, _columns("bias", ("b", _ZRN), ("c", _ZRN))),
+        "Keras, layers.GRU with its default reset_after=True",
+    ),
+    _gru(
+        "keras_reset_before",
+        "Keras, reset_after=False",
+        "before",
+        "keeps",
+        1,
+        (*_KERAS_KERNELS, _vector("bias", ("b", _ZRN))),
+        "Keras, layers.GRU with reset_after=False",
+    ),
+    _gru("onnx", "ONNX, default", "before", "keeps", 2, _ONNX, "ONNX operator GRU, linear_before_reset=0"),
+    _gru(
+        "onnx_linear_before_reset",
+        "ONNX, linear_before_reset",
+        "after",
+        "keeps",
+        2,
+        _ONNX,
+        "ONNX operator GRU, linear_before_reset=1",
+    ),
+    _gru("cho_2014_v1", "Cho et al. 2014, v1", "after", "keeps", 0, _PLAIN, "Cho et al. 2014, arXiv 1406.1078 v1, v2"),
+    _gru("cho_2014_v3", "Cho et al. 2014, v3", "before", "keeps", 0, _PLAIN, "Cho et al. 2014, arXiv 1406.1078 v3"),
+    _gru("chung_2014", "Chung et al. 2014", "before", "takes", 0, _PLAIN, "Chung et al. 2014, arXiv 1412.3555"),
+    _gru(
+        "ai_summer",
+        "AI Summer",
+        "after",
+        "keeps",
+        2,
+        _lettered({"W_i": "W", "b_i": "b", "W_h": "U", "b_h": "c"}, "rzn", GRU_GATES),
+        "AI Summer, the article on GRU cells against LSTM cells",
+    ),
+    _gru(
+        "gentle_introduction",
+        "A Gentle Introduction",
+        "after",
+        "keeps",
+        0,
+        _PLAIN,
+        "A Gentle Introduction to GRU Networks, 2020",
+    ),
+    _gru(
+        "gru_simple",
+        "GRUSimple",
+        "before",
+        "takes",
+        0,
+        _lettered({"W": "W", "U": "U"}, "zrh", _ZRN),
+        "The GRUSimple PyTorch tutorial",
+    ),
+    _gru("d2l_equation", "D2L, the equation", "before", "keeps", 1, _D2L, "Dive into Deep Learning, the equations"),
+    _gru("d2l_code", "D2L, the early code", "after", "keeps", 1, _D2L, "Dive into Deep Learning, early edition's code"),
+    _gru(
+        "tf1",
+        "TensorFlow 1 GRUCell",
+        "before",
+        "keeps",
+        1,
+        (
+            _columns("gates/kernel", ("W", ("reset", "update")), ("U", ("reset", "update"))),
+            _vector("gates/bias", ("b", ("reset", "update"))),
+            _columns("candidate/kernel", ("W", ("candidate",)), ("U", ("candidate",))),
+            _vector("candidate/bias", ("b", ("candidate",))),
+        ),
+        "TensorFlow 1, GRUCell; its gate biases start at 1",
+    ),
+    Convention(
+        "torch_lstm", "torch.nn.LSTM", "lstm", None, None, 2, _torch_like(*LSTM_GATES), "PyTorch, torch.nn.LSTM"
+    ),
+    Convention("torch_rnn", "torch.nn.RNN, tanh", "rnn", None, None, 2, _torch_like(*RNN_GATES), "PyTorch, nn.RNN"),
+)
+
+CONVENTIONS = MappingProxyType({each.name: each for each in _ALL})
+"""Every convention by name, read-only."""
+
+
+def convention(name: str | Convention) -> Convention:
+    """Look a convention up by name.
+
+    Raises:
+        ConventionError: there is none of that name.
+
+    Example:
+        >>> convention("torch").title
+        'torch.nn.GRU'
+    """
+    if isinstance(name, Convention):
+        return name
+    if name not in CONVENTIONS:
+        known = ", ".join(CONVENTIONS)
+        raise ConventionError("convention", repr(name), f"one of {known}", "Choose one of these names.")
+    return CONVENTIONS[name]

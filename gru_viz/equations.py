@@ -1,0 +1,99 @@
+"""The recurrent cells, each written once, over any leading axes.
+
+A cell is two functions. *Gates* follow from the input and the previous hidden state; the new *state* follows from
+the gates and the previous state. Because neither loops over time, the same function serves one step and, given all
+previous states at once, every step.
+
+Symbols and shapes: x (…, features) input, h (…, hidden) previous hidden state, c (…, hidden) previous cell state,
+W (gates·hidden, features), U (gates·hidden, hidden), b and c (gates·hidden,), stacked in torch's order of gates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gru_viz.conventions import Convention
+
+__all__ = ["Parameters", "gates", "project", "state"]
+
+
+class Parameters(NamedTuple):
+    """One layer and direction of a cell as tensors: W, U and the two biases, gates stacked in torch's order."""
+
+    weight_input: Float[Tensor, "gates features"]
+    weight_recurrent: Float[Tensor, "gates hidden"]
+    bias_input: Float[Tensor, " gates"]
+    bias_recurrent: Float[Tensor, " gates"]
+
+
+def project(p: Parameters, x: Float[Tensor, "*axes features"]) -> Float[Tensor, "*axes gates"]:
+    """What the input contributes to every gate before its squashing: W x + b.
+
+    Example:
+        >>> p = Parameters(torch.eye(2), torch.zeros(2, 1), torch.ones(2), torch.zeros(2))
+        >>> project(p, torch.tensor([3.0, 4.0]))
+        tensor([4., 5.])
+    """
+    return torch.nn.functional.linear(x, p.weight_input, p.bias_input)
+
+
+def gates(
+    convention: Convention, p: Parameters, projected: Float[Tensor, "*axes gates"], h: Float[Tensor, "*axes hidden"]
+) -> dict[str, Float[Tensor, "*axes hidden"]]:
+    """Every gate and candidate of a cell, after its squashing, from W x + b and the previous hidden state.
+
+    Follows ``convention.reset``: after, n = tanh(Wx + b + r * (U h + c)); before, n = tanh(Wx + b + U (r * h) + c).
+    """
+    return {"gru": _gru_gates, "lstm": _lstm_gates, "rnn": _rnn_gates}[convention.cell](convention, p, projected, h)
+
+
+def state(
+    convention: Convention, gates: Mapping[str, Float[Tensor, "*axes hidden"]], *previous: Float[Tensor, "*axes hidden"]
+) -> dict[str, Float[Tensor, "*axes hidden"]]:
+    """The new state of a cell from its gates and its previous state: (h,), or (h, c) for an LSTM.
+
+    Follows ``convention.update``: keeps, h = (1 − z) * n + z * h₋; takes, h = (1 − z) * h₋ + z * n.
+    """
+    if convention.cell == "rnn":
+        return {"hidden": gates["hidden"]}
+    if convention.cell == "lstm":
+        cell = gates["forget"] * previous[1] + gates["input"] * gates["cell_candidate"]
+        return {"hidden": gates["output"] * torch.tanh(cell), "cell": cell}
+    z, n, h = gates["update"], gates["candidate"], previous[0]
+    return {"hidden": (1 - z) * n + z * h if convention.update == "keeps" else (1 - z) * h + z * n}
+
+
+def _gru_gates(convention: Convention, p: Parameters, projected: Tensor, h: Tensor) -> dict[str, Tensor]:
+    x_r, x_z, x_n = projected.chunk(3, -1)
+    if convention.reset == "after":
+        h_r, h_z, h_n = torch.nn.functional.linear(h, p.weight_recurrent, p.bias_recurrent).chunk(3, -1)
+        r = torch.sigmoid(x_r + h_r)
+        n = torch.tanh(x_n + r * h_n)
+    else:
+        size = h.shape[-1]
+        u_rz, u_n = p.weight_recurrent[: 2 * size], p.weight_recurrent[2 * size :]
+        c_rz, c_n = p.bias_recurrent[: 2 * size], p.bias_recurrent[2 * size :]
+        h_r, h_z = torch.nn.functional.linear(h, u_rz, c_rz).chunk(2, -1)
+        r = torch.sigmoid(x_r + h_r)
+        n = torch.tanh(x_n + torch.nn.functional.linear(r * h, u_n, c_n))
+    return {"reset": r, "update": torch.sigmoid(x_z + h_z), "candidate": n}
+
+
+def _lstm_gates(_: Convention, p: Parameters, projected: Tensor, h: Tensor) -> dict[str, Tensor]:
+    logits = projected + torch.nn.functional.linear(h, p.weight_recurrent, p.bias_recurrent)
+    i, f, g, o = logits.chunk(4, -1)
+    return {
+        "input": torch.sigmoid(i),
+        "forget": torch.sigmoid(f),
+        "cell_candidate": torch.tanh(g),
+        "output": torch.sigmoid(o),
+    }
+
+
+def _rnn_gates(_: Convention, p: Parameters, projected: Tensor, h: Tensor) -> dict[str, Tensor]:
+    return {"hidden": torch.tanh(projected + torch.nn.functional.linear(h, p.weight_recurrent, p.bias_recurrent))}

@@ -1,0 +1,97 @@
+"""How a convention's matrices are put together from blocks, one block per gate and part, and taken apart again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from gru_viz.conventions import Convention, Matrix, Piece
+from gru_viz.errors import ConventionError
+
+__all__ = ["Blocks", "assemble", "sizes", "take_apart"]
+
+Blocks = dict[tuple[str, str], np.ndarray]
+"""A cell's arrays by (part, gate): W (hidden, features), U (hidden, hidden), b and c (hidden,)."""
+
+
+def assemble(matrix: Matrix, blocks: Blocks) -> np.ndarray:
+    """Lay blocks out as ``matrix`` wants them."""
+
+    def oriented(piece: Piece) -> np.ndarray:
+        block = blocks[piece.part, piece.gate]
+        return block.T if piece.transposed else block
+
+    if matrix.flat:
+        return np.concatenate([oriented(piece) for piece in matrix.grid[0]])
+    return np.block([[np.atleast_2d(oriented(piece)) for piece in row] for row in matrix.grid])
+
+
+def take_apart(matrix: Matrix, array: np.ndarray, size: Mapping[str, int]) -> Blocks:
+    """Cut an array laid out as ``matrix`` into its blocks."""
+    blocks: Blocks = {}
+    array = array[None] if matrix.flat else array
+    top = 0
+    for row in matrix.grid:
+        height, left = _extent(row[0], matrix, size)[0], 0
+        for piece in row:
+            width = _extent(piece, matrix, size)[1]
+            block = array[top : top + height, left : left + width]
+            blocks[piece.part, piece.gate] = block[0] if piece.part in "bc" else block.T if piece.transposed else block
+            left += width
+        top += height
+    return blocks
+
+
+def _extent(piece: Piece, matrix: Matrix, size: Mapping[str, int]) -> tuple[int, int]:
+    """The rows and columns a piece takes up; ``size["W"]`` is the features, ``size["U"]`` the units."""
+    if piece.part in "bc":
+        return 1, size["U"]
+    extent = (size["U"], size[piece.part])
+    return extent[::-1] if piece.transposed else extent
+
+
+def _shape(matrix: Matrix, size: Mapping[str, int]) -> tuple[int, ...]:
+    rows = sum(_extent(row[0], matrix, size)[0] for row in matrix.grid)
+    columns = sum(_extent(piece, matrix, size)[1] for piece in matrix.grid[0])
+    return (columns,) if matrix.flat else (rows, columns)
+
+
+def sizes(kind: Convention, matrices: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Infer features ("W") and units ("U") from the shapes, and hold every array against them.
+
+    A shape is linear in both sizes, so its value at (0, 0), (1, 0) and (0, 1) gives the coefficients.
+
+    Raises:
+        ConventionError: a name is missing or unknown, or a shape fits none or another size than the rest.
+    """
+    expected = [matrix.name for matrix in kind.matrices]
+    if set(matrices) != set(expected):
+        raise ConventionError(
+            f"matrices of {kind.name}",
+            f"the names {', '.join(matrices) or 'none'}",
+            f"exactly {', '.join(expected)}",
+            "Rename or add the arrays that differ.",
+        )
+    size: dict[str, int] = {}
+    for wanted in ("U", "W"):
+        for matrix in kind.matrices:
+            zero, other, one = (
+                _shape(matrix, {"W": 0, "U": 0, **known})
+                for known in ({}, {"W" if wanted == "U" else "U": 1}, {wanted: 1})
+            )
+            for axis, length in enumerate(matrices[matrix.name].shape[: len(zero)]):
+                slope, stray = one[axis] - zero[axis], other[axis] - zero[axis]
+                if wanted in size or not slope or (stray and "U" not in size):
+                    continue
+                size[wanted] = (length - zero[axis] - stray * size.get("U", 0)) // slope
+    for matrix in kind.matrices:
+        found, want = matrices[matrix.name].shape, _shape(matrix, size)
+        if found != want or min(size.values()) < 1:
+            raise ConventionError(
+                f"{kind.name}, {matrix.name}",
+                f"shape {found}",
+                f"shape {want} for {size['W']} features and {size['U']} units",
+                "Check the array's layout against the convention.",
+            )
+    return size

@@ -1,0 +1,239 @@
+"""Trace: every gate and state of a recurrent network, at every layer, direction, sequence and step, with proof.
+
+``trace`` runs the network in one of two ways. *Torch* lets the framework's fused layer produce every hidden state,
+shifts them by one step to get every previous state, and evaluates the equations once over all steps. *Scratch*
+walks the same equations step by step, and serves every variant. Either way the result is held against an
+independent witness, and the largest absolute difference is the trace's proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence as AbstractSequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gru_viz.batch import Input, collect, find_device, initial_states
+from gru_viz.conventions import Convention
+from gru_viz.errors import TraceError
+from gru_viz.running import DirectionRun, Runner, choose_backend, full_precision
+from gru_viz.sequences import Scaling
+from gru_viz.weights import CellWeights, Weights
+
+__all__ = ["DirectionTrace", "LayerTrace", "Trace", "trace"]
+
+PROOF_BOUND = {"float32": 1e-5, "float64": 1e-12}
+"""The largest proof that still counts as proven, by dtype."""
+
+Backend = Literal["auto", "scratch", "torch"]
+
+
+@dataclass(frozen=True)
+class DirectionTrace:
+    """What one layer did while reading in one direction; each quantity is also an attribute.
+
+    Attributes:
+        cell: the weights that ran.
+        quantities: name → (batch, time, hidden), in the order of time whatever the direction; NaN past an end.
+        inputs: (batch, time, features) what the layer read.
+        initial: state name → (batch, hidden) the state before the first step that was read.
+        backward: whether it read from the last step to the first.
+    """
+
+    cell: CellWeights
+    quantities: Mapping[str, np.ndarray]
+    inputs: np.ndarray
+    initial: Mapping[str, np.ndarray]
+    lengths: tuple[int, ...]
+    backward: bool = False
+
+    @property
+    def convention(self) -> Convention:
+        """The variant that ran."""
+        return self.cell.convention
+
+    def previous(self, state: str = "hidden") -> np.ndarray:
+        """The state before each step, (batch, time, hidden): a shift, from the side the layer reads from."""
+        shifted = np.full_like(self.quantities[state], np.nan)
+        for i, n in enumerate(self.lengths):
+            values = self.quantities[state][i, :n]
+            if self.backward:
+                shifted[i, :n] = np.concatenate([values, self.initial[state][i][None]])[1:]
+            else:
+                shifted[i, :n] = np.concatenate([self.initial[state][i][None], values])[:-1]
+        return shifted
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        quantities: Mapping[str, np.ndarray] = self.__dict__.get("quantities", {})
+        if name in quantities:
+            return quantities[name]
+        raise _no_quantity(name, quantities)
+
+
+@dataclass(frozen=True)
+class LayerTrace:
+    """One layer: ``forward``, and ``backward`` where the network reads in both directions."""
+
+    forward: DirectionTrace
+    backward: DirectionTrace | None = None
+
+    @property
+    def directions(self) -> tuple[DirectionTrace, ...]:
+        """Forward, then backward if there is one."""
+        return (self.forward,) if self.backward is None else (self.forward, self.backward)
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        if "forward" not in self.__dict__ or name.startswith("__"):
+            raise AttributeError(name)
+        if self.backward is not None and name in self.forward.quantities:
+            raise TraceError(name, "two directions", "one", f"Use .forward.{name} or .backward.{name}.")
+        return getattr(self.forward, name)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Every gate and state of a run; immutable, and causal: the trace of a prefix is the prefix of the trace.
+
+    A network of one layer and direction gives its quantities as attributes, (batch, time, hidden), NaN past the end
+    of a sequence: ``trace.update``, ``trace.reset``, ``trace.candidate``, ``trace.hidden``.
+
+    Attributes:
+        layers: one ``LayerTrace`` each.
+        weights: the network.
+        lengths: steps of each sequence.
+        names: what each sequence is called.
+        features: what each input feature is called.
+        time: for each sequence its step labels, or None.
+        scaling: how the inputs were scaled, or None where that is not known.
+        backend: ``"torch"`` or ``"scratch"``, the one that ran.
+        device: where it ran, such as ``"cpu"`` or ``"cuda:0"``.
+        proof: max |h rebuilt from the shown gates − h of the witness|.
+        witness: what the gates were held against, in words.
+    """
+
+    layers: tuple[LayerTrace, ...]
+    weights: Weights
+    lengths: tuple[int, ...]
+    names: tuple[str, ...]
+    features: tuple[str, ...]
+    time: tuple[tuple[str, ...] | None, ...]
+    scaling: Scaling | None
+    backend: str
+    device: str
+    proof: float
+    witness: str
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> np.ndarray:
+        """(batch, time, features) what the first layer read; NaN past the end of a sequence."""
+        return self.layers[0].forward.inputs
+
+    @property
+    def convention(self) -> Convention:
+        """The variant that ran."""
+        return self.weights.convention
+
+    @property
+    def dtype(self) -> str:
+        """The floating-point type it ran in."""
+        return str(self.inputs.dtype)
+
+    @property
+    def proven(self) -> bool:
+        """Whether the proof is within rounding: 1e-5 in float32, 1e-12 in float64."""
+        return self.proof <= PROOF_BOUND[self.dtype]
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        if "layers" not in self.__dict__ or name.startswith("__"):
+            raise AttributeError(name)
+        if len(self.layers) > 1 and name in self.layers[0].forward.quantities:
+            raise TraceError(name, f"{len(self.layers)} layers", "one", f"Use trace.layers[k].{name}.")
+        return getattr(self.layers[0], name)
+
+
+def trace(
+    model: Weights | torch.nn.Module,
+    x: Input,
+    h0: Any = None,
+    lengths: AbstractSequence[int] | None = None,
+    backend: Backend = "auto",
+    device: str = "cpu",
+) -> Trace:
+    """Run a GRU, LSTM or tanh RNN over sequences and keep every gate and state.
+
+    Args:
+        model: ``Weights``, or a ``torch.nn.GRU``, ``LSTM`` or ``RNN`` (its ``batch_first`` plays no part here;
+            dropout is off).
+        x: (batch, time, features), (time, features), a list of (time, features) of unequal length, or ``Sequences``.
+        h0: the initial state, zero if None: (layers·directions, batch, hidden) as in torch, or anything that
+            broadcasts to it; for an LSTM a pair (h0, c0).
+        lengths: steps of each sequence, where ``x`` is padded.
+        backend: ``"torch"`` (fused, where torch has the variant), ``"scratch"`` (every variant), or ``"auto"``.
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:k"``.
+
+    Runs in the dtype of the weights: float64, or else float32.
+
+    Raises:
+        TraceError: the shapes do not fit, or torch has not the variant asked of it.
+        DeviceError: the device is absent; there is no silent fall-back.
+
+    Example:
+        >>> gru = torch.nn.GRU(3, 4)
+        >>> t = trace(gru, np.zeros((5, 3), np.float32))
+        >>> t.update.shape, t.proven, t.witness
+        ((1, 5, 4), True, 'torch.nn.GRU')
+    """
+    weights = model if isinstance(model, Weights) else Weights.from_module(model)  # type: ignore[arg-type]
+    place, dtype = find_device(device), torch.float64 if weights.dtype == np.float64 else torch.float32
+    batch = collect(x, lengths, weights.features)
+    runner = Runner(weights, choose_backend(backend, weights), place, dtype)
+    with torch.inference_mode(), full_precision(place):
+        values = torch.as_tensor(batch.values).to(place, dtype)
+        initial = initial_states(h0, weights, len(batch.values), place, dtype)
+        layers, proof = runner.run(values, batch.lengths, initial)
+    return Trace(
+        layers=tuple(
+            LayerTrace(*(_freeze(run, batch.lengths, backward=bool(d)) for d, run in enumerate(layer)))
+            for layer in layers
+        ),
+        weights=weights,
+        lengths=batch.lengths,
+        names=batch.names,
+        features=batch.features,
+        time=batch.time,
+        scaling=batch.scaling,
+        backend=runner.backend,
+        device=str(values.device),
+        proof=proof,
+        witness=runner.witness,
+        details=MappingProxyType(batch.details),
+    )
+
+
+def _freeze(run: DirectionRun, lengths: tuple[int, ...], backward: bool) -> DirectionTrace:
+    """Bring a run to read-only numpy arrays, with NaN past the end of each sequence."""
+
+    def frozen(tensor: Tensor, ends: bool = True) -> np.ndarray:
+        array = tensor.cpu().numpy().copy()
+        for i, n in enumerate(lengths if ends else ()):
+            array[i, n:] = np.nan
+        array.flags.writeable = False
+        return array
+
+    return DirectionTrace(
+        cell=run.cell,
+        quantities=MappingProxyType({name: frozen(q) for name, q in run.quantities.items()}),
+        inputs=frozen(run.inputs),
+        initial=MappingProxyType({name: frozen(s, ends=False) for name, s in run.initial.items()}),
+        lengths=lengths,
+        backward=backward,
+    )
+
+
+def _no_quantity(name: str, known: Mapping[str, np.ndarray]) -> TraceError:
+    return TraceError(f"trace.{name}", "no such quantity", f"one of {', '.join(known)}", "Use one of these names.")

@@ -1,0 +1,318 @@
+"""Weights: frozen, named matrices in a convention's own names and layout, one set per layer and direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+import torch
+
+from gru_viz.conventions import Convention, convention as lookup
+from gru_viz.equations import Parameters
+from gru_viz.errors import ConventionError
+from gru_viz.layout import Blocks, assemble, sizes, take_apart
+
+__all__ = ["TORCH_CELL", "CellWeights", "Weights", "convert"]
+
+TORCH_CELL = {"gru": "torch", "lstm": "torch_lstm", "rnn": "torch_rnn"}
+TORCH_MODULE = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "rnn": torch.nn.RNN}
+
+
+@dataclass(frozen=True)
+class CellWeights:
+    """The matrices of one layer and direction.
+
+    Attributes:
+        convention: the variant whose names and layout the matrices have.
+        matrices: name → read-only array.
+    """
+
+    convention: Convention
+    matrices: Mapping[str, np.ndarray]
+
+    def __post_init__(self) -> None:
+        arrays = {}
+        for name, array in self.matrices.items():
+            arrays[name] = np.array(array)
+            arrays[name].flags.writeable = False
+        object.__setattr__(self, "matrices", MappingProxyType(arrays))
+        self.blocks()
+
+    @property
+    def features(self) -> int:
+        """How many numbers it reads at each step."""
+        return sizes(self.convention, self.matrices)["W"]
+
+    @property
+    def hidden(self) -> int:
+        """How many units it has."""
+        return sizes(self.convention, self.matrices)["U"]
+
+    def blocks(self) -> Blocks:
+        """Take the matrices apart into one array per part and gate; biases that the convention has not are zero."""
+        size = sizes(self.convention, self.matrices)
+        hidden, dtype = size["U"], next(iter(self.matrices.values())).dtype
+        blocks: Blocks = {(part, gate): np.zeros(hidden, dtype) for part in "bc" for gate in self.convention.gates}
+        for matrix in self.convention.matrices:
+            blocks |= take_apart(matrix, self.matrices[matrix.name], size)
+        return blocks
+
+    def parameters(self, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> Parameters:
+        """The same numbers as the tensors that ``equations`` takes, gates stacked in torch's order."""
+        blocks, order = self.blocks(), self.convention.gates
+        return Parameters(
+            *(
+                torch.from_numpy(np.concatenate([blocks[part, gate] for gate in order])).to(device, dtype)
+                for part in "WUbc"
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Weights:
+    """All the matrices of a recurrent network.
+
+    Attributes:
+        layers: for each layer its directions: forward, or forward and backward.
+        origin: where the numbers come from, in words for a person, such as ``"random, seed 0"``.
+
+    Example:
+        >>> w = Weights.from_module(torch.nn.GRU(3, 4, num_layers=2))
+        >>> w.features, w.hidden, len(w.layers), w.parameters
+        (3, 4, 2, 228)
+    """
+
+    layers: tuple[tuple[CellWeights, ...], ...]
+    origin: str = field(default="given", compare=False)
+
+    @classmethod
+    def from_matrices(
+        cls,
+        convention: str | Convention,
+        layers: Mapping[str, np.ndarray] | Sequence[Mapping[str, np.ndarray] | Sequence[Mapping[str, np.ndarray]]],
+        origin: str = "given",
+    ) -> Weights:
+        """Wrap arrays that already have the convention's names and layout.
+
+        Args:
+            convention: a name in ``CONVENTIONS``.
+            layers: a dict of arrays; or, for several layers, a list with for each layer a dict, or (forward, backward).
+            origin: where the numbers come from.
+
+        Raises:
+            ConventionError: a name is missing or unknown, or the shapes disagree.
+
+        Example:
+            >>> zeros = {name: np.zeros((4, 3 if name[0] == "W" else 4)) for name in ("Wz Wr Wh Uz Ur Uh".split())}
+            >>> Weights.from_matrices("gru_simple", zeros).hidden
+            4
+        """
+        kind = lookup(convention)
+        listed = [layers] if isinstance(layers, Mapping) else list(layers)
+        pairs = [[layer] if isinstance(layer, Mapping) else list(layer) for layer in listed]
+        weights = cls(tuple(tuple(CellWeights(kind, cell) for cell in layer) for layer in pairs), origin)
+        weights._check_stack()
+        return weights
+
+    @classmethod
+    def from_module(cls, module: torch.nn.GRU | torch.nn.LSTM | torch.nn.RNN, origin: str = "") -> Weights:
+        """Copy the weights of a torch module, every layer and direction; a module without biases gets zeros.
+
+        Raises:
+            ConventionError: it is no GRU, LSTM or tanh RNN, or it has projections, which change the equations.
+        """
+        kind = next((name for name, known in TORCH_MODULE.items() if isinstance(module, known)), None)
+        where = type(module).__name__
+        if kind is None:
+            raise ConventionError(where, "this module", "an nn.GRU, nn.LSTM or nn.RNN", "Pass the recurrent module.")
+        if getattr(module, "nonlinearity", "tanh") != "tanh":
+            raise ConventionError(
+                where, f"nonlinearity={module.nonlinearity!r}", "'tanh'", "Only the tanh RNN is known."
+            )
+        if getattr(module, "proj_size", 0):
+            raise ConventionError(where, f"proj_size={module.proj_size}", "0", "Projections are not supported.")
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        directions = ("", "_reverse") if module.bidirectional else ("",)
+        zero = torch.zeros_like(next(module.parameters())[:, 0])
+        layers = [
+            [{n: getattr(module, f"{n}_l{k}{d}", zero).detach().cpu().numpy() for n in names} for d in directions]
+            for k in range(module.num_layers)
+        ]
+        return cls.from_matrices(TORCH_CELL[kind], layers, origin or f"torch.nn.{type(module).__name__}")
+
+    def to_module(self) -> torch.nn.GRU | torch.nn.LSTM | torch.nn.RNN:
+        """Build the torch module with exactly these weights, batch_first, in eval mode.
+
+        Raises:
+            ConventionError: torch has no such variant (reset before).
+        """
+        torch_like = convert(self, to=TORCH_CELL[self.convention.cell])
+        dtype = getattr(torch, str(self.dtype))
+        module = TORCH_MODULE[self.convention.cell](
+            self.features,
+            self.hidden,
+            num_layers=len(self.layers),
+            bidirectional=self.bidirectional,
+            batch_first=True,
+            dtype=dtype,
+        )
+        with torch.no_grad():
+            for k, layer in enumerate(torch_like.layers):
+                for cell, suffix in zip(layer, ("", "_reverse"), strict=False):
+                    for name, array in cell.matrices.items():
+                        getattr(module, f"{name}_l{k}{suffix}").copy_(torch.tensor(array))
+        return module.eval()
+
+    @property
+    def convention(self) -> Convention:
+        """The variant that all layers share."""
+        return self.layers[0][0].convention
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether each layer reads in both directions."""
+        return len(self.layers[0]) == 2
+
+    @property
+    def features(self) -> int:
+        """How many numbers the first layer reads at each step."""
+        return self.layers[0][0].features
+
+    @property
+    def hidden(self) -> int:
+        """How many units a layer has, per direction."""
+        return self.layers[0][0].hidden
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The floating-point type of the matrices."""
+        return next(iter(self.matrices_of(0).values())).dtype
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learnt."""
+        return sum(array.size for layer in self.layers for cell in layer for array in cell.matrices.values())
+
+    @property
+    def matrices(self) -> Mapping[str, np.ndarray]:
+        """The arrays of a network of one layer and one direction, by the convention's own names.
+
+        Raises:
+            ConventionError: there is more than one layer or direction; use ``layers[k][d].matrices``.
+        """
+        if len(self.layers) > 1 or self.bidirectional:
+            found = f"{len(self.layers)} layers, {len(self.layers[0])} directions"
+            raise ConventionError("Weights.matrices", found, "one of each", "Use weights.layers[k][d].matrices.")
+        return self.matrices_of(0)
+
+    def matrices_of(self, layer: int, direction: Literal[0, 1] = 0) -> Mapping[str, np.ndarray]:
+        """The arrays of one layer and direction (0 forward, 1 backward)."""
+        return self.layers[layer][direction].matrices
+
+    def read_as(self, name: str | Convention) -> Weights:
+        """The same U, W and biases put into another variant, whether or not the model stays the same.
+
+        What is a mere relabelling is converted, so that only a real difference shows: the gates of z-takes variants
+        are negated, biases that can be summed are summed. Where the reset acts is simply read the other way, and
+        biases that the other variant has not are dropped.
+        """
+        return self._map_cells(lambda cell: _put_together(lookup(name), _relabel(cell, lookup(name)), lossy=True))
+
+    def _map_cells(self, change: Callable[[CellWeights], CellWeights]) -> Weights:
+        return replace(self, layers=tuple(tuple(change(cell) for cell in layer) for layer in self.layers))
+
+    def _check_stack(self) -> None:
+        directions, hidden = len(self.layers[0]), self.hidden
+        for k, layer in enumerate(self.layers):
+            reads = self.features if k == 0 else directions * hidden
+            for cell in layer:
+                found = (len(layer), cell.features, cell.hidden)
+                if found != (directions, reads, hidden):
+                    raise ConventionError(
+                        f"layer {k}",
+                        "{} directions, {} features, {} units".format(*found),
+                        f"{directions} directions, {reads} features, {hidden} units, as the layer below hands up",
+                        "Check the order and the shapes of the layers.",
+                    )
+
+
+def convert(weights: Weights, to: str | Convention) -> Weights:
+    """Express weights exactly in another convention: the same model, other names, layout and labels.
+
+    Where z = 1 takes the new, the update gate's weights are negated. Two biases are summed where one is enough.
+
+    Raises:
+        ConventionError: no exact conversion exists, with the reason: the reset acts elsewhere (unless U of the
+            candidate is diagonal, where both placements agree), a bias has no place, or it is another cell.
+
+    Example:
+        >>> w = Weights.from_module(torch.nn.GRU(2, 3))
+        >>> sorted(convert(w, to="keras_reset_after").matrices)
+        ['bias', 'kernel', 'recurrent_kernel']
+    """
+    target = lookup(to)
+    source = weights.convention
+    if source.cell != target.cell:
+        raise ConventionError(
+            f"convert {source.name} to {target.name}",
+            f"a {source.cell.upper()}",
+            f"a {target.cell.upper()}",
+            "A cell of one kind has no equivalent of another.",
+        )
+    return weights._map_cells(lambda cell: _put_together(target, _move_reset(cell, target)))
+
+
+def _relabel(cell: CellWeights, target: Convention) -> Blocks:
+    """The cell's blocks with the update gate meaning what the target means by it."""
+    blocks = cell.blocks()
+    if cell.convention.update != target.update:
+        for part in "WUbc":
+            blocks[part, "update"] = -blocks[part, "update"]
+    return blocks
+
+
+def _move_reset(cell: CellWeights, target: Convention) -> Blocks:
+    """The relabelled blocks, once the reset acts at the same place in both or provably makes no difference."""
+    blocks, source = _relabel(cell, target), cell.convention
+    if source.reset == target.reset:
+        return blocks
+    where = f"convert {source.name} to {target.name}"
+    u = blocks["U", "candidate"]
+    if np.any(u[~np.eye(len(u), dtype=bool)]):
+        acts = {"after": "after the recurrent product, r * (U h + c)", "before": "before it, U (r * h)"}
+        raise ConventionError(
+            where,
+            f"a reset gate that acts {acts[source.reset or 'after']}",
+            f"one that acts {acts[target.reset or 'after']}",
+            "These are different models and no exact conversion exists; train again, or compare them with read_as.",
+        )
+    if source.reset == "after" and np.any(blocks["c", "candidate"]):
+        raise ConventionError(
+            where,
+            "a recurrent candidate bias, which the reset gate multiplies",
+            "none, since a reset before the product does not reach it",
+            "No exact conversion exists.",
+        )
+    return blocks
+
+
+def _put_together(target: Convention, blocks: Blocks, *, lossy: bool = False) -> CellWeights:
+    """Lay blocks out as the target does, summing biases where one is enough and refusing those without a place."""
+    room = {piece[:2] for matrix in target.matrices for row in matrix.grid for piece in row}
+    for gate in target.gates:
+        summable = target.cell != "gru" or gate != "candidate" or target.reset == "before"
+        if ("c", gate) not in room and summable:
+            blocks["b", gate] = blocks["b", gate] + blocks["c", gate]
+            blocks["c", gate] = np.zeros_like(blocks["c", gate])
+        for part, name in (("b", "input"), ("c", "recurrent")):
+            if (part, gate) not in room and np.any(blocks[part, gate]) and not lossy:
+                raise ConventionError(
+                    f"convert to {target.name}",
+                    f"a {name} bias of the {gate} that is not zero",
+                    "zero, since this convention has no place for it",
+                    "Choose a convention with as many biases.",
+                )
+    return CellWeights(target, {matrix.name: assemble(matrix, blocks) for matrix in target.matrices})
