@@ -99,18 +99,18 @@ class Convention:
             return (_HIDDEN,)
         if self.cell == "lstm":
             return (
-                _gate("input", "i", "how much of the candidate is written", "writes nothing", "writes all of it"),
-                _gate("forget", "f", "how much of the old cell state stays", "forgets the old cell", "keeps it"),
-                _gate("output", "o", "how much of the cell state is shown", "hides the cell", "shows it"),
+                _gate("input", "i", "is the candidate written?", "writes nothing", "writes it"),
+                _gate("forget", "f", "does the old cell state stay?", "forgets it", "keeps it"),
+                _gate("output", "o", "is the cell state shown?", "hides it", "shows it"),
                 _state("cell_candidate", "g", "what this step would write"),
-                _state("cell", "c", "what the LSTM stores; it may leave the range −1 … 1"),
+                _state("cell", "c", "what is stored"),
                 _HIDDEN,
             )
         old_new = ("takes the new", "keeps the old")
         low, high = old_new if self.update == "keeps" else old_new[::-1]
         return (
-            _gate("reset", "r", "how much of the old state the candidate sees", "hides the old state", "shows it all"),
-            _gate("update", "z", "whether the old state stays or the candidate replaces it", low, high),
+            _gate("reset", "r", "what the candidate sees of the old state", "hides it", "shows it"),
+            _gate("update", "z", "keep the old state, or take the new?", low, high),
             _state("candidate", "n", "what this step would write"),
             _HIDDEN,
         )
@@ -128,7 +128,7 @@ def _state(name: str, symbol: str, meaning: str) -> Quantity:
     return Quantity(name, symbol, "state", -1.0, 1.0, meaning, "negative", "positive")
 
 
-_HIDDEN = _state("hidden", "h", "what is remembered, and handed on")
+_HIDDEN = _state("hidden", "h", "what is remembered")
 
 
 def _rows(name: str, part: Part, *gates: str) -> Matrix:

@@ -1,0 +1,142 @@
+"""The formula of a variant with the numbers of a unit in it, generated from the convention that ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from gru_viz.conventions import Convention
+from gru_viz.trace import DirectionTrace
+
+__all__ = ["Formula", "Line", "Term", "work_out"]
+
+
+class Term(NamedTuple):
+    """A number in a formula: the series it is taken from, its symbol, and whether it is added to what precedes it."""
+
+    series: str
+    symbol: str
+    added: bool = False
+
+
+class Line(NamedTuple):
+    """One equation: the quantity on the left, and the tokens on the right, literal text or terms."""
+
+    quantity: str
+    symbol: str
+    tokens: tuple[str | Term, ...]
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Every equation of a cell for one unit, and for each term its value at every step.
+
+    Attributes:
+        lines: the equations, in the order in which they are evaluated.
+        series: term → (time,) float64. A quantity's own name holds what the trace recorded.
+    """
+
+    lines: tuple[Line, ...]
+    series: Mapping[str, np.ndarray]
+
+    def text(self, step: int) -> str:
+        """The equations at a step, symbols and numbers, a line each.
+
+        Example:
+            >>> import torch, gru_viz
+            >>> gru = torch.nn.GRU(1, 1)
+            >>> for p in gru.parameters(): _ = p.data.fill_(0.5)
+            >>> t = gru_viz.trace(gru, np.ones((1, 1), np.float32))
+            >>> print(work_out(t.layers[0].forward, unit=0).text(0).splitlines()[1])
+            z = σ(W_z x + U_z h₋ + b_z) = σ(0.500 + 0.000 + 1.000) = 0.818
+        """
+
+        def number(term: Term) -> str:
+            value = self.series[term.series][step]
+            if term.added:
+                return f" {'−' if value < 0 else '+'} {abs(value):.3f}"
+            return f"{value:.3f}".replace("-", "−")
+
+        def symbol(term: Term) -> str:
+            return f" + {term.symbol}" if term.added else term.symbol
+
+        rows = []
+        for line in self.lines:
+            symbols = "".join(token if isinstance(token, str) else symbol(token) for token in line.tokens)
+            numbers = "".join(token if isinstance(token, str) else number(token) for token in line.tokens)
+            rows.append(f"{line.symbol} = {symbols} = {numbers} = {number(Term(line.quantity, ''))}")
+        return "\n".join(rows)
+
+
+def work_out(trace: DirectionTrace, unit: int, sequence: int = 0) -> Formula:
+    """Take one unit's equations apart into their terms, over all steps of a sequence.
+
+    Example:
+        >>> import torch, gru_viz
+        >>> t = gru_viz.trace(torch.nn.GRU(2, 3), np.ones((4, 2), np.float32))
+        >>> f = work_out(t.layers[0].forward, unit=1)
+        >>> [line.symbol for line in f.lines], f.series["update"].shape
+        (['r', 'z', 'n', 'h'], (4,))
+    """
+    convention, steps = trace.convention, slice(0, trace.lengths[sequence])
+    blocks = {key: block.astype(np.float64) for key, block in trace.cell.blocks().items()}
+    x = trace.inputs[sequence, steps].astype(np.float64)
+    h = trace.previous("hidden")[sequence, steps].astype(np.float64)
+    series = {name: q[sequence, steps, unit].astype(np.float64) for name, q in trace.quantities.items()}
+    for name in convention.states:
+        series[f"previous.{name}"] = trace.previous(name)[sequence, steps, unit].astype(np.float64)
+    for gate in convention.gates:
+        seen = h
+        if gate == "candidate" and convention.reset == "before":
+            seen = trace.reset[sequence, steps].astype(np.float64) * h
+        series[f"{gate}.input"] = x @ blocks["W", gate][unit]
+        series[f"{gate}.recurrent"] = seen @ blocks["U", gate][unit]
+        b, c = blocks["b", gate][unit], blocks["c", gate][unit]
+        series[f"{gate}.bias"] = np.full(len(x), b if _bias_inside_reset(convention, gate) else b + c)
+        series[f"{gate}.recurrent_bias"] = np.full(len(x), c)
+    return Formula(_lines(convention), series)
+
+
+def _bias_inside_reset(convention: Convention, gate: str) -> bool:
+    return gate == "candidate" and convention.reset == "after" and convention.biases == 2
+
+
+def _lines(convention: Convention) -> tuple[Line, ...]:
+    def symbol(gate: str) -> str:
+        return "h" if convention.cell == "rnn" else convention.quantity(gate).symbol
+
+    def squashed(gate: str, function: str) -> Line:
+        s = symbol(gate)
+        sub = "" if convention.cell == "rnn" else f"_{s}"
+        bias = (Term(f"{gate}.bias", f"b{sub}", added=True),) if convention.biases else ()
+        recurrent = f"U{sub} h₋"
+        if gate == "candidate" and convention.reset == "before":
+            recurrent = f"U{sub}(r∗h₋)"
+        tokens: tuple[str | Term, ...] = (f"{function}(", Term(f"{gate}.input", f"W{sub} x"))
+        if gate == "candidate" and convention.reset == "after":
+            inner = (Term(f"{gate}.recurrent_bias", f"c{sub}", added=True),) if convention.biases == 2 else ()
+            inside = Term(f"{gate}.recurrent", recurrent)
+            return Line(gate, s, (*tokens, *bias, " + ", Term("reset", "r"), "·(", inside, *inner, "))"))
+        return Line(gate, s, (*tokens, Term(f"{gate}.recurrent", recurrent, added=True), *bias, ")"))
+
+    before = Term("previous.hidden", "h₋")
+    if convention.cell == "rnn":
+        return (squashed("hidden", "tanh"),)
+    if convention.cell == "lstm":
+        i, f, g, o = (Term(name, symbol(name)) for name in convention.gates)
+        return (
+            *(squashed(gate, "tanh" if gate == "cell_candidate" else "σ") for gate in convention.gates),
+            Line("cell", "c", (f, "·", Term("previous.cell", "c₋"), " + ", i, "·", g)),
+            Line("hidden", "h", (o, "·tanh(", Term("cell", "c"), ")")),
+        )
+    z, n = Term("update", "z"), Term("candidate", "n")
+    taken, kept = (n, before) if convention.update == "keeps" else (before, n)
+    return (
+        squashed("reset", "σ"),
+        squashed("update", "σ"),
+        squashed("candidate", "tanh"),
+        Line("hidden", "h", ("(1 − ", z, ")·", taken, " + ", z, "·", kept)),
+    )

@@ -1,0 +1,85 @@
+"""Orders of a layer's units that let structure show in a heatmap."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from gru_viz.errors import TraceError
+from gru_viz.trace import DirectionTrace
+
+__all__ = ["ORDERS", "order_units", "time_scales"]
+
+ORDERS = MappingProxyType(
+    {
+        "index": "index",
+        "peak": "when each unit peaks",
+        "time_scale": "time-scale, fast to slow",
+        "similarity": "similarity",
+    }
+)
+"""How units can be sorted: name → words."""
+
+
+def order_units(trace: DirectionTrace, by: str = "index", sequence: int = 0) -> Int[np.ndarray, " hidden"]:
+    """Indices of the units in the order asked for.
+
+    ``peak`` sorts by the step of the largest |h|; ``time_scale`` by ``time_scales``; ``similarity`` puts units that
+    move alike next to each other, by the angle of their loadings on the first two principal components of h
+    (Friendly 2002, *Corrgrams*).
+
+    Raises:
+        TraceError: there is no such order.
+
+    Example:
+        >>> import torch, gru_viz
+        >>> t = gru_viz.trace(torch.nn.GRU(1, 3), np.zeros((4, 1), np.float32))
+        >>> order_units(t.layers[0].forward).tolist()
+        [0, 1, 2]
+    """
+    if by not in ORDERS:
+        raise TraceError("order_units", repr(by), f"one of {', '.join(ORDERS)}", "Choose one of these.")
+    h = np.nan_to_num(trace.hidden[sequence, : trace.lengths[sequence]].astype(np.float64))
+    units = h.shape[1]
+    if by == "index" or not len(h):
+        return np.arange(units)
+    if by == "peak":
+        return np.argsort(np.abs(h).argmax(0), kind="stable")
+    if by == "time_scale":
+        return np.argsort(time_scales(trace, sequence), kind="stable")
+    centred = h - h.mean(0)
+    _, strength, loadings = np.linalg.svd(centred, full_matrices=False)
+    if len(strength) < 2:
+        return np.arange(units)
+    plane = loadings[:2] * strength[:2, None]
+    return np.argsort(np.arctan2(plane[1], plane[0]), kind="stable")
+
+
+def time_scales(trace: DirectionTrace, sequence: int = 0) -> Float[np.ndarray, " hidden"]:
+    """For each unit, over how many steps it keeps 1/e of its state: −1 / ln k.
+
+    k is the mean share of the old state that the gate kept: the update gate of a GRU (1 − z where z takes the new),
+    the forget gate of an LSTM. A tanh RNN has no such gate; there k is the lag-1 autocorrelation of h. 0 where
+    nothing is kept.
+
+    Example:
+        >>> import torch, gru_viz
+        >>> t = gru_viz.trace(torch.nn.GRU(1, 3), np.zeros((4, 1), np.float32))
+        >>> bool((time_scales(t.layers[0].forward) > 0).all())
+        True
+    """
+    steps = slice(0, trace.lengths[sequence])
+    if trace.convention.cell == "rnn":
+        h = trace.hidden[sequence, steps].astype(np.float64)
+        h = h - h.mean(0)
+        power = (h * h).sum(0)
+        kept = np.divide((h[1:] * h[:-1]).sum(0), power, out=np.zeros_like(power), where=power > 0)
+    else:
+        gate = trace.forget if trace.convention.cell == "lstm" else trace.update
+        kept = gate[sequence, steps].astype(np.float64).mean(0)
+        kept = 1 - kept if trace.convention.update == "takes" else kept
+    kept = np.clip(np.nan_to_num(kept), 0, 1 - 1e-12)
+    with np.errstate(divide="ignore"):
+        return np.where(kept > 0, -1 / np.log(kept), 0.0)

@@ -1,0 +1,176 @@
+"""Draw a view with plotly: curves on top, heatmaps below, one shared axis of steps."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from gru_viz.figures.style import CURVES, DIVERGING, FONT, PLAIN, SEQUENTIAL
+from gru_viz.figures.view import Panel, View
+
+__all__ = ["draw"]
+
+COLOURS: dict[str, list[Any]] = {"sequential": SEQUENTIAL, "diverging": DIVERGING, "plain": PLAIN}
+
+TITLE, CURVES_HEIGHT, AXIS, SWATCHES = 30, 84, 30, 11
+MAP_HEIGHT = {1: 300, 2: 170, 3: 130, 4: 96, 5: 84, 6: 72, 7: 64}
+"""Pixels of a heatmap, by how many there are; the whole then fits a screen."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    panel: Panel | None
+    bottom: float
+    top: float
+
+
+def draw(view: View) -> go.Figure:
+    """Draw a view as a plotly figure, to be shown or saved by the caller.
+
+    The axis counts steps from 1. Every heatmap has its meaning above it, with the words for both ends of its colours.
+
+    Example:
+        >>> import torch, gru_viz
+        >>> from gru_viz.figures.view import inspect
+        >>> t = gru_viz.trace(torch.nn.GRU(1, 3), np.zeros((9, 1), np.float32))
+        >>> [trace.type for trace in draw(inspect(t)).data]
+        ['scatter', 'heatmap', 'heatmap', 'heatmap', 'heatmap']
+    """
+    rows, height = _rows(view)
+    steps = np.arange(view.first, view.first + view.steps)
+    figure = go.Figure()
+    for k, row in enumerate(rows, start=1):
+        axes = {"xaxis": "x", "yaxis": f"y{k if k > 1 else ''}"}
+        if row.panel is None:
+            figure.add_traces([_line(view, curve, i, steps, axes) for i, curve in enumerate(view.curves)])
+        else:
+            figure.add_trace(_heatmap(row.panel, steps, axes))
+        figure.update_layout({f"yaxis{k if k > 1 else ''}": _row_axis(row, rows)})
+    figure.update_layout(
+        height=height,
+        margin={"l": 64, "r": 12, "t": 4, "b": AXIS},
+        font={"family": FONT, "size": 14},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        hovermode="closest",
+        dragmode="zoom",
+        annotations=[note for row in rows for note in _notes(row)],
+        legend={
+            "orientation": "h",
+            "x": 1,
+            "xanchor": "right",
+            "y": rows[0].top,
+            "yanchor": "bottom",
+            "font": {"size": 14},
+            "bgcolor": "rgba(0,0,0,0)",
+        },
+        xaxis={
+            "range": [view.first - 0.5, view.first + max(view.steps, 1) - 0.5],
+            "anchor": f"y{len(rows)}" if len(rows) > 1 else "y",
+            "showgrid": False,
+            "zeroline": False,
+            "fixedrange": False,
+            "minallowed": view.first - 0.5,
+            "maxallowed": view.first + max(view.steps, 1) - 0.5,
+            **_ticks(view),
+        },
+    )
+    return figure
+
+
+def _rows(view: View) -> tuple[list[_Row], int]:
+    heights = [CURVES_HEIGHT] * bool(view.curves) + [MAP_HEIGHT.get(len(view.panels), 56)] * len(view.panels)
+    inner = sum(heights) + TITLE * len(heights)
+    top, rows = float(inner), []
+    panels: list[Panel | None] = [None] * bool(view.curves) + list(view.panels)
+    for panel, height in zip(panels, heights, strict=True):
+        top -= TITLE
+        rows.append(_Row(panel, (top - height) / inner, top / inner))
+        top -= height
+    return rows, inner + 4 + AXIS
+
+
+def _row_axis(row: _Row, rows: list[_Row]) -> dict[str, Any]:
+    axis: dict[str, Any] = {"domain": [max(row.bottom, 0), row.top], "anchor": "x", "zeroline": False}
+    if row.panel is None:
+        return axis | {"fixedrange": True, "nticks": 4, "gridcolor": "rgba(128,128,128,0.25)"}
+    axis |= {"type": "category", "autorange": "reversed", "nticks": 5, "showgrid": False, "ticks": ""}
+    units = [f"y{k if k > 1 else ''}" for k, r in enumerate(rows, 1) if r.panel and r.panel.row_kind == "unit"]
+    own = f"y{rows.index(row) + 1 if rows.index(row) else ''}"
+    if row.panel.row_kind == "unit" and own != units[0]:
+        axis["matches"] = units[0]
+    return axis
+
+
+def _line(view: View, curve: Any, i: int, steps: np.ndarray, axes: dict[str, str]) -> go.Scatter:
+    labels = view.labels or [""] * view.steps
+    return go.Scatter(
+        x=steps,
+        y=curve.values,
+        name=html.escape(curve.name),
+        mode="lines" if view.steps > 1 else "markers",
+        line={"color": CURVES[i % len(CURVES)], "width": 2, "dash": "dot" if curve.dashed else "solid"},
+        customdata=np.column_stack(
+            [np.array([f"{v:.6g}" for v in curve.original], object), np.array([html.escape(s) for s in labels], object)]
+        ),
+        hovertemplate="%{fullData.name}: <b>%{customdata[0]}</b> (drawn as %{y:.3g})"
+        "<br>step %{x} %{customdata[1]}<extra></extra>",
+        showlegend=len(view.curves) > 1,
+        **axes,
+    )
+
+
+def _heatmap(panel: Panel, steps: np.ndarray, axes: dict[str, str]) -> go.Heatmap:
+    return go.Heatmap(
+        x=steps,
+        y=[html.escape(row) for row in panel.rows],
+        z=panel.values,
+        zmin=panel.low,
+        zmax=panel.high,
+        colorscale=COLOURS[panel.colours],
+        showscale=False,
+        hoverongaps=False,
+        name=html.escape(panel.title),
+        hovertemplate=f"%{{fullData.name}}: <b>%{{z:.2f}}</b><br>{panel.row_kind} %{{y}}, step %{{x}}<extra></extra>",
+        **axes,
+    )
+
+
+def _notes(row: _Row) -> Iterator[dict[str, Any]]:
+    """What a row is, on its left, and what its colours mean, on its right."""
+    shared = {"xref": "paper", "yref": "paper", "y": row.top, "yanchor": "bottom", "showarrow": False}
+    title, meaning = ("input x", "") if row.panel is None else (row.panel.title, row.panel.meaning)
+    words = f"<b>{html.escape(title)}</b>" + (f"<i> · {html.escape(meaning)}</i>" if meaning else "")
+    yield shared | {"name": "title", "text": words, "x": 0, "xanchor": "left", "font": {"size": 16}, "xshift": -4}
+    if row.panel is not None:
+        scale = COLOURS[row.panel.colours]
+        blocks = "".join(f"<span style='color:{_colour(scale, i / (SWATCHES - 1))}'>█</span>" for i in range(SWATCHES))
+        legend = f"{html.escape(row.panel.low_means)} {blocks} {html.escape(row.panel.high_means)}"
+        yield shared | {"name": "legend", "text": legend, "x": 1, "xanchor": "right", "font": {"size": 14}, "xshift": 4}
+
+
+def _colour(scale: list[Any], at: float) -> str:
+    """The colour of a scale at a place between 0 and 1."""
+    places = [stop for stop, _ in scale]
+    channels = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for _, c in scale])
+    return "#" + "".join(f"{round(np.interp(at, places, channels[:, i])):02x}" for i in range(3))
+
+
+def _ticks(view: View, most: int = 12) -> dict[str, Any]:
+    """Name steps by their labels where they have some; plotly counts them otherwise."""
+    if view.labels is None:
+        return {"nticks": most, "tickformat": "d"}
+    longest = max((len(label) for label in view.labels), default=1)
+    stride = max(1, -(-view.steps * max(longest, 1) // 90))
+    picked = range(0, view.steps, stride)
+    return {
+        "tickmode": "array",
+        "tickvals": [view.first + i for i in picked],
+        "ticktext": [html.escape(view.labels[i]) for i in picked],
+        "tickangle": 0,
+    }
