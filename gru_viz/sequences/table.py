@@ -1,0 +1,203 @@
+"""A table of the user's, opened: its columns shown, and read as sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gru_viz.errors import SequenceError
+from gru_viz.sequences.assemble import assemble
+from gru_viz.sequences.cells import Writing
+from gru_viz.sequences.columns import Column, Held, hold
+from gru_viz.sequences.dialect import Dialect, Told, find_layout
+from gru_viz.sequences.model import Sequences
+from gru_viz.sequences.order import cell_text
+from gru_viz.sequences.parse import parse_parquet, parse_text
+from gru_viz.sequences.roles import assign
+from gru_viz.sequences.source import Source, load
+from gru_viz.sequences.suggest import Choice, suggest
+
+__all__ = ["Table", "open_table", "read_table"]
+
+MAX_BYTES = 200 * 2**20
+MAX_COLUMNS = 2000
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it was read, before columns are chosen.
+
+    Attributes:
+        name: what it is called.
+        dialect: how it was written.
+        columns: what each column holds.
+        suggested: a default choice of features, time and id.
+        rows: how many data rows it has.
+        notices: what was assumed in reading it.
+
+    Example:
+        >>> table = open_table(b"step,price\\n1,2.5\\n2,3.5\\n", name="prices.csv")
+        >>> table.suggested.features, table.rows
+        (('price',), 2)
+    """
+
+    name: str
+    dialect: Dialect
+    columns: tuple[Column, ...]
+    suggested: Choice
+    rows: int
+    notices: tuple[str, ...]
+    _held: Mapping[str, Held] = field(repr=False, compare=False)
+
+    def preview(self, n: int = 8) -> list[dict[str, str]]:
+        """Give the first ``n`` rows as text, missing cells empty.
+
+        Example:
+            >>> open_table(b"a,b\\n1,x\\n2,\\n").preview()
+            [{'a': '1', 'b': 'x'}, {'a': '2', 'b': ''}]
+        """
+        shown = {name: cell_text(held)(held.values[:n]) for name, held in self._held.items()}
+        absent = {"nan", "NaT"}
+        return [
+            {name: "" if texts[row] in absent else texts[row] for name, texts in shown.items()}
+            for row in range(min(n, self.rows))
+        ]
+
+    def sequences(
+        self,
+        features: str | Iterable[str] | None = None,
+        id: str | bool | None = None,
+        time: str | bool | None = None,
+        one_hot: str | Iterable[str] = (),
+        missing: str = "forward",
+        scale: str = "standardise",
+        max_steps: int | None = None,
+    ) -> Sequences:
+        """Read chosen columns as sequences.
+
+        Args:
+            features: columns of numbers; None takes the suggestion.
+            id: the column that parts the table into sequences; None takes the suggestion, False takes none.
+            time: the column that orders and labels the steps; None takes the suggestion, False takes none.
+            one_hot: columns of which each of at most 64 distinct cells becomes a feature of 0 and 1.
+            missing: ``"forward"`` repeats the last value, ``"interpolate"`` draws a straight line by step,
+                ``"drop"`` leaves the row out.
+            scale: ``"standardise"``, ``"minmax"``, ``"robust"`` or ``"none"``.
+            max_steps: keep only the first steps of longer sequences.
+
+        Raises:
+            SequenceError: a column cannot play its part, or fewer than two steps remain.
+
+        Example:
+            >>> seqs = open_table(b"step,price\\n1,2\\n2,4\\n", name="prices.csv").sequences()
+            >>> seqs[0].values.tolist(), seqs[0].time
+            ([[-1.0], [1.0]], ('1', '2'))
+        """
+        roles = assign(self.name, self._held, self.suggested, features, id, time, one_hot)
+        return assemble(
+            self.name, self.rows, self._held, roles, missing, scale, max_steps, self.dialect.describe(), self.notices
+        )
+
+
+def open_table(
+    source: Source,
+    *,
+    name: str | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
+    comment: str | None = None,
+    day_first: bool | None = None,
+    max_bytes: int = MAX_BYTES,
+    max_columns: int = MAX_COLUMNS,
+) -> Table:
+    """Open delimited text (CSV, TSV, …) or Parquet, finding by itself how it is written.
+
+    Args:
+        source: a path, bytes, or an open file.
+        name: what to call it; None takes the file's name.
+        delimiter: what stands between cells; ``" "`` is any run of blanks and tabs. This and what follows: None finds
+            it, anything else is obeyed.
+        decimal: the mark before a fraction.
+        thousands: the mark between groups of three digits.
+        header: whether the first row holds names.
+        encoding: the text's encoding, by its Python name.
+        comment: what lines to pass over begin with.
+        day_first: whether 1/2/2019 is the first of February.
+        max_bytes: the largest size read.
+        max_columns: the most columns read.
+
+    Raises:
+        SequenceError: it is no such table; the message says where, what was found, what was wanted, and what to do.
+
+    Example:
+        >>> open_table(b"Zeit;Druck\\n01.02.2019;1,5\\n02.02.2019;1,75\\n").dialect.describe()
+        'Semicolon-separated, decimal comma, UTF-8, first row is the header'
+    """
+    content = load(source, name, encoding, max_bytes)
+    if content.kind == "parquet":
+        cells = parse_parquet(content, max_bytes, max_columns)
+    else:
+        told = Told(delimiter, decimal, thousands, header, comment)
+        cells = parse_text(content, find_layout(content, told, max_columns), max_columns)
+    writing = Writing(cells.dialect.decimal, cells.dialect.thousands)
+    free = decimal is None and thousands is None
+    held = {column: hold(column, cells.frame[at], writing, free, day_first) for at, column in enumerate(cells.names)}
+    notices = cells.notices + tuple(notice for one in held.values() for notice in one.notices)
+    rows = len(cells.frame)
+    if rows < 2:
+        remedy = "Choose a longer table; a GRU reads one row after another."
+        raise SequenceError(content.name, "1 data row", "at least 2 steps", remedy)
+    if all(one.column.kind == "empty" for one in held.values()):
+        raise SequenceError(content.name, "no cell that is not missing", "numbers", "Choose another file.")
+    columns = tuple(one.column for one in held.values())
+    return Table(content.name, cells.dialect, columns, suggest(list(held.values())), rows, notices, held)
+
+
+def read_table(
+    source: Source,
+    features: str | Iterable[str] | None = None,
+    id: str | bool | None = None,
+    time: str | bool | None = None,
+    scale: str = "standardise",
+    missing: str = "forward",
+    one_hot: str | Iterable[str] = (),
+    *,
+    name: str | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
+    comment: str | None = None,
+    day_first: bool | None = None,
+    max_bytes: int = MAX_BYTES,
+    max_columns: int = MAX_COLUMNS,
+    max_steps: int | None = None,
+) -> Sequences:
+    """Open a table and read it as sequences; the arguments are those of ``open_table`` and ``Table.sequences``.
+
+    Raises:
+        SequenceError: the source is no table of numbers, or a column cannot play its part.
+
+    Example:
+        >>> seqs = read_table(b"who,x\\na,1\\na,2\\nb,5\\nb,4\\n", id="who", scale="none")
+        >>> [(one.name, one.values.ravel().tolist()) for one in seqs]
+        [('who a', [1.0, 2.0]), ('who b', [5.0, 4.0])]
+    """
+    table = open_table(
+        source,
+        name=name,
+        delimiter=delimiter,
+        decimal=decimal,
+        thousands=thousands,
+        header=header,
+        encoding=encoding,
+        comment=comment,
+        day_first=day_first,
+        max_bytes=max_bytes,
+        max_columns=max_columns,
+    )
+    return table.sequences(features, id, time, one_hot, missing, scale, max_steps)
