@@ -73,6 +73,11 @@ def sizes(kind: Convention, matrices: Mapping[str, np.ndarray]) -> dict[str, int
             f"exactly {', '.join(expected)}",
             "Rename or add the arrays that differ.",
         )
+    for matrix in kind.matrices:
+        axes, found = 1 if matrix.flat else 2, matrices[matrix.name].shape
+        if len(found) != axes:
+            where = f"{kind.name}, {matrix.name}"
+            raise ConventionError(where, f"shape {found}", f"{axes} axes", "Check the array against the convention.")
     size: dict[str, int] = {}
     for wanted in ("U", "W"):
         for matrix in kind.matrices:
@@ -80,7 +85,7 @@ def sizes(kind: Convention, matrices: Mapping[str, np.ndarray]) -> dict[str, int
                 _shape(matrix, {"W": 0, "U": 0, **known})
                 for known in ({}, {"W" if wanted == "U" else "U": 1}, {wanted: 1})
             )
-            for axis, length in enumerate(matrices[matrix.name].shape[: len(zero)]):
+            for axis, length in enumerate(matrices[matrix.name].shape):
                 slope, stray = one[axis] - zero[axis], other[axis] - zero[axis]
                 if wanted in size or not slope or (stray and "U" not in size):
                     continue

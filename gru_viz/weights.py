@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -40,6 +40,9 @@ class CellWeights:
             arrays[name].flags.writeable = False
         object.__setattr__(self, "matrices", MappingProxyType(arrays))
         self.blocks()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CellWeights, (self.convention, dict(self.matrices))
 
     @property
     def features(self) -> int:
@@ -225,7 +228,11 @@ class Weights:
         return replace(self, layers=tuple(tuple(change(cell) for cell in layer) for layer in self.layers))
 
     def _check_stack(self) -> None:
-        directions, hidden = len(self.layers[0]), self.hidden
+        directions = len(self.layers[0]) if self.layers else 0
+        if directions not in (1, 2):
+            found = f"{len(self.layers)} layers, {directions} directions"
+            raise ConventionError("layers", found, "a layer or more, of 1 or 2 directions", "Correct the nesting.")
+        hidden = self.hidden
         for k, layer in enumerate(self.layers):
             reads = self.features if k == 0 else directions * hidden
             for cell in layer:
@@ -296,6 +303,9 @@ def _move_reset(cell: CellWeights, target: Convention) -> Blocks:
             "none, since a reset before the product does not reach it",
             "No exact conversion exists.",
         )
+    if source.reset == "before":  # there the recurrent bias stands outside the reset; after, only the input bias does
+        blocks["b", "candidate"] = blocks["b", "candidate"] + blocks["c", "candidate"]
+        blocks["c", "candidate"] = np.zeros_like(blocks["c", "candidate"])
     return blocks
 
 
