@@ -9,7 +9,7 @@ independent witness, and the largest absolute difference is the trace's proof.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence as AbstractSequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -31,30 +31,43 @@ PROOF_BOUND = {"float32": 1e-5, "float64": 1e-12}
 
 Backend = Literal["auto", "scratch", "torch"]
 
+_OF_ONE_RUN = ("quantities", "initial", "previous", "weights")
+_OF_ONE_LAYER = ("forward", "backward", "directions")
+
 
 @dataclass(frozen=True)
 class DirectionTrace:
     """What one layer did while reading in one direction; each quantity is also an attribute.
 
     Attributes:
-        cell: the weights that ran.
+        weights: the matrices that ran.
         quantities: name → (batch, time, hidden), in the order of time whatever the direction; NaN past an end.
         inputs: (batch, time, features) what the layer read.
         initial: state name → (batch, hidden) the state before the first step that was read.
         backward: whether it read from the last step to the first.
     """
 
-    cell: CellWeights
+    weights: CellWeights
     quantities: Mapping[str, np.ndarray]
     inputs: np.ndarray
     initial: Mapping[str, np.ndarray]
     lengths: tuple[int, ...]
     backward: bool = False
 
+    def __post_init__(self) -> None:
+        for name in ("quantities", "initial"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        for array in (self.inputs, *self.quantities.values(), *self.initial.values()):
+            array.flags.writeable = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        plain = (self.weights, dict(self.quantities), self.inputs, dict(self.initial), self.lengths, self.backward)
+        return DirectionTrace, plain
+
     @property
     def convention(self) -> Convention:
         """The variant that ran."""
-        return self.cell.convention
+        return self.weights.convention
 
     def previous(self, state: str = "hidden") -> np.ndarray:
         """The state before each step, (batch, time, hidden): a shift, from the side the layer reads from."""
@@ -89,7 +102,7 @@ class LayerTrace:
     def __getattr__(self, name: str) -> np.ndarray:
         if "forward" not in self.__dict__ or name.startswith("__"):
             raise AttributeError(name)
-        if self.backward is not None and name in self.forward.quantities:
+        if self.backward is not None and (name in self.forward.quantities or name in _OF_ONE_RUN):
             raise TraceError(name, "two directions", "one", f"Use .forward.{name} or .backward.{name}.")
         return getattr(self.forward, name)
 
@@ -128,6 +141,13 @@ class Trace:
     witness: str
     details: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "details", MappingProxyType(dict(self.details)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        plain = self.__dict__ | {"details": dict(self.details)}
+        return Trace, tuple(plain[each.name] for each in fields(self))
+
     @property
     def inputs(self) -> np.ndarray:
         """(batch, time, features) what the first layer read; NaN past the end of a sequence."""
@@ -151,7 +171,8 @@ class Trace:
     def __getattr__(self, name: str) -> np.ndarray:
         if "layers" not in self.__dict__ or name.startswith("__"):
             raise AttributeError(name)
-        if len(self.layers) > 1 and name in self.layers[0].forward.quantities:
+        of_a_layer = name in self.layers[0].forward.quantities or name in (*_OF_ONE_RUN, *_OF_ONE_LAYER)
+        if len(self.layers) > 1 and of_a_layer:
             raise TraceError(name, f"{len(self.layers)} layers", "one", f"Use trace.layers[k].{name}.")
         return getattr(self.layers[0], name)
 
@@ -211,25 +232,24 @@ def trace(
         device=str(values.device),
         proof=proof,
         witness=runner.witness,
-        details=MappingProxyType(batch.details),
+        details=batch.details,
     )
 
 
 def _freeze(run: DirectionRun, lengths: tuple[int, ...], backward: bool) -> DirectionTrace:
-    """Bring a run to read-only numpy arrays, with NaN past the end of each sequence."""
+    """Bring a run to numpy arrays, with NaN past the end of each sequence."""
 
-    def frozen(tensor: Tensor, ends: bool = True) -> np.ndarray:
-        array = tensor.cpu().numpy().copy()
+    def array(tensor: Tensor, ends: bool = True) -> np.ndarray:
+        values = tensor.cpu().numpy().copy()
         for i, n in enumerate(lengths if ends else ()):
-            array[i, n:] = np.nan
-        array.flags.writeable = False
-        return array
+            values[i, n:] = np.nan
+        return values
 
     return DirectionTrace(
-        cell=run.cell,
-        quantities=MappingProxyType({name: frozen(q) for name, q in run.quantities.items()}),
-        inputs=frozen(run.inputs),
-        initial=MappingProxyType({name: frozen(s, ends=False) for name, s in run.initial.items()}),
+        weights=run.cell,
+        quantities={name: array(q) for name, q in run.quantities.items()},
+        inputs=array(run.inputs),
+        initial={name: array(s, ends=False) for name, s in run.initial.items()},
         lengths=lengths,
         backward=backward,
     )

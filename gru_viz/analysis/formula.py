@@ -82,7 +82,7 @@ def work_out(trace: DirectionTrace, unit: int, sequence: int = 0) -> Formula:
         (['r', 'z', 'n', 'h'], (4,))
     """
     convention, steps = trace.convention, slice(0, trace.lengths[sequence])
-    blocks = {key: block.astype(np.float64) for key, block in trace.cell.blocks().items()}
+    blocks = {key: block.astype(np.float64) for key, block in trace.weights.blocks().items()}
     x = trace.inputs[sequence, steps].astype(np.float64)
     h = trace.previous("hidden")[sequence, steps].astype(np.float64)
     series = {name: q[sequence, steps, unit].astype(np.float64) for name, q in trace.quantities.items()}

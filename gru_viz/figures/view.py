@@ -144,9 +144,11 @@ def compare(
     """
     runs = [choose_direction(t, layer, direction, s) for t, s in zip((a, b), sequences, strict=True)]
     missing = [n for run, n in zip(runs, names, strict=True) if quantity not in run.quantities]
-    if missing or runs[0].cell.hidden != runs[1].cell.hidden:
+    if missing or runs[0].weights.hidden != runs[1].weights.hidden:
         found = (
-            f"no {quantity} in {missing[0]}" if missing else f"{runs[0].cell.hidden} and {runs[1].cell.hidden} units"
+            f"no {quantity} in {missing[0]}"
+            if missing
+            else f"{runs[0].weights.hidden} and {runs[1].weights.hidden} units"
         )
         raise TraceError("compare", found, "the same quantity and as many units in both", "Choose another pair.")
     start, stop = window or (0, max(a.lengths[sequences[0]], b.lengths[sequences[1]]))
