@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 
 from gru_viz.figures.style import CURVES, DIVERGING, FONT, PLAIN, SEQUENTIAL
-from gru_viz.figures.view import Panel, View
+from gru_viz.figures.view import Curve, Panel, View
 
 __all__ = ["draw"]
 
 COLOURS: dict[str, list[Any]] = {"sequential": SEQUENTIAL, "diverging": DIVERGING, "plain": PLAIN}
 
-TITLE, CURVES_HEIGHT, AXIS, SWATCHES = 30, 84, 30, 11
+TITLE, CURVES_HEIGHT, AXIS = 30, 84, 30
+SWATCHES = [i / 10 for i in range(11)]
 MAP_HEIGHT = {1: 300, 2: 170, 3: 130, 4: 96, 5: 84, 6: 72, 7: 64}
 """Pixels of a heatmap, by how many there are; the whole then fits a screen."""
 
@@ -42,7 +44,7 @@ def draw(view: View) -> go.Figure:
         ['scatter', 'heatmap', 'heatmap', 'heatmap', 'heatmap']
     """
     rows, height = _rows(view)
-    steps = np.arange(view.first, view.first + view.steps)
+    steps = {"x0": view.first, "dx": 1}
     figure = go.Figure()
     for k, row in enumerate(rows, start=1):
         axes = {"xaxis": "x", "yaxis": f"y{k if k > 1 else ''}"}
@@ -107,27 +109,28 @@ def _row_axis(row: _Row, rows: list[_Row]) -> dict[str, Any]:
     return axis
 
 
-def _line(view: View, curve: Any, i: int, steps: np.ndarray, axes: dict[str, str]) -> go.Scatter:
-    labels = view.labels or [""] * view.steps
+def _line(view: View, curve: Curve, i: int, steps: dict[str, int], axes: dict[str, str]) -> go.Scatter:
+    own_unit = not np.array_equal(curve.values, curve.original)
     return go.Scatter(
-        x=steps,
         y=curve.values,
         name=html.escape(curve.name),
         mode="lines" if view.steps > 1 else "markers",
         line={"color": CURVES[i % len(CURVES)], "width": 2, "dash": "dot" if curve.dashed else "solid"},
-        customdata=np.column_stack(
-            [np.array([f"{v:.6g}" for v in curve.original], object), np.array([html.escape(s) for s in labels], object)]
-        ),
-        hovertemplate="%{fullData.name}: <b>%{customdata[0]}</b> (drawn as %{y:.3g})"
-        "<br>step %{x} %{customdata[1]}<extra></extra>",
+        customdata=curve.original if own_unit else None,
+        text=[html.escape(label) for label in view.labels] if view.labels else None,
+        hovertemplate="%{fullData.name}: <b>%{"
+        + ("customdata:.6g}</b> (drawn as %{y:.3f})" if own_unit else "y:.6g}</b>")
+        + "<br>step %{x}"
+        + (" · %{text}" if view.labels else "")
+        + "<extra></extra>",
         showlegend=len(view.curves) > 1,
+        **steps,
         **axes,
     )
 
 
-def _heatmap(panel: Panel, steps: np.ndarray, axes: dict[str, str]) -> go.Heatmap:
+def _heatmap(panel: Panel, steps: dict[str, int], axes: dict[str, str]) -> go.Heatmap:
     return go.Heatmap(
-        x=steps,
         y=[html.escape(row) for row in panel.rows],
         z=panel.values,
         zmin=panel.low,
@@ -137,6 +140,7 @@ def _heatmap(panel: Panel, steps: np.ndarray, axes: dict[str, str]) -> go.Heatma
         hoverongaps=False,
         name=html.escape(panel.title),
         hovertemplate=f"%{{fullData.name}}: <b>%{{z:.2f}}</b><br>{panel.row_kind} %{{y}}, step %{{x}}<extra></extra>",
+        **steps,
         **axes,
     )
 
@@ -149,16 +153,10 @@ def _notes(row: _Row) -> Iterator[dict[str, Any]]:
     yield shared | {"name": "title", "text": words, "x": 0, "xanchor": "left", "font": {"size": 16}, "xshift": -4}
     if row.panel is not None:
         scale = COLOURS[row.panel.colours]
-        blocks = "".join(f"<span style='color:{_colour(scale, i / (SWATCHES - 1))}'>█</span>" for i in range(SWATCHES))
+        swatches = sample_colorscale(scale, SWATCHES)
+        blocks = "".join(f"<span style='color:{colour}'>█</span>" for colour in swatches)
         legend = f"{html.escape(row.panel.low_means)} {blocks} {html.escape(row.panel.high_means)}"
         yield shared | {"name": "legend", "text": legend, "x": 1, "xanchor": "right", "font": {"size": 14}, "xshift": 4}
-
-
-def _colour(scale: list[Any], at: float) -> str:
-    """The colour of a scale at a place between 0 and 1."""
-    places = [stop for stop, _ in scale]
-    channels = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for _, c in scale])
-    return "#" + "".join(f"{round(np.interp(at, places, channels[:, i])):02x}" for i in range(3))
 
 
 def _ticks(view: View, most: int = 12) -> dict[str, Any]:

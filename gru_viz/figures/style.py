@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
+from plotly.colors import get_colorscale
+
 __all__ = ["CURVES", "DIVERGING", "FONT", "PLAIN", "SEQUENTIAL"]
 
 # Cividis (Nuñez, Anderton and Renslow 2018): perceptually uniform, and alike to all kinds of colour vision.
-SEQUENTIAL = [
-    [0.0, "#00224e"],
-    [0.125, "#123570"],
-    [0.25, "#3b496c"],
-    [0.375, "#575d6d"],
-    [0.5, "#707173"],
-    [0.625, "#8a8678"],
-    [0.75, "#a59c74"],
-    [0.875, "#c3b369"],
-    [1.0, "#fee838"],
-]
+SEQUENTIAL = get_colorscale("Cividis")
 """Gates: dark is 0, bright is 1."""
 
 DIVERGING = [

@@ -1,0 +1,139 @@
+"""A trace to a file: CSV, Parquet or NPZ, with the variant, seed, versions and scaling inside."""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from gru_viz.trace import Trace
+
+__all__ = ["facts", "to_csv", "to_npz", "to_parquet", "to_table"]
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet take a cell of text for a formula."""
+
+
+def facts(trace: Trace) -> dict[str, str]:
+    """What must travel with a trace: what ran, on what, how its inputs were scaled, and how it was proven.
+
+    Example:
+        >>> import gru_viz
+        >>> facts(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1))))["variant"]
+        'torch'
+    """
+    from gru_viz import __version__
+
+    scaling = trace.scaling
+    scales = [] if scaling is None else zip(scaling.features, scaling.centre, scaling.scale, strict=True)
+    return {
+        "variant": trace.convention.name,
+        "variant_title": trace.convention.title,
+        "reset": trace.convention.reset or "",
+        "update": trace.convention.update or "",
+        "weights": trace.weights.origin,
+        "features": json.dumps(trace.features, ensure_ascii=False),
+        "sequences": json.dumps(trace.names, ensure_ascii=False),
+        "scaling_method": "" if scaling is None else scaling.method,
+        "scaling": json.dumps({name: {"centre": float(c), "scale": float(s)} for name, c, s in scales}),
+        "backend": trace.backend,
+        "device": trace.device,
+        "dtype": trace.dtype,
+        "proof": repr(trace.proof),
+        "witness": trace.witness,
+        "gru_viz": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def to_table(trace: Trace) -> pd.DataFrame:
+    """One row a step: sequence, step (counted from 1), time, inputs as read, then every quantity of every unit.
+
+    Columns of quantities are called ``layer1.forward.update.5`` for unit 5, counted from 1 as on the screen.
+
+    Example:
+        >>> import gru_viz
+        >>> table = to_table(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1))))
+        >>> table.shape, table.columns[3], table.columns[-1]
+        ((3, 12), 'input.x1', 'layer1.forward.hidden.2')
+    """
+    parts = []
+    for i, n in enumerate(trace.lengths):
+        labels = trace.time[i] or ("",) * n
+        columns: dict[str, object] = {
+            "sequence": [trace.names[i]] * n,
+            "step": np.arange(1, n + 1),
+            "time": list(labels[:n]),
+        }
+        for j, name in enumerate(trace.features):
+            columns[f"input.{name}"] = trace.inputs[i, :n, j]
+        for k, layer in enumerate(trace.layers, 1):
+            for direction, run in zip(("forward", "backward"), layer.directions, strict=False):
+                for name, values in run.quantities.items():
+                    for unit in range(values.shape[2]):
+                        columns[f"layer{k}.{direction}.{name}.{unit + 1}"] = values[i, :n, unit]
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def to_csv(trace: Trace) -> bytes:
+    """UTF-8 CSV; the facts stand above the table in lines that start with ``#``.
+
+    Text that a spreadsheet would take for a formula is given a leading apostrophe.
+
+    Example:
+        >>> import gru_viz
+        >>> to_csv(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1)))).decode().splitlines()[0]
+        '# variant: torch'
+    """
+    table = to_table(trace)
+    for column in ("sequence", "time"):
+        table[column] = [_harmless(text) for text in table[column]]
+    table.columns = pd.Index([_harmless(name) for name in table.columns])
+    head = "".join(f"# {key}: {' '.join(value.split())}\n" for key, value in facts(trace).items())
+    return (head + table.to_csv(index=False)).encode()
+
+
+def to_parquet(trace: Trace) -> bytes:
+    """Parquet; the facts are in the schema's metadata, under ``gru_viz``."""
+    table = pa.Table.from_pandas(to_table(trace), preserve_index=False)
+    metadata = {**(table.schema.metadata or {}), b"gru_viz": json.dumps(facts(trace), ensure_ascii=False).encode()}
+    file = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(metadata), file)
+    return file.getvalue()
+
+
+def to_npz(trace: Trace) -> bytes:
+    """Compressed NPZ: ``inputs``, ``lengths``, ``layer1.forward.update`` … (batch, time, units), and ``facts`` as JSON.
+
+    Example:
+        >>> import gru_viz
+        >>> file = np.load(io.BytesIO(to_npz(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1))))))
+        >>> file["layer1.forward.update"].shape
+        (1, 3, 2)
+    """
+    arrays: dict[str, np.ndarray] = {
+        "inputs": trace.inputs,
+        "lengths": np.array(trace.lengths),
+        "facts": np.array(json.dumps(facts(trace), ensure_ascii=False)),
+        "time": np.array(json.dumps(trace.time, ensure_ascii=False)),
+    }
+    for k, layer in enumerate(trace.layers, 1):
+        for direction, run in zip(("forward", "backward"), layer.directions, strict=False):
+            for name, values in run.quantities.items():
+                arrays[f"layer{k}.{direction}.{name}"] = values
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+    return file.getvalue()
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -1,0 +1,161 @@
+"""One block of bytes for the inspector: a JSON header, then heatmaps in 12 bits a value and series in float32."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from gru_viz.analysis import Formula, Term
+from gru_viz.figures import View, draw
+
+__all__ = ["Worked", "pack", "pack_heatmap", "unpack_heatmap"]
+
+NAN_CODE = 4095
+
+
+@dataclass(frozen=True)
+class Worked:
+    """The equations shown under the maps, with the readings that stand above them.
+
+    Attributes:
+        formulas: unit, counted from 0 → its formula; all of them share their lines.
+        names: quantity → what it is called, such as "update gate".
+        inputs: what was read at the step: (symbol, name, drawn values, values in their own unit or None), each (time,).
+        title: what tells it from another one beside it.
+    """
+
+    formulas: Mapping[int, Formula]
+    names: dict[str, str]
+    inputs: Sequence[tuple[str, str, np.ndarray, np.ndarray | None]]
+    title: str = ""
+
+
+@dataclass
+class _Blobs:
+    parts: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, part: bytes) -> int:
+        offset, self.size = self.size, self.size + len(part)
+        self.parts.append(part)
+        return offset
+
+
+def pack(view: View, worked: Sequence[Worked], unit: int, start: int, total: int, filename: str) -> bytes:
+    """Everything the inspector shows, as it goes to the browser.
+
+    Args:
+        view: the picture.
+        worked: the equations, or two to be compared, for the same units.
+        unit: the unit worked out at first, counted from 0.
+        start: the step the cursor stands on when it has not been moved, counted from 1.
+        total: how many steps the sequence has, shown or not.
+        filename: what a saved picture is called.
+    """
+    blobs, panels = _Blobs(), []
+    figure = draw(view).to_plotly_json()
+    for each in figure["data"]:
+        each.pop("text", None)  # the step labels, which the header holds once
+    heatmaps = [i for i, each in enumerate(figure["data"]) if each["type"] == "heatmap"]
+    for i, panel in zip(heatmaps, view.panels, strict=True):
+        del figure["data"][i]["z"]
+        low, high = _reach(panel.values, panel.low, panel.high)
+        rows, columns = panel.values.shape
+        offset = blobs.add(pack_heatmap(panel.values, low, high))
+        about = {"trace": i, "rows": rows, "columns": columns, "low": low, "high": high, "offset": offset}
+        panels.append(about | {"units": panel.row_kind == "unit"})
+    shown = slice(view.first - 1, view.first - 1 + view.steps)
+    picture = {"figure": figure, "panels": panels}
+    digest = blake2b(json.dumps(picture, default=_plain).encode(), digest_size=12)
+    for part in blobs.parts:
+        digest.update(part)
+    header = picture | {
+        "picture": digest.hexdigest(),
+        "first": view.first,
+        "steps": view.steps,
+        "total": total,
+        "labels": view.labels,
+        "units": view.units,
+        "unit": unit,
+        "start": start,
+        "filename": filename,
+        "formulas": [_formula(each, shown, blobs) for each in worked],
+    }
+    text = json.dumps(header, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+    return b"".join([len(text).to_bytes(4, "little"), text, *blobs.parts])
+
+
+def _formula(worked: Worked, shown: slice, blobs: _Blobs) -> dict[str, Any]:
+    def keep(values: np.ndarray) -> int:
+        padded = np.full(shown.stop - shown.start, np.nan, np.float32)
+        part = np.asarray(values[shown], np.float32)
+        padded[: len(part)] = part
+        return blobs.add(padded.tobytes())
+
+    inputs = [
+        {
+            "symbol": symbol,
+            "name": name,
+            "drawn": keep(drawn),
+            "original": None if original is None else keep(original),
+        }
+        for symbol, name, drawn, original in worked.inputs
+    ]
+    units = {
+        unit: {name: keep(series) for name, series in formula.series.items()}
+        for unit, formula in worked.formulas.items()
+    }
+    lines = [
+        {
+            "quantity": line.quantity,
+            "name": worked.names[line.quantity],
+            "symbol": line.symbol,
+            "tokens": [t._asdict() if isinstance(t, Term) else t for t in line.tokens],
+        }
+        for line in next(iter(worked.formulas.values())).lines
+    ]
+    return {"title": worked.title, "inputs": inputs, "lines": lines, "units": units}
+
+
+def pack_heatmap(values: np.ndarray, low: float, high: float) -> bytes:
+    """Round values between low and high to 12 bits, two in three bytes; NaN keeps a code of its own.
+
+    Example:
+        >>> z = np.array([[0.0, 0.25, np.nan], [1.0, 0.5, 0.75]])
+        >>> unpack_heatmap(pack_heatmap(z, 0, 1), z.shape, 0, 1).round(3).tolist()
+        [[0.0, 0.25, nan], [1.0, 0.5, 0.75]]
+    """
+    flat = np.asarray(values, np.float64).ravel()
+    with np.errstate(invalid="ignore"):
+        scaled = np.clip((flat - low) / (high - low), 0, 1) * (NAN_CODE - 1)
+    codes = np.where(np.isnan(flat), NAN_CODE, np.rint(np.nan_to_num(scaled))).astype(np.uint16)
+    pairs = np.append(codes, np.zeros(codes.size % 2, np.uint16)).reshape(-1, 2)
+    first, second = pairs[:, 0], pairs[:, 1]
+    packed = np.stack([first >> 4, ((first & 15) << 4) | (second >> 8), second & 255], 1)
+    return packed.astype(np.uint8).tobytes()
+
+
+def unpack_heatmap(packed: bytes, shape: tuple[int, int], low: float, high: float) -> np.ndarray:
+    """The inverse of ``pack_heatmap``, to within (high − low) / 8188; the browser has the same in JavaScript."""
+    a, b, c = np.frombuffer(packed, np.uint8).reshape(-1, 3).astype(np.uint16).T
+    codes = np.stack([(a << 4) | (b >> 4), ((b & 15) << 8) | c], 1).ravel()[: shape[0] * shape[1]]
+    values = low + codes * (high - low) / (NAN_CODE - 1)
+    return np.where(codes == NAN_CODE, np.nan, values).reshape(shape)
+
+
+def _reach(values: np.ndarray, low: float, high: float) -> tuple[float, float]:
+    """A range that holds every finite value, so that the hover never shows a clipped one."""
+    finite = values[np.isfinite(values)]
+    return (low, high) if not finite.size else (min(low, float(finite.min())), max(high, float(finite.max())))
+
+
+def _plain(value: Any) -> Any:
+    """What JSON cannot say: numpy as lists of short numbers, NaN and infinity as null."""
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        return [float(f"{v:.6g}") if np.isfinite(v) else None for v in value.tolist()]
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)

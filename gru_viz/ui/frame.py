@@ -1,0 +1,60 @@
+"""The frame every page opens with: its settings, its style, and what the server process needs once."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import plotly
+import streamlit as st
+import torch
+
+__all__ = ["open_page"]
+
+STYLE = """<style>
+.stMainBlockContainer { padding: 2.6rem 2rem 2rem; max-width: none; }
+.stAppHeader { height: 2.4rem; min-height: 2.4rem; background: transparent; pointer-events: none; }
+.stAppHeader > * { pointer-events: auto; }
+.stSidebar [data-testid="stSidebarHeader"] { height: 2.6rem; }
+.stSidebar [data-testid="stSidebarUserContent"] { padding-top: 0; }
+h1 { font-size: 1.7rem !important; padding: 0 !important; }
+.stSidebar h2 { font-size: 1.15rem !important; padding: 0.25rem 0 0 !important; }
+</style>"""
+
+
+def open_page(title: str, question: str) -> None:
+    """Set the page up, and ask the question it answers.
+
+    Args:
+        title: what the browser's tab says.
+        question: the page's heading.
+    """
+    st.set_page_config(page_title=f"{title} · gru_viz", page_icon="▦", layout="wide")
+    _prepare_server()
+    st.html(STYLE)
+    st.title(question, anchor=False)
+
+
+@st.cache_resource(show_spinner=False)
+def _prepare_server() -> None:
+    """Once a process: hand plotly's script to the browser, keep torch to one thread, collect garbage in the back."""
+    # Two torch threads on a busy machine are many times slower than one at the sizes that are looked at.
+    torch.set_num_threads(1)
+    static = Path(__file__).parents[2] / "static"
+    source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    target = static / source.name
+    if not target.exists() or target.stat().st_size != source.stat().st_size:
+        static.mkdir(exist_ok=True)
+        partial = target.with_suffix(".partial")
+        shutil.copyfile(source, partial)
+        partial.replace(target)
+    threading.Thread(target=_collect_every_minute, daemon=True, name="garbage collector").start()
+
+
+def _collect_every_minute() -> None:
+    while True:
+        time.sleep(60)
+        gc.collect()

@@ -1,0 +1,231 @@
+"""The instrument: the maps, the cursor and the worked formula, on one screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from gru_viz.analysis import ORDERS, work_out
+from gru_viz.errors import GruVizError, TraceError
+from gru_viz.figures import compare, inspect
+from gru_viz.figures.inspector import ASSETS, Worked, pack
+from gru_viz.figures.view import choose_direction
+from gru_viz.pretrained import load_pretrained
+from gru_viz.sequences.examples import EXAMPLES
+from gru_viz.trace import DirectionTrace, Trace
+from gru_viz.ui.compare_choice import Comparison
+from gru_viz.ui.downloads import offer_downloads
+from gru_viz.ui.messages import plain, show_error
+from gru_viz.ui.model_choice import Model
+from gru_viz.ui.sequence_choice import Chosen
+from gru_viz.ui.shown import Shown
+
+__all__ = ["show_gates"]
+
+MOST_STEPS, MOST_CELLS = 2000, 2**18
+MOST_TRACED = 60_000_000
+ALL_UNITS_BYTES = 200_000
+
+_component = st.components.v2.component(
+    "gru_viz.inspector", html=ASSETS["html"], css=ASSETS["css"], js=ASSETS["js"], isolate_styles=False
+)
+
+
+def show_gates(chosen: Chosen, model: Model, comparison: Comparison | None) -> None:
+    """Trace the sequences and show the gates; where that fails, say why and show the last that worked."""
+    wanted: tuple[Chosen, Model, Comparison | None] | None = (chosen, model, comparison)
+    try:
+        _trace_all(chosen, model, comparison)
+    except GruVizError as error:
+        wanted = st.session_state.get("last_shown")
+        show_error(error, "The view below is the previous one." if wanted else "Change the choice on the left.")
+    if wanted is None:
+        return
+    st.session_state["last_shown"] = wanted
+    _tell(wanted[0], wanted[1])
+    _instrument(*wanted)
+
+
+def _trace_all(chosen: Chosen, model: Model, comparison: Comparison | None) -> tuple[Trace, Trace | None]:
+    """The trace, and the other one where two are compared; both come from the cache once they have been made."""
+    sequences = chosen.sequences
+    units, directions = (model.units, 1 + model.bidirectional) if not model.trained else (32, 1)
+    cells = sum(sequences.lengths) * units * directions * model.layers
+    if cells > MOST_TRACED:
+        raise TraceError(
+            sequences.source or "the sequences",
+            f"{sum(sequences.lengths):,} steps × {units * directions * model.layers:,} units",
+            f"at most {MOST_TRACED:,} of both together on this page",
+            "Choose fewer units, layers or rows.",
+        )
+    first = model.trace(chosen)
+    if comparison is None:
+        return first, None
+    return first, model.trace(chosen, read_as=comparison.variant) if comparison.variant else first
+
+
+def _tell(chosen: Chosen, model: Model) -> None:
+    """One sentence on what to look for, and everything that reading the data decided."""
+    example = EXAMPLES[chosen.example] if chosen.example else None
+    if example and (model.trained or not example.pretrained):
+        st.markdown(example.look_for)
+    elif model.trained is None:
+        st.markdown(
+            "These weights are random, so the gates follow the input without a purpose; training gives them one."
+        )
+    if chosen.sequences.notices:
+        first, *more = chosen.sequences.notices
+        with st.expander(f"Noticed while reading: {plain(first)}" + (f" — and {len(more)} more" if more else "")):
+            st.markdown("\n".join(f"- {plain(notice)}" for notice in chosen.sequences.notices))
+
+
+@st.fragment
+def _instrument(chosen: Chosen, model: Model, comparison: Comparison | None) -> None:
+    """Choose what of the trace is shown, show it, and take note of where the cursor rests; runs without the rest."""
+    trace, other = _trace_all(chosen, model, comparison)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        choices = _ask_view(trace)
+        quantity = _ask_quantity(trace) if comparison else None
+        _badge(trace, other)
+    try:
+        shown = _build(chosen, model, trace, other, comparison, choices, quantity)
+    except GruVizError as error:
+        show_error(error, "Choose another.")
+        return
+    packed = pack(
+        shown.view,
+        shown.worked,
+        shown.unit,
+        start=shown.view.first + shown.view.steps // 3,
+        total=trace.lengths[choices["sequence"]],
+        filename="gru_viz",
+    )
+    result = _component(data=packed, key="inspector", on_cursor_change=lambda: None)
+    if result.cursor:
+        st.query_params["step"], st.query_params["unit"] = str(result.cursor["step"]), str(result.cursor["unit"] + 1)
+    offer_downloads(shown, packed)
+
+
+def _ask_view(trace: Trace) -> dict[str, Any]:
+    """Which sequence, layer, direction, order and window; each asked only where there is a choice."""
+    sequence, layer, direction = 0, 0, "forward"
+    if len(trace.names) > 1:
+        sequence = st.selectbox(
+            "Sequence",
+            range(len(trace.names)),
+            format_func=trace.names.__getitem__,
+            key="sequence",
+            bind="query-params",
+        )
+    if len(trace.layers) > 1:
+        layer = st.selectbox(
+            "Layer", range(len(trace.layers)), format_func=lambda k: str(k + 1), key="layer", bind="query-params"
+        )
+    if trace.weights.bidirectional:
+        direction = st.selectbox("Direction", ["forward", "backward"], key="direction", bind="query-params")
+    order = st.selectbox(
+        "Units sorted by", list(ORDERS), format_func=ORDERS.__getitem__, key="order", bind="query-params"
+    )
+    steps = trace.lengths[sequence]
+    width = min(MOST_STEPS, max(200, MOST_CELLS // trace.weights.hidden))
+    window = (0, steps)
+    if steps > width:
+        start = st.number_input(
+            f"From step, of {steps:,} (shows {width:,})", 1, steps, 1, step=width // 2, key="from", bind="query-params"
+        )
+        start = min(int(start), steps - width + 1)
+        window = (start - 1, start - 1 + width)
+    return {"sequence": sequence, "layer": layer, "direction": direction, "order": order, "window": window}
+
+
+def _ask_quantity(trace: Trace) -> str:
+    names = [q.name for q in trace.convention.quantities]
+    return st.selectbox(
+        "Compared",
+        names,
+        index=len(names) - 1,
+        format_func=lambda name: name.replace("_", " "),
+        key="quantity",
+        bind="query-params",
+    )
+
+
+def _badge(trace: Trace, other: Trace | None) -> None:
+    """The proof, always: green where it holds, red where it does not."""
+    for each in {id(t): t for t in (trace, other) if t is not None}.values():
+        colour, word = ("green", "✓ proven") if each.proven else ("red", "✗ not proven")
+        st.markdown(
+            f":{colour}-badge[{word} {each.proof:.0e}]",
+            help=f"{each.convention.title} on {each.device}, {each.dtype}. Rebuilt from the gates shown here, the "
+            f"hidden state differs from that of {each.witness} by at most {each.proof:.1e}.",
+            width="content",
+        )
+
+
+def _build(
+    chosen: Chosen,
+    model: Model,
+    trace: Trace,
+    other: Trace | None,
+    comparison: Comparison | None,
+    choices: dict[str, Any],
+    quantity: str | None,
+) -> Shown:
+    cursor = (st.session_state.get("inspector") or {}).get("cursor") or {}
+    unit = int(cursor.get("unit", _number(st.query_params.get("unit"), 1) - 1))
+    unit = min(max(unit, 0), trace.weights.hidden - 1)
+    sequence = choices["sequence"]
+    if comparison is None or other is None or quantity is None:
+        view = inspect(trace, **choices, answers=_answers(model, trace, sequence))
+        return Shown(trace, view, (_work_out(trace, choices, sequence, unit),), unit)
+    against = comparison.sequence if comparison.sequence is not None else sequence
+    names = (trace.convention.title, other.convention.title)
+    if comparison.sequence is not None:
+        names = (trace.names[sequence], trace.names[against])
+    rest = {key: choices[key] for key in ("layer", "direction", "order", "window")}
+    view = compare(trace, other, quantity, names, sequences=(sequence, against), **rest)
+    worked = (
+        _work_out(trace, choices, sequence, unit, names[0]),
+        _work_out(other, choices, against, unit, names[1]),
+    )
+    return Shown(trace, view, worked, unit)
+
+
+def _answers(model: Model, trace: Trace, sequence: int) -> np.ndarray | None:
+    """What the trained head says at every step; a distribution over characters is no curve and stays out."""
+    if model.trained is None or len(trace.features) > 6:
+        return None
+    return load_pretrained(model.trained).answers(trace)[sequence]
+
+
+def _work_out(trace: Trace, choices: dict[str, Any], sequence: int, unit: int, title: str = "") -> Worked:
+    """The formula of the chosen unit, or of all units where they are few, so that choosing one needs no server."""
+    run = choose_direction(trace, choices["layer"], choices["direction"], sequence)
+    steps = trace.lengths[sequence]
+    series = 5 + 4 * len(run.convention.gates)
+    every = run.weights.hidden * steps * series * 4 <= ALL_UNITS_BYTES
+    units = range(run.weights.hidden) if every else [unit]
+    return Worked(
+        formulas={u: work_out(run, u, sequence) for u in units},
+        names={q.name: q.name.replace("_", " ") for q in run.convention.quantities},
+        inputs=_readings(trace, run, choices["layer"], sequence),
+        title=title,
+    )
+
+
+def _readings(
+    trace: Trace, run: DirectionTrace, layer: int, sequence: int
+) -> list[tuple[str, str, np.ndarray, np.ndarray | None]]:
+    values = run.inputs[sequence]
+    if layer or values.shape[1] > 6:
+        return []
+    original = trace.scaling.undo(values) if trace.scaling and trace.scaling.method != "none" else None
+    return [
+        ("x", name, values[:, j], None if original is None else original[:, j]) for j, name in enumerate(trace.features)
+    ]
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    return int(text) if text and text.isdecimal() else otherwise

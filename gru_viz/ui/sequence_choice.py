@@ -1,0 +1,228 @@
+"""Choice 1, the sequence: a built-in example, a file, a pasted table, or text."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from gru_viz.errors import GruVizError, SequenceError
+from gru_viz.sequences import Sequences, Table, open_table
+from gru_viz.sequences.examples import EXAMPLES
+from gru_viz.sequences.text import read_text
+from gru_viz.ui.messages import plain, show_error
+
+__all__ = ["Chosen", "choose_sequences"]
+
+SOURCES = {"example": "Example", "file": "File", "table": "Table", "text": "Text"}
+TABLE = "step,sensor\n1,0.2\n2,0.9\n3,0.4\n4,-0.3\n5,-0.8\n6,-0.1\n7,0.6\n8,0.9\n9,0.1\n10,-0.6"
+TEXT = "the cat sat on the mat and the dog sat on the cat."
+LONGEST_LINK = 4000
+
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "spaces"}
+DECIMALS = {".": "point", ",": "comma"}
+THOUSANDS = {"": "none", ",": "comma", ".": "point", " ": "space", "'": "apostrophe"}
+HEADERS = {True: "first row has the names", False: "no names"}
+ENCODINGS = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Latin-1 (Windows)"}
+MISSING = {"forward": "repeat the last value", "interpolate": "draw a line across", "drop": "drop the row"}
+SCALES = {"standardise": "standardise", "minmax": "min–max", "robust": "robust", "none": "none"}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The sequences to be traced.
+
+    Attributes:
+        sequences: the data.
+        fingerprint: the same for the same data, for caches.
+        example: the built-in example they are, or None.
+    """
+
+    sequences: Sequences
+    fingerprint: str
+    example: str | None = None
+
+
+def choose_sequences() -> Chosen:
+    """Ask for sequences in the sidebar; where they cannot be read, say why and give the last ones that could."""
+    with st.sidebar:
+        st.header("1 Sequence", anchor=False)
+        source = st.radio(
+            "From",
+            list(SOURCES),
+            format_func=SOURCES.__getitem__,
+            key="source",
+            bind="query-params",
+            horizontal=True,
+            label_visibility="collapsed",
+        )
+        try:
+            chosen = {"example": _example, "file": _file, "table": _pasted_table, "text": _text}[source]()
+        except GruVizError as error:
+            chosen = None
+            st.session_state["sequence_error"] = error
+        else:
+            st.session_state.pop("sequence_error", None)
+    if "sequence_error" in st.session_state:
+        show_error(st.session_state["sequence_error"], "The view below is the previous one.")
+    if chosen is None:
+        return st.session_state.get("last_chosen") or _load_example(next(iter(EXAMPLES)))
+    st.session_state["last_chosen"] = chosen
+    return chosen
+
+
+def _example() -> Chosen:
+    name = st.selectbox(
+        "Example", list(EXAMPLES), format_func=lambda key: EXAMPLES[key].title, key="example", bind="query-params"
+    )
+    return _load_example(name)
+
+
+@st.cache_resource(show_spinner=False)
+def _load_example(name: str) -> Chosen:
+    return Chosen(EXAMPLES[name].load(), f"example {name}", name)
+
+
+def _file() -> Chosen | None:
+    upload = st.file_uploader("CSV, TSV, text or Parquet", key="file")
+    if upload is None:
+        st.caption("The table never leaves the machine this dashboard runs on.")
+        return None
+    return _from_table(upload.getvalue(), upload.name)
+
+
+def _pasted_table() -> Chosen:
+    text = st.text_area(
+        "Paste or type a table, one row a step",
+        value=TABLE,
+        key="table",
+        bind="query-params",
+        height=180,
+        help="Cells copied from a spreadsheet work as they are.",
+    )
+    _warn_long_link(text)
+    return _from_table(text.encode(), "pasted table")
+
+
+def _text() -> Chosen:
+    text = st.text_area("Type or paste text, one character a step", value=TEXT, key="text", bind="query-params")
+    _warn_long_link(text)
+    return Chosen(read_text(text), f"text {_digest(text.encode())}")
+
+
+def _warn_long_link(text: str) -> None:
+    if len(text) > LONGEST_LINK:
+        st.caption(f"Over {LONGEST_LINK:,} characters: a copied link may be too long for some programs.")
+
+
+def _from_table(data: bytes, name: str) -> Chosen:
+    digest = _digest(data)
+    with st.expander("How it was read"):
+        told = _ask_dialect(digest)
+        table = _open(digest, name, tuple(sorted(told.items())), data)
+        st.caption(plain(table.dialect.describe()))
+        st.dataframe(table.preview(6), hide_index=True)
+    choices = _ask_columns(table, _digest(repr([c.name for c in table.columns]).encode())[:6])
+    fingerprint = _digest(repr((digest, name, sorted(told.items()), sorted(choices.items()))).encode())
+    sequences = _build(fingerprint, table, choices)
+    with st.expander("Scaling numbers"):
+        st.dataframe(
+            {
+                "feature": list(sequences.features),
+                "centre": sequences.scaling.centre,
+                "scale": sequences.scaling.scale,
+            },
+            hide_index=True,
+        )
+        st.caption("drawn = (value − centre) / scale")
+    return Chosen(sequences, fingerprint)
+
+
+def _ask_dialect(digest: str) -> dict[str, Any]:
+    """What the reader is told instead of finding it; a choice belongs to one file."""
+    asked: dict[str, tuple[str, dict[Any, str]]] = {
+        "delimiter": ("Cells are separated by", DELIMITERS),
+        "decimal": ("Decimal mark", DECIMALS),
+        "thousands": ("Thousands mark", THOUSANDS),
+        "header": ("Column names", HEADERS),
+        "encoding": ("Encoding", ENCODINGS),
+    }
+    told: dict[str, Any] = {}
+    for argument, (label, options) in asked.items():
+        names = {None: "found by itself", **options}
+        choice = st.selectbox(label, list(names), format_func=names.__getitem__, key=f"{argument}_{digest[:6]}")
+        if choice is not None:
+            told[argument] = choice
+    return told
+
+
+def _ask_columns(table: Table, key: str) -> dict[str, Any]:
+    suggested = table.suggested
+    numbers = [c.name for c in table.columns if c.kind == "number"]
+    words = [c.name for c in table.columns if c.kind == "text"]
+    names = [c.name for c in table.columns]
+    features = st.multiselect(
+        "Features", numbers, default=list(suggested.features), key=f"features_{key}", bind="query-params"
+    )
+    time = st.selectbox(
+        "Time column",
+        [None, *names],
+        index=names.index(suggested.time) + 1 if suggested.time else 0,
+        format_func=lambda name: name or "none",
+        key=f"time_{key}",
+        bind="query-params",
+    )
+    identity = st.selectbox(
+        "Column that tells sequences apart",
+        [None, *names],
+        index=names.index(suggested.id) + 1 if suggested.id else 0,
+        format_func=lambda name: name or "none",
+        key=f"id_{key}",
+        bind="query-params",
+    )
+    one_hot = (
+        st.multiselect("Text columns as one-hot features", words, key=f"one_hot_{key}", bind="query-params")
+        if words
+        else []
+    )
+    gaps = sum(c.missing for c in table.columns if c.name in features)
+    missing = "forward"
+    if gaps:
+        missing = st.radio(
+            f"Missing cells ({gaps:,})",
+            list(MISSING),
+            format_func=MISSING.__getitem__,
+            key=f"missing_{key}",
+            bind="query-params",
+        )
+    scale = st.selectbox(
+        "Scaling", list(SCALES), format_func=SCALES.__getitem__, key=f"scale_{key}", bind="query-params"
+    )
+    if not features and not one_hot:
+        raise SequenceError(
+            "features", "no column chosen", "at least one", "Choose a feature, or a text column as one-hot."
+        )
+    return {
+        "features": tuple(features),
+        "time": time or False,
+        "id": identity or False,
+        "one_hot": tuple(one_hot),
+        "missing": missing,
+        "scale": scale,
+    }
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the table …")
+def _open(digest: str, name: str, told: tuple[tuple[str, Any], ...], _data: bytes) -> Table:
+    return open_table(_data, name=name, **dict(told))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Cutting the table into sequences …")
+def _build(fingerprint: str, _table: Table, _choices: dict[str, Any]) -> Sequences:
+    return _table.sequences(**_choices)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
