@@ -19,6 +19,7 @@ from gru_viz.sequences.words import count, listing
 
 __all__ = ["assemble"]
 
+_BLOCK = 4096
 _HOW = {
     "forward": "repeating the value before",
     "interpolate": "a straight line between their neighbours, the ends held",
@@ -87,15 +88,18 @@ def _matrix(
     endless, huge, lost = [], [], []
     for name in roles.features:
         one = held[name]
-        column = np.full(rows, np.nan) if one.values.dtype.kind == "O" else one.values.astype(np.float64)
+        if one.column.kind == "empty":
+            lost.append(name)
+            continue
+        column = one.values.astype(np.float64, copy=False)
         if one.column.infinite or one.column.huge:
             beyond = out_of_range(column)
             endless += [f"{name} ({one.column.infinite:,})"] if one.column.infinite else []
             huge += [f"{name} ({one.column.huge:,})"] if one.column.huge else []
-            column[beyond] = np.nan
-        if np.isnan(column).all():
-            lost.append(name)
-            continue
+            column = np.where(beyond, np.nan, column)
+            if np.isnan(column).all():
+                lost.append(name)
+                continue
         names.append(name)
         columns.append(column)
     if endless:
@@ -117,10 +121,7 @@ def _matrix(
             said.append(f"{count(absent, 'missing cell')} in one-hot column '{name}' became 0 in all of its features.")
     if not names:
         raise SequenceError(where, "no cell that is not missing", "numbers in a feature", "Choose other features.")
-    values = np.empty((rows, len(columns)))
-    for at, column in enumerate(columns):
-        values[:, at] = column
-    return values, tuple(names), np.arange(len(names)) >= numbers, said
+    return np.array(columns).T, tuple(names), np.arange(len(names)) >= numbers, said
 
 
 def _one_hot(held: Held) -> list[tuple[str, np.ndarray]]:
@@ -189,8 +190,8 @@ def _parts(
 def _scaled(where: str, values: np.ndarray, scaling: Scaling) -> np.ndarray:
     scaled = np.empty(values.shape, np.float32)
     with np.errstate(over="ignore"):
-        for at in range(values.shape[1]):  # by columns: whole temporaries of float64 would take twice the table's room
-            scaled[:, at] = (values[:, at] - scaling.centre[at]) / scaling.scale[at]
+        for at in range(0, len(values), _BLOCK):  # whole temporaries of float64 would take twice the table's room
+            scaled[at : at + _BLOCK] = scaling.apply(values[at : at + _BLOCK])
     if not np.isfinite(scaled).all():
         worst = [name for at, name in enumerate(scaling.features) if not np.isfinite(scaled[:, at]).all()]
         remedy = "Choose another scale=, or leave the column out."

@@ -103,13 +103,11 @@ def out_of_range(values: np.ndarray) -> np.ndarray:
 
 
 def _numbers(name: str, values: np.ndarray, notices: tuple[str, ...] = ()) -> Held:
-    if values.dtype.kind != "f":
-        missing = infinite = 0
-        known = values
-    else:
-        lost, endless = np.isnan(values), np.isinf(values)
-        missing, infinite = int(lost.sum()), int(endless.sum())
-        known = values if not missing and not infinite else values[~(lost | endless)]
+    missing = infinite = 0
+    known = values
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        missing, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
+        known = values[np.isfinite(values)]
     if missing == len(values):
         return Held(Column(name, "empty", missing, False, 0, 0, 0, ""), values, notices)
     constant = bool(len(known) and known.min() == known.max())

@@ -18,6 +18,10 @@ _CLOCK = re.compile(r"(?P<gap>^|[T ] *)(?P<clock>\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)
 _ZONE = re.compile(r"(:\d{2}(?:\.\d+)?) ?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$")
 _QUARTER = re.compile(r"(\d{4})[- ]?Q([1-4])")
 _NUMERIC = re.compile(r"(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})")
+_WORDED = re.compile(
+    r"(?:(?P<before>\d{1,2})(?P<gap_before>[ -]))?(?P<month>[A-Za-z]+)(?P<gap>[ -])"
+    r"(?:(?P<after>\d{1,2})(?P<gap_after>,? ))?(?P<year>\d{4}|\d{2})"
+)
 _YEAR_NAMES = {"year", "years", "yr", "jahr", "année", "anno"}
 _DAY_NAMES = {"date", "day", "datum", "time", "timestamp", "yyyymmdd"}
 _EPOCH_NAMES = {"epoch", "unix", "unixtime", "timestamp", "posix", "ts"}
@@ -167,8 +171,6 @@ def _clock_form(clock: re.Match[str]) -> str:
 def _date_forms(date: str) -> tuple[str, ...]:
     if not date:
         return ("",)
-    if "%" in date:
-        return ()
     if found := _NUMERIC.fullmatch(date):
         first, mark, _, last = found.groups()
         if len(first) == 4:
@@ -177,15 +179,14 @@ def _date_forms(date: str) -> tuple[str, ...]:
         return (f"%d{mark}%m{mark}{year}", f"%m{mark}%d{mark}{year}")
     if re.fullmatch(r"\d{4}-\d{2}", date):
         return ("%Y-%m",)
-    letters = re.search("[A-Za-z]+", date)
-    if letters is None:
+    worded = _WORDED.fullmatch(date)
+    if worded is None or (worded["before"] and worded["after"]):
         return ()
-    month = "%b" if len(letters[0]) == 3 else "%B"
-    around = date[: letters.start()], date[letters.end() :]
-    day = re.sub(r"\d{1,2}(?=[ -])", "%d", around[0]) if around[0] else ""
-    after = re.sub(r"\d{4}$", "%Y", around[1])
-    after = re.sub(r"(?<=[ -])\d{2}$", "%y", after)
-    return (day + month + re.sub(r"(?<= )\d{1,2}(?=,? )", "%d", after),)
+    day_before = f"%d{worded['gap_before']}" if worded["before"] else ""
+    month = "%b" if len(worded["month"]) == 3 else "%B"
+    day_after = f"%d{worded['gap_after']}" if worded["after"] else ""
+    year = "%Y" if len(worded["year"]) == 4 else "%y"
+    return (f"{day_before}{month}{worded['gap']}{day_after}{year}",)
 
 
 def _parse(texts: list[str], form: str) -> pd.Series:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.cells import Writing, is_missing, looks_dated
@@ -16,6 +16,7 @@ __all__ = ["Dialect", "Layout", "Told", "find_layout"]
 
 DELIMITERS = (",", ";", "\t", "|", " ")
 _NAMES = {",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Pipe", " ": "Space"}
+_SCORED = 1000
 _MARKS = {".": "point", ",": "comma", " ": "space", "'": "apostrophe"}
 _ENCODINGS = {
     "utf-8": "UTF-8",
@@ -136,9 +137,13 @@ def find_layout(content: Content, told: Told, max_columns: int) -> Layout:
     """
     told.check(content.name)
     lines = sample_lines(content.data)
-    told = _with_excel_directive(told, lines)
-    comment = told.comment if told.comment is not None else _comment_mark(lines)
-    guesses = _guesses(lines, told, comment)
+    told, rows = _obey_excel(told, lines)
+    comment = told.comment if told.comment is not None else _comment_mark(rows)
+    if not any(line.strip() and not (comment and line.lstrip().startswith(comment)) for line in lines):
+        raise SequenceError(
+            content.name, "only blank and comment lines", "a table with numbers", "Choose another file."
+        )
+    guesses = _guesses(rows, told, comment)
     if not guesses:
         wanted, remedy = "cells of at most 131,072 characters", "Check the quotes, or give delimiter=."
         raise SequenceError(content.name, "a longer cell", wanted, remedy)
@@ -151,7 +156,7 @@ def find_layout(content: Content, told: Told, max_columns: int) -> Layout:
         )
         raise SequenceError(content.name, f"{best.width:,} columns", f"at most {max_columns:,}", remedy)
     cells = [cell for record in best.records[1:] for cell in record.cells]
-    decimal, thousands, said = _settle_thousands(cells, best, told)
+    decimal, thousands, said = _settle_thousands(cells[: 20 * _SCORED], best, told)
     writing = Writing(decimal, thousands)
     above = _names_in_comment(lines, best, comment, writing)
     header = find_header(content.name, best.records, best.width, writing, told.header, above, len(lines))
@@ -162,18 +167,19 @@ def find_layout(content: Content, told: Told, max_columns: int) -> Layout:
     return Layout(dialect, header.names, start, header.first_line + 1, notices + said + header.notices)
 
 
-def _with_excel_directive(told: Told, lines: list[str]) -> Told:
+def _obey_excel(told: Told, lines: list[str]) -> tuple[Told, list[str]]:
+    """Follow and blank a first line such as sep=; by which a delimiter is told to Excel."""
     first = lines[0].strip().strip('"')
-    if told.delimiter is None and first.lower().startswith("sep=") and len(first) == 5:
-        return Told(first[4], told.decimal, told.thousands, told.header, told.comment)
-    return told
+    if not first.lower().startswith("sep=") or len(first) != 5:
+        return told, lines
+    return replace(told, delimiter=told.delimiter or first[4]), ["\n", *lines[1:]]
 
 
 def _comment_mark(lines: list[str]) -> str | None:
     filled = [line.strip() for line in lines if line.strip()]
     if any(line.startswith("#") and not line.startswith("#N/A") for line in filled):
         return "#"
-    return next((mark for mark in ("%", "//") if filled[0].startswith(mark)), None)
+    return next((mark for mark in ("%", "//") if filled and filled[0].startswith(mark)), None)
 
 
 def _guesses(lines: list[str], told: Told, comment: str | None) -> list[_Guess]:
@@ -190,7 +196,7 @@ def _guesses(lines: list[str], told: Told, comment: str | None) -> list[_Guess]:
         width = max(reversed(widths), key=widths.count)
         even = widths.count(width) / len(widths)
         cells = [cell for record in records if len(record.cells) == width for cell in record.cells]
-        cells = [cell for cell in cells if not is_missing(cell)]
+        cells = [cell for cell in cells[:: len(cells) // _SCORED + 1] if not is_missing(cell)]
         for decimal in (".", ",") if told.decimal is None else (told.decimal,):
             typed = sum(_is_typed(cell, decimal, told.thousands) for cell in cells) / max(len(cells), 1)
             several = 1.0 if width > 1 else 0.75

@@ -13,6 +13,8 @@ from gru_viz.sequences.words import count, listing
 
 __all__ = ["Header", "find_header", "unique_names"]
 
+_LOOKED_AT = 50
+
 
 @dataclass(frozen=True)
 class Header:
@@ -57,7 +59,7 @@ def find_header(
         SequenceError: the header has more or fewer names than the rows have cells.
     """
     first = next(at for at, record in enumerate(records) if len(record.cells) == width)
-    titles, table = records[:first], records[first:]
+    titles, table = records[:first], records[first : first + _LOOKED_AT]
     notices: list[str] = []
     names = _names_beside(titles[-1].cells, table, width, writing) if titles and told is not False else None
     if names is not None:

@@ -44,8 +44,10 @@ def fill(values: Float[np.ndarray, "rows features"], starts: Int[np.ndarray, " s
         >>> fill(rows.copy(), np.array([0]), "forward").values.ravel().tolist()
         [1.0, 1.0, 3.0, 3.0]
     """
-    rows = len(values)
+    rows, features = values.shape
     gaps = np.isnan(values)
+    if not gaps.any():
+        return Filled(values, np.ones(rows, bool), np.zeros(features, int))
     before = gaps.sum(axis=0)
     if how != "drop" and before.any():
         lengths = np.diff(np.append(starts, rows))

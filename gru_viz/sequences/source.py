@@ -41,6 +41,7 @@ _MARKS: tuple[tuple[bytes, str], ...] = (  # the longer mark first: UTF-32's beg
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _PIECE = 1 << 20
+_HEAD = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def load(source: Source, name: str | None, encoding: str | None, max_bytes: int)
     _refuse_other_kinds(raw, name)
     text, encoding, notices = _to_utf8(raw, name, encoding)
     _refuse_control_bytes(text, name)
-    if text.count(b"\r") > text.count(b"\r\n"):
+    head = text[:_HEAD]
+    if head.count(b"\r") > head.count(b"\r\n"):
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if not text or text.isspace():
         raise SequenceError(name, "only blank lines", "a table with numbers", "Choose another file.")
@@ -221,7 +223,7 @@ def _wide_encoding(raw: bytes) -> str | None:
 
 
 def _refuse_control_bytes(text: bytes, name: str) -> None:
-    head = text[: 1 << 16]
+    head = text[:_HEAD]
     odd = sum(head.count(byte) for byte in range(32) if byte not in b"\t\n\v\f\r\x1a\x1b")
     if odd > 2 and odd > len(head) // 200:
         found = f"binary data ({count(odd, 'control character')} in its first {len(head):,} bytes)"

@@ -104,7 +104,9 @@ def _is_time(held: Held, groups: np.ndarray | None) -> bool:
 def _is_counter(held: Held) -> bool:
     """Whether a column only counts the rows, and is named so."""
     words = _words(held.column.name)
-    if held.column.missing or not _are_whole(held.values) or (words and not _INDEX_WORDS & set(words)):
+    if words and not _INDEX_WORDS & set(words):
+        return False
+    if held.column.missing or held.column.infinite or not _are_whole(held.values):
         return False
     first = int(held.values[0])
     return first in (0, 1) and bool((np.diff(held.values) == 1).all())
