@@ -37,6 +37,9 @@ class CellWeights:
         arrays = {}
         for name, array in self.matrices.items():
             arrays[name] = np.array(array)
+            if arrays[name].dtype.kind != "f":
+                found, remedy = f"dtype {arrays[name].dtype}", "Convert the array first."
+                raise ConventionError(f"{self.convention.name}, {name}", found, "floating-point numbers", remedy)
             arrays[name].flags.writeable = False
         object.__setattr__(self, "matrices", MappingProxyType(arrays))
         self.blocks()
