@@ -30,15 +30,15 @@ settings.register_profile(
     "gru_viz",
     deadline=None,
     derandomize=True,
-    max_examples=25,
-    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=15,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("gru_viz")
 
 
 @pytest.fixture
 def unchecked() -> Iterator[None]:
-    """Switch the annotation checks off: for arguments that are wrong on purpose, and for very long runs."""
+    """Switch the annotation checks off: for arguments wrong on purpose, and for long or many runs."""
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)

@@ -115,6 +115,14 @@ def test_empty_matrices_are_refused(name: str, size: tuple[int, int]) -> None:
         Weights.from_matrices(name, {k: np.zeros(shape) for k, shape in SHAPES[name](*size).items()})
 
 
+@pytest.mark.parametrize("dtype", ["int64", "bool", "complex128", "object"])
+def test_matrices_that_are_no_floating_point_numbers_are_refused(dtype: str) -> None:
+    with pytest.raises(ConventionError) as caught:
+        Weights.from_matrices("torch", {k: np.round(v).astype(dtype) for k, v in matrices("torch").items()})
+    says_everything(caught.value)
+    assert dtype in caught.value.found
+
+
 def test_layers_that_do_not_fit_on_each_other_are_refused() -> None:
     first, second = matrices("torch", 3, 5), matrices("torch", 4, 5)
     with pytest.raises(ConventionError) as caught:
