@@ -95,6 +95,7 @@ def counted_dates(numbers: np.ndarray, name: str) -> np.ndarray | None:
     if not len(known) or (known != np.floor(known)).any():
         return None
     low, high = float(known.min()), float(known.max())
+    numbers = np.where(np.isfinite(numbers), numbers, np.nan)
     if words & _YEAR_NAMES and low >= 1000 and high <= 2999:
         text = pd.Series(numbers).astype("Int64").astype("string")
         return pd.to_datetime(text, format="%Y", errors="coerce").to_numpy("datetime64[us]")

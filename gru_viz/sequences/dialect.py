@@ -194,12 +194,13 @@ def _guesses(lines: list[str], told: Told, comment: str | None) -> list[_Guess]:
         widths = [len(record.cells) for record in records]
         # the commonest width; of equally common ones that of the later rows, since titles stand above
         width = max(reversed(widths), key=widths.count)
+        parted = any(mark in records[0].cells[0] for mark in DELIMITERS[:-1] if mark != delimiter)
         even = widths.count(width) / len(widths)
         cells = [cell for record in records if len(record.cells) == width for cell in record.cells]
         cells = [cell for cell in cells[:: len(cells) // _SCORED + 1] if not is_missing(cell)]
         for decimal in (".", ",") if told.decimal is None else (told.decimal,):
             typed = sum(_is_typed(cell, decimal, told.thousands) for cell in cells) / max(len(cells), 1)
-            several = 1.0 if width > 1 else 0.75
+            several = 1.0 if width > 1 else 0.15 if parted else 0.75
             found.append(_Guess(delimiter, decimal, records, width, even**2 * (0.1 + typed) * several))
     return found
 

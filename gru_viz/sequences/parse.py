@@ -169,13 +169,12 @@ def _read(content: Content, layout: Layout) -> pd.DataFrame:
     buffer = io.BytesIO(content.data)
     buffer.seek(layout.start)
     try:
-        return pd.read_csv(
+        frame = pd.read_csv(
             buffer,
             sep=r"\s+" if dialect.delimiter == " " else dialect.delimiter,
             decimal=dialect.decimal,
             header=None,
             names=list(range(len(layout.names))),
-            index_col=False,
             na_values=list(MISSING_MARKS),
             keep_default_na=False,
             skipinitialspace=True,
@@ -184,20 +183,25 @@ def _read(content: Content, layout: Layout) -> pd.DataFrame:
             engine="c",
         )
     except pd.errors.EmptyDataError:
-        pass
+        if content.data.count(b'"') % 2:
+            _refuse_quote(content, "EOF inside string")
+        return pd.DataFrame()
     except (pd.errors.ParserError, ValueError, OverflowError) as error:
-        _refuse_quote(content, layout, str(error))
+        _refuse_quote(content, str(error))
         _find_long_row(content, layout)
-        found = f"text that cannot be parsed ({' '.join(str(error).split())[:120]})"
-        raise SequenceError(
-            content.name, found, "rows of cells", "Save it again as CSV, or give delimiter=."
-        ) from error
-    if content.data.count(b'"') % 2:
-        _refuse_quote(content, layout, "EOF inside string")
-    return pd.DataFrame()
+        raise _unparsable(content.name, " ".join(str(error).split())[:120]) from error
+    if not isinstance(frame.index, pd.RangeIndex):  # the first row was longer than the names
+        _find_long_row(content, layout)
+        raise _unparsable(content.name, "the first row is longer than the others")
+    return frame
 
 
-def _refuse_quote(content: Content, layout: Layout, message: str) -> None:
+def _unparsable(name: str, reason: str) -> SequenceError:
+    found = f"text that cannot be parsed ({reason})"
+    return SequenceError(name, found, "rows of cells", "Save it again as CSV, or give delimiter=.")
+
+
+def _refuse_quote(content: Content, message: str) -> None:
     if "EOF inside string" in message:
         row = re.search(r"starting at row (\d+)", message)
         where = f"{content.name}, row {int(row[1]) + 1}" if row else content.name

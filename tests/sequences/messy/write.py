@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 FILES: dict[str, bytes] = {
-    "stocks_long.csv": b'Date,Symbol,Open,Volume\n2020-01-02,AAPL,74.06,"135,480,400"\n2020-01-02,MSFT,158.78,"22,622,100"\n'
+    "stocks_long.csv": b'Date,Symbol,Open,Volume\n2020-01-02,AAPL,74.06,"135,480,400"\n'
+    b'2020-01-02,MSFT,158.78,"22,622,100"\n'
     b'2020-01-03,AAPL,74.29,"146,322,800"\n2020-01-03,MSFT,158.32,"21,116,200"\n2020-01-06,AAPL,73.45,"118,387,200"\n',
     "stocks_us_dates.csv": b"Date,Close/Last,Volume\n01/15/2021,$127.14,111598500\n01/14/2021,$128.91,90221760\n"
     b"01/13/2021,$130.89,88636830\n",
