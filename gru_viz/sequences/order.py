@@ -62,8 +62,7 @@ def arrange(rows: int, id: Held | None, time: Held | None, name: str) -> Order:
         notices += said
     elif time is not None:
         notices.append(f"'{time.column.name}' is text: it labels the steps, which keep the order of the file.")
-    sorted_codes = codes[order]
-    starts = np.flatnonzero(np.diff(sorted_codes, prepend=-1))
+    starts = np.zeros(1, int) if id is None else np.flatnonzero(np.diff(codes[order], prepend=-1))
     taken = kept[order]
     labels = None if time is None else cell_text(time)(time.values[taken])
     return Order(taken, starts, names, labels, tuple(notices))
