@@ -170,7 +170,7 @@ def _read(content: Content, layout: Layout) -> pd.DataFrame:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pd.errors.DtypeWarning)
             frame = _engine(content, layout, in_chunks=True)
-        if any(dtype == "object" for dtype in frame.dtypes):  # numbers in one chunk and text in another: their texts are wanted
+        if any(dtype == "object" for dtype in frame.dtypes):  # numbers here, text there
             frame = _engine(content, layout, in_chunks=False)
     except pd.errors.EmptyDataError:
         if content.data.count(b'"') % 2:
