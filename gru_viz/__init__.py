@@ -3,6 +3,7 @@
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import ConventionError, DeviceError, GruVizError, SequenceError, TraceError
 from gru_viz.initialisation import random_weights
+from gru_viz.sequences import open_table, read_table, read_text
 from gru_viz.trace import Trace, trace
 from gru_viz.weights import Weights, convert
 
@@ -18,6 +19,19 @@ __all__ = [
     "TraceError",
     "Weights",
     "convert",
+    "figures",
+    "open_table",
     "random_weights",
+    "read_table",
+    "read_text",
     "trace",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load the figures when they are first asked for; plotly is not everyone's import."""
+    if name == "figures":
+        from importlib import import_module
+
+        return import_module("gru_viz.figures")
+    raise AttributeError(f"module 'gru_viz' has no attribute {name!r}")

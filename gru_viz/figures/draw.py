@@ -11,16 +11,16 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from gru_viz.figures.style import CURVES, DIVERGING, FONT, PLAIN, SEQUENTIAL
+from gru_viz.figures.style import ANSWER, CURVES, DIVERGING, FONT, PLAIN, SEQUENTIAL
 from gru_viz.figures.view import Curve, Panel, View
 
 __all__ = ["draw"]
 
 COLOURS: dict[str, list[Any]] = {"sequential": SEQUENTIAL, "diverging": DIVERGING, "plain": PLAIN}
 
-TITLE, CURVES_HEIGHT, AXIS = 30, 84, 30
+TITLE, CURVES_HEIGHT, AXIS = 27, 72, 28
 SWATCHES = [i / 10 for i in range(11)]
-MAP_HEIGHT = {1: 300, 2: 170, 3: 130, 4: 96, 5: 84, 6: 72, 7: 64}
+MAP_HEIGHT = {1: 260, 2: 160, 3: 118, 4: 84, 5: 76, 6: 66, 7: 60}
 """Pixels of a heatmap, by how many there are; the whole then fits a screen."""
 
 
@@ -110,12 +110,13 @@ def _row_axis(row: _Row, rows: list[_Row]) -> dict[str, Any]:
 
 
 def _line(view: View, curve: Curve, i: int, steps: dict[str, int], axes: dict[str, str]) -> go.Scatter:
+    dash = "dash" if curve.dashed else "solid"
     own_unit = not np.array_equal(curve.values, curve.original)
     return go.Scatter(
         y=curve.values,
         name=html.escape(curve.name),
         mode="lines" if view.steps > 1 else "markers",
-        line={"color": CURVES[i % len(CURVES)], "width": 2, "dash": "dot" if curve.dashed else "solid"},
+        line={"color": ANSWER if curve.dashed else CURVES[i % len(CURVES)], "width": 2, "dash": dash},
         customdata=curve.original if own_unit else None,
         text=[html.escape(label) for label in view.labels] if view.labels else None,
         hovertemplate="%{fullData.name}: <b>%{"

@@ -2,8 +2,23 @@
 
 from gru_viz.sequences.columns import Column
 from gru_viz.sequences.dialect import Dialect
+from gru_viz.sequences.examples import EXAMPLES, Example
 from gru_viz.sequences.model import Scaling, Sequence, Sequences
 from gru_viz.sequences.suggest import Choice
 from gru_viz.sequences.table import Table, open_table, read_table
+from gru_viz.sequences.text import read_text
 
-__all__ = ["Choice", "Column", "Dialect", "Scaling", "Sequence", "Sequences", "Table", "open_table", "read_table"]
+__all__ = [
+    "EXAMPLES",
+    "Choice",
+    "Column",
+    "Dialect",
+    "Example",
+    "Scaling",
+    "Sequence",
+    "Sequences",
+    "Table",
+    "open_table",
+    "read_table",
+    "read_text",
+]

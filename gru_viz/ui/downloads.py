@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from gru_viz.exports import to_csv, to_npz, to_parquet
@@ -24,7 +26,7 @@ def offer_downloads(shown: Shown, packed: bytes) -> None:
         st.caption("The trace, every layer, sequence and step, with variant, seed, versions and scaling inside")
         with st.container(horizontal=True):
             for label, ending, write in FORMATS:
-                st.download_button(label, lambda write=write: write(trace), f"gru_viz.{ending}", on_click="ignore")
+                st.download_button(label, partial(write, trace), f"gru_viz.{ending}", on_click="ignore")
         st.caption("This view, stepping included, as one file that needs no server and no network")
         st.download_button(
             "HTML", lambda: standalone(packed, shown.view.title, about), "gru_viz.html", "text/html", on_click="ignore"

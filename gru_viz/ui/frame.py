@@ -15,12 +15,14 @@ import torch
 __all__ = ["open_page"]
 
 STYLE = """<style>
-.stMainBlockContainer { padding: 2.6rem 2rem 2rem; max-width: none; }
+.stMainBlockContainer { padding: 1.6rem 2rem 2rem; max-width: none; }
 .stAppHeader { height: 2.4rem; min-height: 2.4rem; background: transparent; pointer-events: none; }
 .stAppHeader > * { pointer-events: auto; }
-.stSidebar [data-testid="stSidebarHeader"] { height: 2.6rem; }
+.stSidebar [data-testid="stSidebarHeader"] { height: 2.2rem; min-height: 2.2rem; margin: 0; padding-block: 0; }
 .stSidebar [data-testid="stSidebarUserContent"] { padding-top: 0; }
 h1 { font-size: 1.7rem !important; padding: 0 !important; }
+.stSidebar [data-testid="stButtonGroup"] button { padding-inline: 0.5rem; }
+.st-key-view_choices { margin-bottom: -0.75rem; }
 .stSidebar h2 { font-size: 1.15rem !important; padding: 0.25rem 0 0 !important; }
 </style>"""
 

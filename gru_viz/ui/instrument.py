@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -13,7 +13,7 @@ from gru_viz.figures import compare, inspect
 from gru_viz.figures.inspector import ASSETS, Worked, pack
 from gru_viz.figures.view import choose_direction
 from gru_viz.pretrained import load_pretrained
-from gru_viz.sequences.examples import EXAMPLES
+from gru_viz.sequences import EXAMPLES
 from gru_viz.trace import DirectionTrace, Trace
 from gru_viz.ui.compare_choice import Comparison
 from gru_viz.ui.downloads import offer_downloads
@@ -23,6 +23,8 @@ from gru_viz.ui.sequence_choice import Chosen
 from gru_viz.ui.shown import Shown
 
 __all__ = ["show_gates"]
+
+T = TypeVar("T")
 
 MOST_STEPS, MOST_CELLS = 2000, 2**18
 MOST_TRACED = 60_000_000
@@ -44,7 +46,6 @@ def show_gates(chosen: Chosen, model: Model, comparison: Comparison | None) -> N
     if wanted is None:
         return
     st.session_state["last_shown"] = wanted
-    _tell(wanted[0], wanted[1])
     _instrument(*wanted)
 
 
@@ -66,26 +67,29 @@ def _trace_all(chosen: Chosen, model: Model, comparison: Comparison | None) -> t
     return first, model.trace(chosen, read_as=comparison.variant) if comparison.variant else first
 
 
-def _tell(chosen: Chosen, model: Model) -> None:
-    """One sentence on what to look for, and everything that reading the data decided."""
+def _sentence(chosen: Chosen, model: Model) -> str:
+    """What to look for."""
     example = EXAMPLES[chosen.example] if chosen.example else None
     if example and (model.trained or not example.pretrained):
-        st.markdown(example.look_for)
-    elif model.trained is None:
-        st.markdown(
-            "These weights are random, so the gates follow the input without a purpose; training gives them one."
-        )
-    if chosen.sequences.notices:
-        first, *more = chosen.sequences.notices
-        with st.expander(f"Noticed while reading: {plain(first)}" + (f" — and {len(more)} more" if more else "")):
-            st.markdown("\n".join(f"- {plain(notice)}" for notice in chosen.sequences.notices))
+        return example.look_for
+    return "These weights are random, so the gates follow the input without a purpose."
+
+
+def _tell_notices(notices: tuple[str, ...]) -> None:
+    """Everything that reading the data decided or filled in; what changed the numbers comes last, and is shown first."""
+    if notices:
+        first, *more = (plain(notice) for notice in reversed(notices))
+        with st.expander(f"Noticed: {first}" + (f" … and {len(more)} more" if more else "")):
+            st.markdown("\n".join(f"- {notice}" for notice in (first, *more)))
 
 
 @st.fragment
 def _instrument(chosen: Chosen, model: Model, comparison: Comparison | None) -> None:
     """Choose what of the trace is shown, show it, and take note of where the cursor rests; runs without the rest."""
     trace, other = _trace_all(chosen, model, comparison)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    _tell_notices(chosen.sequences.notices)
+    with st.container(horizontal=True, vertical_alignment="center", key="view_choices"):
+        st.markdown(_sentence(chosen, model), width="stretch")
         choices = _ask_view(trace)
         quantity = _ask_quantity(trace) if comparison else None
         _badge(trace, other)
@@ -112,43 +116,46 @@ def _ask_view(trace: Trace) -> dict[str, Any]:
     """Which sequence, layer, direction, order and window; each asked only where there is a choice."""
     sequence, layer, direction = 0, 0, "forward"
     if len(trace.names) > 1:
-        sequence = st.selectbox(
-            "Sequence",
-            range(len(trace.names)),
-            format_func=trace.names.__getitem__,
-            key="sequence",
-            bind="query-params",
-        )
+        sequence = _pick("Sequence", "sequence", dict(enumerate(trace.names)))
     if len(trace.layers) > 1:
-        layer = st.selectbox(
-            "Layer", range(len(trace.layers)), format_func=lambda k: str(k + 1), key="layer", bind="query-params"
-        )
+        layer = _pick("Layer", "layer", {k: f"layer {k + 1}" for k in range(len(trace.layers))})
     if trace.weights.bidirectional:
-        direction = st.selectbox("Direction", ["forward", "backward"], key="direction", bind="query-params")
-    order = st.selectbox(
-        "Units sorted by", list(ORDERS), format_func=ORDERS.__getitem__, key="order", bind="query-params"
-    )
-    steps = trace.lengths[sequence]
-    width = min(MOST_STEPS, max(200, MOST_CELLS // trace.weights.hidden))
-    window = (0, steps)
-    if steps > width:
-        start = st.number_input(
-            f"From step, of {steps:,} (shows {width:,})", 1, steps, 1, step=width // 2, key="from", bind="query-params"
-        )
-        start = min(int(start), steps - width + 1)
-        window = (start - 1, start - 1 + width)
-    return {"sequence": sequence, "layer": layer, "direction": direction, "order": order, "window": window}
+        direction = _pick("Direction", "direction", {"forward": "reading forward", "backward": "reading backward"})
+    order = _pick("Units sorted by", "order", {name: f"units by {words}" for name, words in ORDERS.items()})
+    return {
+        "sequence": sequence,
+        "layer": layer,
+        "direction": direction,
+        "order": order,
+        "window": _ask_window(trace.lengths[sequence], trace.weights.hidden),
+    }
+
+
+def _ask_window(steps: int, units: int) -> tuple[int, int]:
+    """All steps where the screen and the wire can take them, else as many as they can, from a step of choice."""
+    width = min(MOST_STEPS, max(200, MOST_CELLS // units))
+    if steps <= width:
+        return 0, steps
+    label = f"First of the {width:,} steps shown, of {steps:,}"
+    first = st.number_input(label, 1, steps, 1, step=width // 2, key="from", bind="query-params", width=190)
+    start = min(int(first), steps - width + 1) - 1
+    return start, start + width
 
 
 def _ask_quantity(trace: Trace) -> str:
-    names = [q.name for q in trace.convention.quantities]
+    names = [q.name for q in reversed(trace.convention.quantities)]
+    return _pick("Compared", "quantity", {name: name.replace("_", " ") for name in names})
+
+
+def _pick(label: str, key: str, options: dict[T, str]) -> T:
     return st.selectbox(
-        "Compared",
-        names,
-        index=len(names) - 1,
-        format_func=lambda name: name.replace("_", " "),
-        key="quantity",
+        label,
+        list(options),
+        format_func=options.__getitem__,
+        key=key,
         bind="query-params",
+        label_visibility="collapsed",
+        width=190,
     )
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.initialisation import INITIALISATIONS, random_weights
 from gru_viz.pretrained import load_pretrained
-from gru_viz.sequences.examples import EXAMPLES
+from gru_viz.sequences import EXAMPLES
 from gru_viz.trace import Trace, trace
 from gru_viz.ui.sequence_choice import Chosen
 from gru_viz.weights import Weights
@@ -72,14 +72,16 @@ def choose_model(chosen: Chosen) -> Model:
         fitting = EXAMPLES[chosen.example].pretrained if chosen.example else None
         trained = None
         if fitting:
-            kind = st.radio(
+            kind = st.segmented_control(
                 "Weights",
                 ["trained", "random"],
                 format_func={"trained": "Trained for this", "random": "Random"}.__getitem__,
+                default="trained",
+                required=True,
                 key="weights",
                 bind="query-params",
-                horizontal=True,
-                persist_state="session",
+                label_visibility="collapsed",
+                width="stretch",
             )
             trained = fitting if kind == "trained" else None
         if trained:

@@ -9,9 +9,7 @@ from typing import Any
 import streamlit as st
 
 from gru_viz.errors import GruVizError, SequenceError
-from gru_viz.sequences import Sequences, Table, open_table
-from gru_viz.sequences.examples import EXAMPLES
-from gru_viz.sequences.text import read_text
+from gru_viz.sequences import EXAMPLES, Sequences, Table, open_table, read_text
 from gru_viz.ui.messages import plain, show_error
 
 __all__ = ["Chosen", "choose_sequences"]
@@ -49,14 +47,16 @@ def choose_sequences() -> Chosen:
     """Ask for sequences in the sidebar; where they cannot be read, say why and give the last ones that could."""
     with st.sidebar:
         st.header("1 Sequence", anchor=False)
-        source = st.radio(
+        source = st.segmented_control(
             "From",
             list(SOURCES),
             format_func=SOURCES.__getitem__,
+            default="example",
+            required=True,
             key="source",
             bind="query-params",
-            horizontal=True,
             label_visibility="collapsed",
+            width="stretch",
         )
         try:
             chosen = {"example": _example, "file": _file, "table": _pasted_table, "text": _text}[source]()
@@ -120,10 +120,11 @@ def _warn_long_link(text: str) -> None:
 def _from_table(data: bytes, name: str) -> Chosen:
     digest = _digest(data)
     with st.expander("How it was read"):
+        found = st.container()
         told = _ask_dialect(digest)
         table = _open(digest, name, tuple(sorted(told.items())), data)
-        st.caption(plain(table.dialect.describe()))
-        st.dataframe(table.preview(6), hide_index=True)
+        found.caption(plain(table.dialect.describe()))
+        found.dataframe(table.preview(6), hide_index=True)
     choices = _ask_columns(table, _digest(repr([c.name for c in table.columns]).encode())[:6])
     fingerprint = _digest(repr((digest, name, sorted(told.items()), sorted(choices.items()))).encode())
     sequences = _build(fingerprint, table, choices)

@@ -345,7 +345,7 @@ class Inspector {
       block.append(el("div", "gv-readings", ...readings));
       for (const line of lines) {
         const symbols = line.tokens.flatMap((token) =>
-          typeof token === "string" ? [token] : [token.added ? " + " : "", ...withSubscripts(token.symbol)],
+          typeof token === "string" ? [token] : [token.added ? " + " : "", el("i", "", ...withSubscripts(token.symbol))],
         );
         const numbers = line.tokens.map((token) =>
           typeof token === "string" ? token : number(series[token.series], token.added),
@@ -354,7 +354,7 @@ class Inspector {
           "div",
           "gv-line",
           el("span", "gv-name", line.name),
-          el("span", "gv-left", line.symbol, " ="),
+          el("span", "gv-left", el("i", "", line.symbol), " ="),
           el("span", "gv-symbols", ...symbols),
           el("span", "gv-numbers", "= ", ...numbers, " = ", el("b", "gv-result", number(series[line.quantity]))),
         );

@@ -1,0 +1,134 @@
+"""A real dashboard in a real Chromium. Without Chromium these tests are skipped, and say so."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+expect.set_options(timeout=20_000)
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    return browser_type_launch_args | {"executable_path": CHROMIUM, "args": list(FLAGS)}
+
+
+@pytest.fixture(scope="session")
+def dashboard() -> str:
+    """The address of a dashboard that was started as a person starts it."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "dashboard.py",
+        f"--server.port={port}",
+        "--server.headless=true",
+    ]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield address
+        server.terminate()
+
+
+class Inspector:
+    """What a person does with the page, and sees."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address = page, address
+        self.problems: list[str] = []
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+
+    def open(self, query: str = "") -> Inspector:
+        self.page.goto(f"{self.address}/{query}")
+        return self.settle()
+
+    def settle(self) -> Inspector:
+        """Wait until the page has stopped running and the maps are drawn."""
+        expect(self.page.locator(".gv-inspector[data-ready]")).to_be_visible()
+        expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+        self.page.wait_for_timeout(150)
+        return self
+
+    @property
+    def picture(self) -> str:
+        return self.page.locator(".gv-inspector").get_attribute("data-ready")
+
+    def wait_for_new_picture(self, old: str) -> Inspector:
+        expect(self.page.locator(".gv-inspector")).not_to_have_attribute("data-ready", old)
+        return self.settle()
+
+    @property
+    def step(self) -> int:
+        return int(self.page.locator(".gv-inspector").get_attribute("data-step"))
+
+    @property
+    def cursor_x(self) -> float:
+        box = self.page.locator(".gv-cursor").bounding_box()
+        return box["x"] + box["width"] / 2
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def line(self, quantity: str) -> str:
+        return self.page.locator(f".gv-line[data-quantity={quantity}] .gv-numbers").first.inner_text()
+
+    def result(self, quantity: str) -> float:
+        return float(
+            re.sub("−", "-", self.page.locator(f".gv-line[data-quantity={quantity}] .gv-result").first.inner_text())
+        )
+
+    def choose(self, label: str, option: str) -> None:
+        self.page.get_by_role("combobox", name=label).click()
+        self.page.get_by_role("option", name=option, exact=True).click()
+
+
+@pytest.fixture
+def inspector(page: Page, dashboard: str) -> Inspector:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    seen = Inspector(page, dashboard)
+    yield seen
+    assert not seen.problems

@@ -1,0 +1,118 @@
+"""The page as a whole: links, comparison, files out, sizes, themes, and anyone being able to use it."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+from axe_core_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+CHOICES = "?weights=Random&variant=Chung+et+al.+2014&units=9&seed=5&example=Share+prices+of+2018+and+2019"
+
+
+def test_link_reproduces_the_view(inspector, browser, dashboard):
+    inspector.open(CHOICES)
+    first = inspector.picture
+    inspector.page.locator(".gv-slider").focus()
+    inspector.press("Home", "PageUp", "ArrowDown")
+    inspector.page.wait_for_timeout(1200)
+    step, unit = inspector.step, inspector.page.locator(".gv-unit").input_value()
+    elsewhere = browser.new_context().new_page()
+    elsewhere.goto(inspector.page.url)
+    expect(elsewhere.locator(f".gv-inspector[data-ready='{first}']")).to_be_visible()
+    expect(elsewhere.locator(".gv-inspector")).to_have_attribute("data-step", str(step))
+    expect(elsewhere.locator(".gv-unit")).to_have_value(unit)
+    elsewhere.context.close()
+
+
+def test_two_variants_side_by_side(inspector):
+    inspector.open("?weights=Random")
+    old = inspector.picture
+    inspector.choose("With", "Another variant")
+    inspector.wait_for_new_picture(old)
+    words = " ".join(inspector.page.locator(".gv-plot .annotation-text").all_text_contents())
+    assert "torch.nn.GRU" in words
+    assert "difference" in words
+    assert inspector.page.locator(".gv-formula").count() == 2
+    assert inspector.page.get_by_text("✓ proven").count() == 2
+
+
+def test_every_file_out_opens_again(inspector, tmp_path):
+    inspector.open("?weights=Random")
+    inspector.page.get_by_role("button", name="Save").click()
+    files = {}
+    for label in ("CSV", "NPZ", "HTML"):
+        with inspector.page.expect_download() as download:
+            inspector.page.get_by_role("button", name=label, exact=True).click()
+        files[label] = tmp_path / download.value.suggested_filename
+        download.value.save_as(files[label])
+    assert files["CSV"].read_text().startswith("# variant: torch\n")
+    arrays = np.load(io.BytesIO(files["NPZ"].read_bytes()))
+    assert arrays["layer1.forward.update"].shape == (1, 120, 16)
+    assert json.loads(str(arrays["facts"]))["weights"] == "random, seed 0, initialisation torch"
+    requests: list[str] = []
+    inspector.page.on("request", lambda request: requests.append(request.url))
+    inspector.page.goto(files["HTML"].as_uri())
+    expect(inspector.page.locator(".gv-inspector[data-ready]")).to_be_visible()
+    inspector.page.locator(".gv-slider").focus()
+    inspector.press("Home", "ArrowRight", "ArrowDown")
+    assert inspector.step == 2
+    assert inspector.page.locator(".gv-unit").input_value() == "1"
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("kind", ["PNG", "SVG"])
+def test_picture_from_the_plots_own_button(inspector, kind):
+    inspector.open()
+    inspector.page.locator(".gv-maps").hover()
+    with inspector.page.expect_download() as download:
+        inspector.page.locator(f".modebar-btn[data-title='Save as {kind}']").click()
+    assert download.value.suggested_filename == f"gru_viz.{kind.lower()}"
+
+
+@pytest.mark.parametrize(("width", "height", "scale"), [(1440, 900, 1), (1024, 768, 1), (960, 540, 2)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_fits_the_screen_without_sideways_scrolling(browser, dashboard, width, height, scale, scheme):
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, device_scale_factor=scale, color_scheme=scheme
+    )
+    page = context.new_page()
+    page.goto(dashboard)
+    expect(page.locator(".gv-inspector[data-ready]")).to_be_visible()
+    assert page.get_by_test_id("stMain").evaluate("main => main.scrollWidth - main.clientWidth") <= 0
+    heights = [box["height"] for box in (hm.bounding_box() for hm in page.locator(".gv-plot .heatmaplayer .hm").all())]
+    assert min(heights) > 70
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_barrier_to_access(inspector, scheme):
+    inspector.page.emulate_media(color_scheme=scheme)
+    inspector.open()
+    found = Axe().run(inspector.page)["violations"]
+    serious = {v["id"]: [n["html"][:160] for n in v["nodes"]] for v in found if v["impact"] in ("serious", "critical")}
+    assert serious == {}
+
+
+def test_every_control_is_reached_by_keyboard(inspector):
+    inspector.open()
+    inspector.page.locator("body").click(position={"x": 700, "y": 5})
+    reached = set()
+    for _ in range(60):
+        inspector.press("Tab")
+        reached.add(
+            inspector.page.evaluate(
+                "document.activeElement.className.toString().split(' ').find(c => c.startsWith('gv-'))"
+            )
+        )
+    assert {"gv-back", "gv-play", "gv-forward", "gv-slider", "gv-speed", "gv-unit"} <= reached
+
+
+def test_page_asks_nothing_of_the_network(inspector, dashboard):
+    asked: list[str] = []
+    inspector.page.on("request", lambda request: asked.append(request.url))
+    inspector.open()
+    assert [url for url in asked if not url.startswith((dashboard, "data:", "blob:"))] == []

@@ -1,0 +1,144 @@
+"""Stepping happens in the browser: the cursor crosses all maps, and the server hears of it only at rest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from gru_viz import random_weights, trace
+from gru_viz.sequences import EXAMPLES
+
+RANDOM = "?weights=Random"
+
+
+def test_first_visit_shows_four_gates_at_work(inspector):
+    inspector.open()
+    titles = inspector.page.locator(".gv-plot .annotation-text").all_text_contents()
+    words = " ".join(titles)
+    for title in ("input x", "reset gate r", "update gate z", "candidate n", "hidden state h"):
+        assert title in words
+    assert "1 keeps the old" in words
+    expect(inspector.page.get_by_text("✓ proven")).to_be_visible()
+    assert inspector.page.locator(".gv-plot .heatmaplayer .hm").count() == 4
+
+
+def test_keys_move_the_cursor_in_the_browser(inspector):
+    inspector.open()
+    inspector.page.locator(".gv-slider").focus()
+    inspector.press("Home")
+    assert inspector.step == 1
+    left = inspector.cursor_x
+    inspector.press("ArrowRight", "ArrowRight", "ArrowRight")
+    assert inspector.step == 4
+    assert inspector.cursor_x > left
+    inspector.press("PageUp")
+    assert inspector.step == 16
+    inspector.press("PageDown", "ArrowLeft")
+    assert inspector.step == 3
+    inspector.press("End")
+    assert inspector.step == 120
+    inspector.press("ArrowRight")
+    assert inspector.step == 120
+
+
+def test_nothing_is_sent_while_the_cursor_moves(inspector):
+    sent: list[str] = []
+    inspector.page.on("websocket", lambda ws: ws.on("framesent", lambda frame: sent.append(frame)))
+    inspector.open()
+    inspector.page.locator(".gv-slider").focus()
+    inspector.page.wait_for_timeout(600)
+    sent.clear()
+    for _ in range(30):
+        inspector.press("ArrowRight")
+    assert not sent
+    inspector.page.wait_for_timeout(900)
+    assert sent
+    assert f"step={inspector.step}" in inspector.page.url
+
+
+def test_cursor_stands_on_the_step_it_names(inspector):
+    """Guards the axis internals that place the cursor."""
+    inspector.open(RANDOM)
+    inspector.page.locator(".gv-slider").focus()
+    plot = inspector.page.locator(".gv-plot .heatmaplayer .hm").first.bounding_box()
+    for key, step in (("Home", 1), ("End", 120)):
+        inspector.press(key)
+        wanted = plot["x"] + plot["width"] * (step - 0.5) / 120
+        assert inspector.cursor_x == pytest.approx(wanted, abs=1.5)
+
+
+def test_worked_formula_shows_the_numbers_of_the_trace(inspector):
+    inspector.open(RANDOM)
+    sequences = EXAMPLES["impulse"].load()
+    t = trace(random_weights("torch", features=2, hidden=16, seed=0), sequences)
+    inspector.page.locator(".gv-slider").focus()
+    inspector.press("Home", *["ArrowRight"] * 8)
+    inspector.page.locator(".gv-unit").select_option("4")
+    for quantity in ("reset", "update", "candidate", "hidden"):
+        assert inspector.result(quantity) == pytest.approx(getattr(t, quantity)[0, 8, 4], abs=5.1e-4)
+    numbers = inspector.line("update")
+    inside = numbers[numbers.index("(") + 1 : numbers.index(")")].replace(" ", "").replace("−", "-").replace("+", " ")
+    terms = [float(term) for term in inside.replace("-", " -").split()]
+    assert 1 / (1 + np.exp(-sum(terms))) == pytest.approx(inspector.result("update"), abs=1.5e-3)
+
+
+def test_arrows_up_and_down_choose_the_unit(inspector):
+    inspector.open(RANDOM)
+    inspector.page.locator(".gv-slider").focus()
+    before = inspector.line("hidden")
+    inspector.press("ArrowDown", "ArrowDown")
+    assert inspector.page.locator(".gv-unit").input_value() == "2"
+    assert inspector.line("hidden") != before
+
+
+def test_play_advances_and_pauses(inspector):
+    inspector.open(RANDOM)
+    inspector.page.locator(".gv-speed").select_option("25")
+    inspector.page.locator(".gv-slider").focus()
+    inspector.press("Home")
+    inspector.page.locator(".gv-play").click()
+    inspector.page.wait_for_timeout(800)
+    inspector.page.locator(".gv-play").click()
+    reached = inspector.step
+    assert 5 < reached < 60
+    inspector.page.wait_for_timeout(300)
+    assert inspector.step == reached
+
+
+def test_click_on_a_map_moves_cursor_and_chooses_the_unit(inspector):
+    inspector.open(RANDOM)
+    box = inspector.page.locator(".gv-plot .heatmaplayer .hm").nth(1).bounding_box()
+    inspector.page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * (10.5 / 16))
+    expect(inspector.page.locator(".gv-unit")).to_have_value("10")
+    assert abs(inspector.step - 30) <= 1
+
+
+def test_zoom_is_shared_and_survives_another_seed(inspector):
+    inspector.open(RANDOM)
+    box = inspector.page.locator(".gv-plot .heatmaplayer .hm").nth(2).bounding_box()
+    inspector.page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20)
+    inspector.page.mouse.down()
+    inspector.page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 22, steps=8)
+    inspector.page.mouse.up()
+    zoomed = "() => document.querySelector('.gv-plot')._fullLayout.xaxis.range.map(Math.round)"
+    inspector.page.wait_for_timeout(400)
+    first = inspector.page.evaluate(zoomed)
+    assert 25 <= first[0] <= 35
+    assert 55 <= first[1] <= 65
+    old = inspector.picture
+    inspector.page.get_by_role("spinbutton", name="Seed").fill("7")
+    inspector.press("Enter")
+    inspector.wait_for_new_picture(old)
+    assert inspector.page.evaluate(zoomed) == first
+
+
+def test_cursor_stays_where_it_was_when_a_control_moves(inspector):
+    inspector.open(RANDOM)
+    inspector.page.locator(".gv-slider").focus()
+    inspector.press("Home", "PageUp", "PageUp")
+    before, old = inspector.step, inspector.picture
+    inspector.page.get_by_role("spinbutton", name="Seed").fill("3")
+    inspector.press("Enter")
+    inspector.wait_for_new_picture(old)
+    assert inspector.step == before
