@@ -105,6 +105,15 @@ def _as_items(x: np.ndarray | Tensor | AbstractSequence[np.ndarray]) -> Iterator
         yield from (numeric(item) for item in x)
 
 
+def _as_tensor(state: Any) -> Tensor:
+    if isinstance(state, Tensor):
+        return state.detach()
+    array = np.array(state)
+    if array.dtype.kind not in "fiub":
+        raise TraceError("h0", f"dtype {array.dtype}", "numbers", "Pass arrays of numbers.")
+    return torch.from_numpy(array)
+
+
 def initial_states(
     h0: Any, weights: Weights, batch: int, device: torch.device, dtype: torch.dtype
 ) -> dict[str, Tensor]:
@@ -120,7 +129,7 @@ def initial_states(
         raise TraceError("h0", f"{len(given)} states", "a pair (h0, c0), as for torch.nn.LSTM", "Pass both.")
     states = {}
     for name, state in zip(names, given, strict=True):
-        tensor = torch.zeros(()) if state is None else torch.as_tensor(state).detach()
+        tensor = torch.zeros(()) if state is None else _as_tensor(state)
         try:
             states[name] = tensor.to(device, dtype).broadcast_to(shape).contiguous()
         except RuntimeError:

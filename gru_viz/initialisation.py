@@ -40,7 +40,7 @@ def random_weights(
     One seed is one model: conventions that merely relabel it show the same states.
 
     Raises:
-        ConventionError: an unknown convention or initialisation, or a size below 1.
+        ConventionError: an unknown convention, initialisation or dtype, or a size below 1.
 
     Example:
         >>> random_weights("torch", features=3, hidden=16).matrices["weight_ih"].shape
@@ -53,6 +53,8 @@ def random_weights(
     if initialisation not in INITIALISATIONS:
         known = ", ".join(INITIALISATIONS)
         raise ConventionError("random_weights", repr(initialisation), f"one of {known}", "Choose one of these.")
+    if dtype not in ("float32", "float64"):
+        raise ConventionError("random_weights, dtype", repr(dtype), "'float32' or 'float64'", "Choose one of these.")
     rng = torch.Generator().manual_seed(seed)
     torch_like = lookup(TORCH_CELL[target.cell])
     directions = 2 if bidirectional else 1

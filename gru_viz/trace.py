@@ -99,7 +99,7 @@ class LayerTrace:
         """Forward, then backward if there is one."""
         return (self.forward,) if self.backward is None else (self.forward, self.backward)
 
-    def __getattr__(self, name: str) -> np.ndarray:
+    def __getattr__(self, name: str) -> Any:
         if "forward" not in self.__dict__ or name.startswith("__"):
             raise AttributeError(name)
         if self.backward is not None and (name in self.forward.quantities or name in _OF_ONE_RUN):
@@ -168,7 +168,7 @@ class Trace:
         """Whether the proof is within rounding: 1e-5 in float32, 1e-12 in float64."""
         return self.proof <= PROOF_BOUND[self.dtype]
 
-    def __getattr__(self, name: str) -> np.ndarray:
+    def __getattr__(self, name: str) -> Any:
         if "layers" not in self.__dict__ or name.startswith("__"):
             raise AttributeError(name)
         of_a_layer = name in self.layers[0].forward.quantities or name in (*_OF_ONE_RUN, *_OF_ONE_LAYER)

@@ -143,10 +143,12 @@ class Weights:
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         directions = ("", "_reverse") if module.bidirectional else ("",)
         zero = torch.zeros_like(next(module.parameters())[:, 0])
-        layers = [
-            [{n: getattr(module, f"{n}_l{k}{d}", zero).detach().cpu().numpy() for n in names} for d in directions]
-            for k in range(module.num_layers)
-        ]
+
+        def numbers(name: str) -> np.ndarray:
+            tensor = getattr(module, name, zero).detach().cpu()
+            return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+        layers = [[{n: numbers(f"{n}_l{k}{d}") for n in names} for d in directions] for k in range(module.num_layers)]
         return cls.from_matrices(TORCH_CELL[kind], layers, origin or f"torch.nn.{type(module).__name__}")
 
     def to_module(self) -> torch.nn.GRU | torch.nn.LSTM | torch.nn.RNN:
@@ -164,7 +166,8 @@ class Weights:
             bidirectional=self.bidirectional,
             batch_first=True,
             dtype=dtype,
-        )
+            device="meta",  # so that nothing is drawn from the caller's global random state
+        ).to_empty(device="cpu")
         with torch.no_grad():
             for k, layer in enumerate(torch_like.layers):
                 for cell, suffix in zip(layer, ("", "_reverse"), strict=False):
@@ -233,8 +236,8 @@ class Weights:
     def _check_stack(self) -> None:
         directions = len(self.layers[0]) if self.layers else 0
         if directions not in (1, 2):
-            found = f"{len(self.layers)} layers, {directions} directions"
-            raise ConventionError("layers", found, "a layer or more, of 1 or 2 directions", "Correct the nesting.")
+            counted = f"{len(self.layers)} layers, {directions} directions"
+            raise ConventionError("layers", counted, "a layer or more, of 1 or 2 directions", "Correct the nesting.")
         hidden = self.hidden
         for k, layer in enumerate(self.layers):
             reads = self.features if k == 0 else directions * hidden
