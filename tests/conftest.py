@@ -30,7 +30,7 @@ settings.register_profile(
     "gru_viz",
     deadline=None,
     derandomize=True,
-    max_examples=15,
+    max_examples=10,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("gru_viz")

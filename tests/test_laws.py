@@ -14,6 +14,7 @@ from gru_viz import Trace, Weights
 from gru_viz.trace import DirectionTrace
 
 FUSABLE = (*RESET_AFTER, "torch_lstm", "torch_rnn")
+pytestmark = pytest.mark.usefixtures("unchecked")  # many runs: annotations are checked in the other files
 MODULES = {"torch": torch.nn.GRU, "torch_lstm": torch.nn.LSTM, "torch_rnn": torch.nn.RNN}
 TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 
@@ -60,7 +61,6 @@ def largest_difference(a: Trace, b: Trace) -> float:
 )
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("name", MODULES)
-@pytest.mark.usefixtures("unchecked")
 def test_parity_scratch_equals_torch_equals_the_bare_module(
     name: str, dtype: str, features: int, hidden: int, layers: int, directions: int, lengths: list[int], seed: int
 ) -> None:
@@ -183,7 +183,6 @@ def test_closure_can_fail(name: str) -> None:
 
 @pytest.mark.parametrize("backend", ["scratch", "auto"])
 @pytest.mark.parametrize("name", ALL)
-@pytest.mark.usefixtures("unchecked")
 def test_closure_and_proof_hold_for_huge_weights_over_a_long_run(name: str, backend: str) -> None:
     """×20 makes a GRU chaotic: gates are held against the twin from the recorded states, not along a trajectory."""
     arrays, x = matrices(name, 3, 5, scale=20), inputs(3000, 3)
@@ -203,7 +202,6 @@ def test_closure_and_proof_hold_for_huge_weights_over_a_long_run(name: str, back
 
 
 @pytest.mark.parametrize("backend", ["scratch", "torch"])
-@pytest.mark.usefixtures("unchecked")
 def test_torchs_own_weights_twentyfold_are_proven_in_float32_within_their_rounding(backend: str) -> None:
     once = gru_viz.random_weights("torch", features=4, hidden=16, seed=1)
     w = Weights.from_matrices("torch", {k: 20 * v for k, v in once.matrices.items()})
@@ -217,7 +215,6 @@ def test_torchs_own_weights_twentyfold_are_proven_in_float32_within_their_roundi
 
 @given(cut=st.integers(0, 12), seed=st.integers(0, 99))
 @pytest.mark.parametrize("name", ALL)
-@pytest.mark.usefixtures("unchecked")
 def test_causality_the_trace_of_a_prefix_is_the_prefix_of_the_trace(name: str, cut: int, seed: int) -> None:
     w, x, h0 = network(name, seed=seed), inputs(2, 12, 3, seed=seed), start_of(name, 1, 1, 2, 5)
     whole, part = gru_viz.trace(w, x, h0=h0), gru_viz.trace(w, x[:, :cut], h0=h0)

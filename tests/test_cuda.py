@@ -1,0 +1,60 @@
+"""On a GPU: proven, equal to the CPU, and torch's precision switches left as they were."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from lopsided import ALL, inputs, stack
+
+import gru_viz
+from gru_viz import Weights
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+
+AGREES = {"float32": 1e-4, "float64": 1e-10}
+KNOBS = (torch.backends.cudnn.rnn, torch.backends.cuda.matmul)
+
+
+@pytest.mark.parametrize("backend", ["auto", "scratch"])
+@pytest.mark.parametrize("dtype", AGREES)
+@pytest.mark.parametrize("name", ALL)
+def test_the_gpu_shows_what_the_cpu_shows_with_proof(name: str, dtype: str, backend: str) -> None:
+    scale = 0.5 if dtype == "float32" else 1.0
+    w = Weights.from_matrices(name, stack(name, 3, 40, 2, 2, dtype=dtype, scale=scale / 40**0.5))
+    x, lengths = inputs(3, 60, 3, dtype=dtype), [60, 0, 31]
+    cpu, gpu = (gru_viz.trace(w, x, lengths=lengths, backend=backend, device=d) for d in ("cpu", "cuda"))  # type: ignore[arg-type]
+    assert gpu.device.startswith("cuda")
+    assert gpu.proof <= {"float32": 1e-5, "float64": 1e-12}[dtype]
+    for a, b in zip(cpu.layers, gpu.layers, strict=True):
+        for mine, theirs in zip(a.directions, b.directions, strict=True):
+            for q, values in mine.quantities.items():
+                difference = np.abs(values - theirs.quantities[q])
+                assert np.array_equal(np.isnan(values), np.isnan(theirs.quantities[q]))
+                assert np.nanmax(difference) < AGREES[dtype]
+
+
+@pytest.mark.parametrize("setting", ["tf32", "ieee"])
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_precision_switches_are_restored(setting: str, fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for knob in KNOBS:
+        monkeypatch.setattr(knob, "fp32_precision", setting)
+    w = gru_viz.random_weights("torch", 3, 16)
+    if fails:
+        with pytest.raises(gru_viz.TraceError):
+            gru_viz.trace(w, inputs(4, 3), h0=np.zeros(7), device="cuda")
+    else:
+        assert gru_viz.trace(w, inputs(4, 3), device="cuda").proven
+    assert [knob.fp32_precision for knob in KNOBS] == [setting] * 2
+
+
+def test_an_input_on_the_gpu_is_read() -> None:
+    w, x = gru_viz.random_weights("torch", 3, 16), inputs(4, 3, dtype="float32")
+    there = gru_viz.trace(w, torch.tensor(x, device="cuda"), h0=torch.zeros(16, device="cuda"), device="cuda")
+    assert np.abs(there.hidden - gru_viz.trace(w, x).hidden).max() < 1e-5
+    assert gru_viz.trace(w, torch.tensor(x, device="cuda")).device == "cpu"
+
+
+def test_a_device_index_that_is_not_there_is_refused() -> None:
+    with pytest.raises(gru_viz.DeviceError):
+        gru_viz.trace(gru_viz.random_weights("torch", 3, 4), inputs(4, 3), device=f"cuda:{torch.cuda.device_count()}")
