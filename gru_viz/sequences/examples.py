@@ -1,0 +1,134 @@
+"""Examples: sequences that fill the screen at once and are worth a look, each with what to look for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from gru_viz.sequences.model import Scaling, Sequence, Sequences
+from gru_viz.sequences.text import read_text
+
+__all__ = ["EXAMPLES", "SENTENCE", "SENTENCE_ALPHABET", "Example"]
+
+SENTENCE_ALPHABET = "abcdefghijklmnopqrstuvwxyz .,"
+"""The characters of the sentence example, in the order of its features."""
+
+SENTENCE = (
+    "the old cat sleeps near the warm stove, and a small bird sings in the garden. "
+    "my brother reads a letter by the window."
+)
+"""The sentence example; the network trained for it has seen neither of its halves."""
+
+IMPULSES = {8: 0.8, 38: -0.5, 60: 0.3, 72: -0.9, 102: 0.6}
+DROPS = (30, 52, 96, 116)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sequence to start with.
+
+    Attributes:
+        title: what it is called on screen.
+        look_for: one sentence for someone who sees a GRU for the first time.
+        load: gives the sequences, the same to the last bit at every call.
+        pretrained: the name of the trained network that reads it, or None.
+
+    Example:
+        >>> impulse = EXAMPLES["impulse"].load()
+        >>> impulse.features, impulse.lengths
+        (('value', 'take', 'drop'), (120,))
+    """
+
+    title: str
+    look_for: str
+    load: Callable[[], Sequences]
+    pretrained: str | None = None
+
+
+def _impulse() -> Sequences:
+    values = np.zeros((120, 3))
+    values[:, 0] = np.random.default_rng(1).uniform(-0.15, 0.15, 120)
+    values[list(IMPULSES), 0] = list(IMPULSES.values())
+    values[list(IMPULSES), 1] = 1
+    values[list(DROPS), 2] = 1
+    source = (
+        "written by hand: value is noise up to ±0.15 with impulses up to ±0.9, without a unit; "
+        "take is 1 where the value is to be held, drop is 1 where it is to be let go"
+    )
+    return _single(values, ("value", "take", "drop"), "impulse", source)
+
+
+def _sine() -> Sequences:
+    rng = np.random.default_rng(2)
+    values = np.sin(2 * np.pi * np.arange(120) / 24 + 0.5) + 0.05 * rng.standard_normal(120)
+    return _single(values[:, None], ("value",), "sine", "computed: a sine of period 24 steps, noise 0.05, no unit")
+
+
+def _square() -> Sequences:
+    rng = np.random.default_rng(3)
+    level = np.repeat([1, -1, 1, -1, 1, -1], [18, 24, 16, 28, 22, 12])
+    values = level + 0.5 * rng.standard_normal(120)
+    return _single(values[:, None], ("value",), "square", "computed: levels of ±1 with noise of 0.5, without a unit")
+
+
+def _sentence() -> Sequences:
+    return read_text(SENTENCE, alphabet=SENTENCE_ALPHABET, name="sentence")
+
+
+def _stocks() -> Sequences:
+    from plotly.data import stocks  # brings a dataframe library, which nothing else here needs
+
+    table = stocks()
+    features = tuple(column for column in table.columns if column != "date")
+    values = table[list(features)].to_numpy(np.float64)
+    scaling = Scaling("standardise", features, values.mean(axis=0), values.std(axis=0))
+    time = tuple(str(date) for date in table["date"])
+    return Sequences(
+        (Sequence(scaling.apply(values).astype(np.float32), features, time, "stocks"),),
+        scaling,
+        source="weekly closing prices of six shares, as multiples of the price on 2018-01-01; shipped with plotly",
+    )
+
+
+def _single(values: np.ndarray, features: tuple[str, ...], name: str, source: str) -> Sequences:
+    scaling = Scaling("none", features, np.zeros(len(features)), np.ones(len(features)))
+    return Sequences((Sequence(values.astype(np.float32), features, None, name),), scaling, source=source)
+
+
+EXAMPLES: Mapping[str, Example] = MappingProxyType(
+    {
+        "impulse": Example(
+            "An impulse to be held",
+            "The update gate stays at 1, keep, while a value is held, and falls only at take and drop.",
+            _impulse,
+            "impulse",
+        ),
+        "sine": Example(
+            "A sine to be continued",
+            "The hidden states swing with the wave, each a little earlier or later than the other.",
+            _sine,
+            "sine",
+        ),
+        "square": Example(
+            "A noisy square wave",
+            "The hidden states stay calm in the noise and turn only where the level really changes.",
+            _square,
+            "square",
+        ),
+        "sentence": Example(
+            "A sentence, letter by letter",
+            "At the steps marked ␣ most update gates fall: a word is over, and much of the old state is replaced.",
+            _sentence,
+            "sentence",
+        ),
+        "stocks": Example(
+            "Share prices of 2018 and 2019",
+            "These weights are random, so the gates follow the prices without yet knowing what is worth keeping.",
+            _stocks,
+        ),
+    }
+)
+"""The built-in examples by name, the one to begin with first."""
