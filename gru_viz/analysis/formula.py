@@ -56,9 +56,9 @@ class Formula:
 
         def number(term: Term) -> str:
             value = self.series[term.series][step]
-            if term.added:
-                return f" {'−' if value < 0 else '+'} {abs(value):.3f}"
-            return f"{value:.3f}".replace("-", "−")
+            digits = f"{abs(value):.3f}"
+            sign = "−" if value < 0 and float(digits) else "+" if term.added else ""
+            return f" {sign} {digits}" if term.added else sign + digits
 
         def symbol(term: Term) -> str:
             return f" + {term.symbol}" if term.added else term.symbol

@@ -27,8 +27,8 @@ def order_units(trace: DirectionTrace, by: str = "index", sequence: int = 0) -> 
     """Indices of the units in the order asked for.
 
     ``peak`` sorts by the step of the largest |h|; ``time_scale`` by ``time_scales``; ``similarity`` puts units that
-    move alike next to each other, by the angle of their loadings on the first two principal components of h
-    (Friendly 2002, *Corrgrams*).
+    move alike next to each other, by the angle of their loadings on the first two principal components of h, the
+    circle cut at its widest gap (Friendly 2002, *Corrgrams*).
 
     Raises:
         TraceError: there is no such order.
@@ -54,7 +54,11 @@ def order_units(trace: DirectionTrace, by: str = "index", sequence: int = 0) -> 
     if len(strength) < 2:
         return np.arange(units)
     plane = loadings[:2] * strength[:2, None]
-    return np.argsort(np.arctan2(plane[1], plane[0]), kind="stable")
+    plane *= np.sign(plane[[0, 1], np.abs(plane).argmax(1)])[:, None]  # the sign of a component is arbitrary
+    angles = np.arctan2(plane[1], plane[0])
+    circle = np.argsort(angles, kind="stable")
+    gaps = np.diff(angles[circle], append=angles[circle[0]] + 2 * np.pi)
+    return np.roll(circle, -(int(gaps.argmax()) + 1))
 
 
 def time_scales(trace: DirectionTrace, sequence: int = 0) -> Float[np.ndarray, " hidden"]:
@@ -62,7 +66,7 @@ def time_scales(trace: DirectionTrace, sequence: int = 0) -> Float[np.ndarray, "
 
     k is the mean share of the old state that the gate kept: the update gate of a GRU (1 − z where z takes the new),
     the forget gate of an LSTM. A tanh RNN has no such gate; there k is the lag-1 autocorrelation of h. 0 where
-    nothing is kept.
+    nothing is kept, and for a sequence without steps.
 
     Example:
         >>> import torch, gru_viz
@@ -71,6 +75,8 @@ def time_scales(trace: DirectionTrace, sequence: int = 0) -> Float[np.ndarray, "
         True
     """
     steps = slice(0, trace.lengths[sequence])
+    if not trace.lengths[sequence]:
+        return np.zeros(trace.weights.hidden)
     if trace.convention.cell == "rnn":
         h = trace.hidden[sequence, steps].astype(np.float64)
         h = h - h.mean(0)

@@ -161,13 +161,19 @@ def _notes(row: _Row) -> Iterator[dict[str, Any]]:
 
 
 def _ticks(view: View, most: int = 12) -> dict[str, Any]:
-    """Name steps by their labels where they have some; plotly counts them otherwise."""
+    """Name steps by their labels where they have some; plotly counts them otherwise.
+
+    Characters are shown one by one or not at all, since every other letter reads as nonsense.
+    """
+    counted = {"nticks": most, "tickformat": "d"}
     if view.labels is None:
-        return {"nticks": most, "tickformat": "d"}
+        return counted
     longest = max((len(label) for label in view.labels), default=1)
-    stride = max(1, -(-view.steps * max(longest, 1) // 90))
-    picked = range(0, view.steps, stride)
-    return {
+    stride = max(1, -(-view.steps * (longest + 0.5) // 200))
+    if longest == 1 and stride > 1:
+        return counted
+    picked = range(0, view.steps, int(stride))
+    return counted | {
         "tickmode": "array",
         "tickvals": [view.first + i for i in picked],
         "ticktext": [html.escape(view.labels[i]) for i in picked],

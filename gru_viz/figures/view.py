@@ -239,7 +239,7 @@ def _input(trace: Trace, sequence: int, steps: slice) -> tuple[tuple[Curve, ...]
     panel = Panel(
         key="x",
         title="input x",
-        meaning="one row a feature",
+        meaning="a row for each feature",
         values=values.T,
         rows=trace.features,
         row_kind="feature",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,7 +11,7 @@ import streamlit as st
 from gru_viz.analysis import ORDERS, work_out
 from gru_viz.errors import GruVizError, TraceError
 from gru_viz.figures import compare, inspect
-from gru_viz.figures.inspector import ASSETS, Worked, pack
+from gru_viz.figures.inspector import ASSETS, Reading, Worked, pack
 from gru_viz.figures.view import choose_direction
 from gru_viz.pretrained import load_pretrained
 from gru_viz.sequences import EXAMPLES
@@ -76,7 +77,7 @@ def _sentence(chosen: Chosen, model: Model) -> str:
 
 
 def _tell_notices(notices: tuple[str, ...]) -> None:
-    """Everything that reading the data decided or filled in; what changed the numbers comes last, and is shown first."""
+    """What reading the data decided or filled in; what changed the numbers comes last, and is shown first."""
     if notices:
         first, *more = (plain(notice) for notice in reversed(notices))
         with st.expander(f"Noticed: {first}" + (f" … and {len(more)} more" if more else "")):
@@ -102,7 +103,7 @@ def _instrument(chosen: Chosen, model: Model, comparison: Comparison | None) -> 
         shown.view,
         shown.worked,
         shown.unit,
-        start=shown.view.first + shown.view.steps // 3,
+        start=_number(st.query_params.get("step"), shown.view.first + shown.view.steps // 3),
         total=trace.lengths[choices["sequence"]],
         filename="gru_viz",
     )
@@ -160,15 +161,16 @@ def _pick(label: str, key: str, options: dict[T, str]) -> T:
 
 
 def _badge(trace: Trace, other: Trace | None) -> None:
-    """The proof, always: green where it holds, red where it does not."""
-    for each in {id(t): t for t in (trace, other) if t is not None}.values():
-        colour, word = ("green", "✓ proven") if each.proven else ("red", "✗ not proven")
-        st.markdown(
-            f":{colour}-badge[{word} {each.proof:.0e}]",
-            help=f"{each.convention.title} on {each.device}, {each.dtype}. Rebuilt from the gates shown here, the "
-            f"hidden state differs from that of {each.witness} by at most {each.proof:.1e}.",
-            width="content",
-        )
+    """The proof, always: green where it holds for all that is shown, red where it does not."""
+    shown = [trace] if other is None or other is trace else [trace, other]
+    worst = max(each.proof for each in shown)
+    colour, mark = ("green", "✓ proven") if all(each.proven for each in shown) else ("red", "✗ not proven")
+    told = (
+        f"{each.convention.title} on {each.device}, {each.dtype}: rebuilt from the gates shown here, the hidden state "
+        f"differs from that of {each.witness} by at most {each.proof:.1e}."
+        for each in shown
+    )
+    st.markdown(f":{colour}-badge[{mark} {worst:.0e}]", help="\n\n".join(told), width="content")
 
 
 def _build(
@@ -186,7 +188,8 @@ def _build(
     sequence = choices["sequence"]
     if comparison is None or other is None or quantity is None:
         view = inspect(trace, **choices, answers=_answers(model, trace, sequence))
-        return Shown(trace, view, (_work_out(trace, choices, sequence, unit),), unit)
+        guesses = _guesses(model, trace, sequence)
+        return Shown(trace, view, (_work_out(trace, choices, sequence, unit, more=guesses),), unit)
     against = comparison.sequence if comparison.sequence is not None else sequence
     names = (trace.convention.title, other.convention.title)
     if comparison.sequence is not None:
@@ -207,7 +210,14 @@ def _answers(model: Model, trace: Trace, sequence: int) -> np.ndarray | None:
     return load_pretrained(model.trained).answers(trace)[sequence]
 
 
-def _work_out(trace: Trace, choices: dict[str, Any], sequence: int, unit: int, title: str = "") -> Worked:
+def _work_out(
+    trace: Trace,
+    choices: dict[str, Any],
+    sequence: int,
+    unit: int,
+    title: str = "",
+    more: Sequence[Reading] = (),
+) -> Worked:
     """The formula of the chosen unit, or of all units where they are few, so that choosing one needs no server."""
     run = choose_direction(trace, choices["layer"], choices["direction"], sequence)
     steps = trace.lengths[sequence]
@@ -217,21 +227,37 @@ def _work_out(trace: Trace, choices: dict[str, Any], sequence: int, unit: int, t
     return Worked(
         formulas={u: work_out(run, u, sequence) for u in units},
         names={q.name: q.name.replace("_", " ") for q in run.convention.quantities},
-        inputs=_readings(trace, run, choices["layer"], sequence),
+        readings=[*_readings(trace, run, choices["layer"], sequence), *more],
         title=title,
     )
 
 
-def _readings(
-    trace: Trace, run: DirectionTrace, layer: int, sequence: int
-) -> list[tuple[str, str, np.ndarray, np.ndarray | None]]:
-    values = run.inputs[sequence]
+def _readings(trace: Trace, run: DirectionTrace, layer: int, sequence: int) -> list[Reading]:
+    """What the layer read at each step: few numbers by name, else the step's label."""
+    values, labels = run.inputs[sequence], trace.time[sequence]
     if layer or values.shape[1] > 6:
-        return []
+        return [Reading("x", "", labels)] if labels and not layer else []
     original = trace.scaling.undo(values) if trace.scaling and trace.scaling.method != "none" else None
     return [
-        ("x", name, values[:, j], None if original is None else original[:, j]) for j, name in enumerate(trace.features)
+        Reading("x", name, values[:, j], None if original is None else original[:, j])
+        for j, name in enumerate(trace.features)
     ]
+
+
+def _guesses(model: Model, trace: Trace, sequence: int, most: int = 3) -> list[Reading]:
+    """What a network trained to name the next character expects at each step: the likeliest, with their shares."""
+    if model.trained is None or len(trace.features) <= 6:
+        return []
+    trained = load_pretrained(model.trained)
+    scores = trained.answers(trace)[sequence]
+    shares = np.exp(scores - scores.max(1, keepdims=True))
+    shares /= shares.sum(1, keepdims=True)
+    likeliest = np.argsort(-shares, 1)[:, :most]
+    words = [
+        ", ".join(f"{trained.training.outputs[j]} {row[j]:.0%}" for j in best)
+        for row, best in zip(shares, likeliest, strict=True)
+    ]
+    return [Reading("expects next", "", tuple(words))]
 
 
 def _number(text: str | None, otherwise: int) -> int:

@@ -88,7 +88,7 @@ def _load_example(name: str) -> Chosen:
 def _file() -> Chosen | None:
     upload = st.file_uploader("CSV, TSV, text or Parquet", key="file")
     if upload is None:
-        st.caption("The table never leaves the machine this dashboard runs on.")
+        st.caption("Until there is a file, the view shows what was there before. A link does not carry a file along.")
         return None
     return _from_table(upload.getvalue(), upload.name)
 
@@ -206,7 +206,8 @@ def _ask_columns(table: Table, key: str) -> dict[str, Any]:
             "features", "no column chosen", "at least one", "Choose a feature, or a text column as one-hot."
         )
     return {
-        "features": tuple(features),
+        # The suggestion itself is left to the reader, which then says what it leaves out.
+        "features": None if tuple(features) == suggested.features and not one_hot else tuple(features),
         "time": time or False,
         "id": identity or False,
         "one_hot": tuple(one_hot),

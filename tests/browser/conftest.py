@@ -122,7 +122,7 @@ class Inspector:
         )
 
     def choose(self, label: str, option: str) -> None:
-        self.page.get_by_role("combobox", name=label).click()
+        self.page.get_by_role("combobox", name=label, exact=True).click()
         self.page.get_by_role("option", name=option, exact=True).click()
 
 

@@ -92,7 +92,7 @@ def test_long_form_becomes_several_sequences(inspector):
     rows = "".join(f"{who},{day},{day * (1 + i) % 7}\n" for i, who in enumerate("abc") for day in range(1, 9 + i))
     upload(inspector, "visits.csv", f"patient,day,dose\n{rows}".encode())
     inspector.wait_for_new_picture(old)
-    expect(inspector.page.get_by_role("combobox", name="Sequence")).to_be_visible()
+    expect(inspector.page.get_by_role("combobox", name="Sequence", exact=True)).to_be_visible()
     inspector.choose("Sequence", "patient c")
     expect(inspector.page.locator(".gv-position")).to_contain_text("of 10")
 

@@ -4,6 +4,6 @@ It knows nothing of Streamlit: the dashboard mounts it as a component, ``standal
 """
 
 from gru_viz.figures.inspector.page import ASSETS, standalone
-from gru_viz.figures.inspector.payload import Worked, pack
+from gru_viz.figures.inspector.payload import Reading, Worked, pack
 
-__all__ = ["ASSETS", "Worked", "pack", "standalone"]
+__all__ = ["ASSETS", "Reading", "Worked", "pack", "standalone"]

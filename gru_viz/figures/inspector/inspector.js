@@ -41,6 +41,18 @@ function decode(bytes) {
   return header;
 }
 
+// As many labels as fit; characters are shown one by one or not at all, since every other letter reads as nonsense.
+function tickLabels(labels, from, to, first, width) {
+  const longest = Math.max(...labels.map((label) => label.length), 1);
+  const room = longest === 1 ? 7.5 : 8 * longest + 12;
+  const stride = Math.max(1, Math.ceil(((to - from + 1) * room) / width));
+  if (longest === 1 && stride > 1) return { "xaxis.tickmode": "auto" };
+  const tickvals = [];
+  for (let step = from; step <= to; step += stride) tickvals.push(step);
+  const ticktext = tickvals.map((step) => escapeMarkup(labels[step - first]));
+  return { "xaxis.tickmode": "array", "xaxis.tickvals": tickvals, "xaxis.ticktext": ticktext };
+}
+
 // Plotly reads a few tags in its texts; a label from a file must stay a label.
 function escapeMarkup(text) {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
@@ -161,6 +173,8 @@ class Inspector {
       ],
     });
     this.status.hidden = true;
+    this.tickedRange = null;
+    this.onZoom(Plotly);
     if (first) {
       this.plot.on("plotly_relayout", () => this.onZoom(Plotly));
       this.plot.on("plotly_click", ({ points }) => this.onClick(points[0]));
@@ -197,12 +211,7 @@ class Inspector {
       this.tickedRange = range;
       const from = Math.max(first, Math.ceil(axis.range[0]));
       const to = Math.min(this.last, Math.floor(axis.range[1]));
-      const longest = Math.max(...labels.map((label) => label.length), 1);
-      const stride = Math.max(1, Math.ceil(((to - from + 1) * (8 * longest + 12)) / axis._length));
-      const tickvals = [];
-      for (let step = from; step <= to; step += stride) tickvals.push(step);
-      const ticktext = tickvals.map((step) => escapeMarkup(labels[step - first]));
-      Plotly.relayout(this.plot, { "xaxis.tickvals": tickvals, "xaxis.ticktext": ticktext });
+      Plotly.relayout(this.plot, tickLabels(labels, from, to, first, axis._length));
     }
     this.place();
   }
@@ -312,6 +321,7 @@ class Inspector {
     this.position.textContent = words;
     this.root.dataset.step = step;
     for (const { node, series, added } of this.numbers) writeNumber(node, series[step - view.first], added);
+    for (const { node, words } of this.words) node.textContent = words[step - view.first];
   }
 
   fillUnits() {
@@ -326,23 +336,31 @@ class Inspector {
 
   layOutFormulas() {
     this.numbers = [];
+    this.words = [];
     const { formulas, seriesAt } = this.view;
     const number = (offset, added) => {
       const node = el("span", added ? "gv-number gv-added" : "gv-number");
       this.numbers.push({ node, series: seriesAt(offset), added });
       return node;
     };
-    const blocks = formulas.map(({ title, inputs, lines, units }) => {
+    const blocks = formulas.map(({ title, readings, lines, units }) => {
       const series = units[this.cursor.unit];
       const block = el("div", "gv-formula");
       if (title) block.append(el("div", "gv-formula-title", title));
-      const readings = inputs.map(({ symbol, name, drawn, original }) => {
-        const reading = el("span", "gv-reading", el("i", "", ...withSubscripts(symbol)), name ? ` ${name} = ` : " = ", number(drawn));
+      const shown = readings.map(({ symbol, name, words, drawn, original }) => {
+        const reading = el("span", "gv-reading", el("i", "", ...withSubscripts(symbol)), name ? ` ${name} = ` : " = ");
+        if (words) {
+          const node = el("span", "gv-words");
+          this.words.push({ node, words });
+          reading.append(node);
+        } else {
+          reading.append(number(drawn));
+        }
         if (original !== null) reading.append(" (", number(original), ")");
         return reading;
       });
-      readings.push(el("span", "gv-reading", el("i", "", "h₋"), " = ", number(series["previous.hidden"])));
-      block.append(el("div", "gv-readings", ...readings));
+      shown.push(el("span", "gv-reading", el("i", "", "h₋"), " = ", number(series["previous.hidden"])));
+      block.append(el("div", "gv-readings", ...shown));
       for (const line of lines) {
         const symbols = line.tokens.flatMap((token) =>
           typeof token === "string" ? [token] : [token.added ? " + " : "", el("i", "", ...withSubscripts(token.symbol))],
@@ -413,9 +431,11 @@ class Inspector {
 }
 
 function writeNumber(node, value, added) {
-  const sign = value < 0 ? "−" : added ? "+" : "";
   const size = Math.abs(value);
-  const digits = Number.isFinite(size) ? (size >= 1e5 ? size.toExponential(2) : size.toFixed(size >= 100 ? 1 : 3)) : String(size);
+  let digits = String(size);
+  if (Number.isFinite(size)) digits = size >= 1e5 ? size.toExponential(2) : size.toFixed(size >= 100 ? 1 : 3);
+  const negative = value < 0 && Number(digits) !== 0;
+  const sign = negative ? "−" : added ? "+" : "";
   node.textContent = added ? ` ${sign} ${digits}` : sign + digits;
 }
 

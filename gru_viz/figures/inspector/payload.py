@@ -6,16 +6,25 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gru_viz.analysis import Formula, Term
 from gru_viz.figures import View, draw
 
-__all__ = ["Worked", "pack", "pack_heatmap", "unpack_heatmap"]
+__all__ = ["Reading", "Worked", "pack", "pack_heatmap", "unpack_heatmap"]
 
 NAN_CODE = 4095
+
+
+class Reading(NamedTuple):
+    """Something said of each step: numbers (time,), with the same in their own unit if that differs; or words."""
+
+    symbol: str
+    name: str
+    values: np.ndarray | tuple[str, ...]
+    original: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -25,13 +34,13 @@ class Worked:
     Attributes:
         formulas: unit, counted from 0 → its formula; all of them share their lines.
         names: quantity → what it is called, such as "update gate".
-        inputs: what was read at the step: (symbol, name, drawn values, values in their own unit or None), each (time,).
+        readings: what was read at each step, and what else is worth saying of it.
         title: what tells it from another one beside it.
     """
 
     formulas: Mapping[int, Formula]
     names: dict[str, str]
-    inputs: Sequence[tuple[str, str, np.ndarray, np.ndarray | None]]
+    readings: Sequence[Reading]
     title: str = ""
 
 
@@ -97,14 +106,15 @@ def _formula(worked: Worked, shown: slice, blobs: _Blobs) -> dict[str, Any]:
         padded[: len(part)] = part
         return blobs.add(padded.tobytes())
 
-    inputs = [
+    readings = [
         {
-            "symbol": symbol,
-            "name": name,
-            "drawn": keep(drawn),
-            "original": None if original is None else keep(original),
+            "symbol": each.symbol,
+            "name": each.name,
+            "words": each.values[shown] if isinstance(each.values, tuple) else None,
+            "drawn": None if isinstance(each.values, tuple) else keep(each.values),
+            "original": None if each.original is None else keep(each.original),
         }
-        for symbol, name, drawn, original in worked.inputs
+        for each in worked.readings
     ]
     units = {
         unit: {name: keep(series) for name, series in formula.series.items()}
@@ -119,7 +129,7 @@ def _formula(worked: Worked, shown: slice, blobs: _Blobs) -> dict[str, Any]:
         }
         for line in next(iter(worked.formulas.values())).lines
     ]
-    return {"title": worked.title, "inputs": inputs, "lines": lines, "units": units}
+    return {"title": worked.title, "readings": readings, "lines": lines, "units": units}
 
 
 def pack_heatmap(values: np.ndarray, low: float, high: float) -> bytes:
