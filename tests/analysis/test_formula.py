@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from lopsided import ALL, BIASES, CELL, GRUS, RESET_AFTER, RESET_BEFORE, TAKES, inputs, stack
+from lopsided import ALL, BIASES, GRUS, RESET_AFTER, RESET_BEFORE, TAKES, inputs, stack
 
 import gru_viz
 from gru_viz import Trace, Weights
