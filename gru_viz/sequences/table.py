@@ -17,7 +17,7 @@ from gru_viz.sequences.roles import assign
 from gru_viz.sequences.source import Source, load
 from gru_viz.sequences.suggest import Choice, suggest
 
-__all__ = ["Table", "open_table", "read_table"]
+__all__ = ["MAX_BYTES", "Table", "open_table", "read_table"]
 
 MAX_BYTES = 200 * 2**20
 MAX_COLUMNS = 2000

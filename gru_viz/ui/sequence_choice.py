@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from gru_viz.errors import GruVizError, SequenceError
-from gru_viz.sequences import EXAMPLES, Sequences, Table, open_table, read_text
+from gru_viz.sequences import EXAMPLES, MAX_BYTES, Sequences, Table, open_table, read_text
 from gru_viz.ui.messages import plain, show_error
 
 __all__ = ["Chosen", "choose_sequences"]
@@ -90,6 +90,8 @@ def _file() -> Chosen | None:
     if upload is None:
         st.caption("Until there is a file, the view shows what was there before. A link does not carry a file along.")
         return None
+    if upload.size > MAX_BYTES:
+        open_table(upload, name=upload.name)  # refuses it by its size, unread
     return _from_table(upload.getvalue(), upload.name)
 
 
