@@ -24,7 +24,7 @@ def assemble(matrix: Matrix, blocks: Blocks) -> np.ndarray:
 
     if matrix.flat:
         return np.concatenate([oriented(piece) for piece in matrix.grid[0]])
-    return np.block([[np.atleast_2d(oriented(piece)) for piece in row] for row in matrix.grid])
+    return np.concatenate([np.concatenate([np.atleast_2d(oriented(p)) for p in row], 1) for row in matrix.grid])
 
 
 def take_apart(matrix: Matrix, array: np.ndarray, size: Mapping[str, int]) -> Blocks:

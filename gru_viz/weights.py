@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -50,16 +51,20 @@ class CellWeights:
     @property
     def features(self) -> int:
         """How many numbers it reads at each step."""
-        return sizes(self.convention, self.matrices)["W"]
+        return self._size["W"]
 
     @property
     def hidden(self) -> int:
         """How many units it has."""
-        return sizes(self.convention, self.matrices)["U"]
+        return self._size["U"]
+
+    @cached_property
+    def _size(self) -> dict[str, int]:
+        return sizes(self.convention, self.matrices)
 
     def blocks(self) -> Blocks:
         """Take the matrices apart into one array per part and gate; biases that the convention has not are zero."""
-        size = sizes(self.convention, self.matrices)
+        size = self._size
         hidden, dtype = size["U"], next(iter(self.matrices.values())).dtype
         blocks: Blocks = {(part, gate): np.zeros(hidden, dtype) for part in "bc" for gate in self.convention.gates}
         for matrix in self.convention.matrices:
@@ -275,6 +280,8 @@ def convert(weights: Weights, to: str | Convention) -> Weights:
             f"a {target.cell.upper()}",
             "A cell of one kind has no equivalent of another.",
         )
+    if source == target:
+        return weights
     return weights._map_cells(lambda cell: _put_together(target, _move_reset(cell, target)))
 
 
