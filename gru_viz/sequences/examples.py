@@ -22,8 +22,14 @@ SENTENCE = (
 )
 """The sentence example; the network trained for it has seen neither of its halves."""
 
-IMPULSES = {8: 0.8, 38: -0.5, 60: 0.3, 72: -0.9, 102: 0.6}
-DROPS = (30, 52, 96, 116)
+IMPULSES = (
+    ("impulse", {8: 0.8, 38: -0.5, 60: 0.3, 72: -0.9, 102: 0.6}, (30, 52, 96, 116)),
+    ("longer holds", {5: -0.7, 50: 0.9, 100: 0.4}, (45, 92)),
+)
+"""For each sequence its name, the steps where an impulse is to be taken and its value, the steps of a drop."""
+
+SINES = (("sine", 24), ("faster sine", 14))
+SQUARES = (("square", (18, 24, 16, 28, 22, 12)), ("faster square", (10, 12, 9, 11, 14, 8, 10, 12, 9, 13, 12)))
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Example:
     Example:
         >>> impulse = EXAMPLES["impulse"].load()
         >>> impulse.features, impulse.lengths
-        (('value', 'take', 'drop'), (120,))
+        (('value', 'take', 'drop'), (120, 120))
     """
 
     title: str
@@ -49,29 +55,36 @@ class Example:
 
 
 def _impulse() -> Sequences:
-    values = np.zeros((120, 3))
-    values[:, 0] = np.random.default_rng(1).uniform(-0.15, 0.15, 120)
-    values[list(IMPULSES), 0] = list(IMPULSES.values())
-    values[list(IMPULSES), 1] = 1
-    values[list(DROPS), 2] = 1
+    rng, sequences = np.random.default_rng(1), {}
+    for name, impulses, drops in IMPULSES:
+        values = np.zeros((120, 3))
+        values[:, 0] = rng.uniform(-0.15, 0.15, 120)
+        values[list(impulses), 0] = list(impulses.values())
+        values[list(impulses), 1] = 1
+        values[list(drops), 2] = 1
+        sequences[name] = values
     source = (
         "written by hand: value is noise up to ±0.15 with impulses up to ±0.9, without a unit; "
         "take is 1 where the value is to be held, drop is 1 where it is to be let go"
     )
-    return _single(values, ("value", "take", "drop"), "impulse", source)
+    return _unscaled(sequences, ("value", "take", "drop"), source)
 
 
 def _sine() -> Sequences:
-    rng = np.random.default_rng(2)
-    values = np.sin(2 * np.pi * np.arange(120) / 24 + 0.5) + 0.05 * rng.standard_normal(120)
-    return _single(values[:, None], ("value",), "sine", "computed: a sine of period 24 steps, noise 0.05, no unit")
+    rng, time = np.random.default_rng(2), np.arange(120)
+    sequences = {
+        name: np.sin(2 * np.pi * time / period + 0.5)[:, None] + 0.05 * rng.standard_normal((120, 1))
+        for name, period in SINES
+    }
+    return _unscaled(sequences, ("value",), "computed: sines of 24 and 14 steps a period, noise 0.05, no unit")
 
 
 def _square() -> Sequences:
-    rng = np.random.default_rng(3)
-    level = np.repeat([1, -1, 1, -1, 1, -1], [18, 24, 16, 28, 22, 12])
-    values = level + 0.5 * rng.standard_normal(120)
-    return _single(values[:, None], ("value",), "square", "computed: levels of ±1 with noise of 0.5, without a unit")
+    rng, sequences = np.random.default_rng(3), {}
+    for name, lengths in SQUARES:
+        level = np.repeat(np.resize([1, -1], len(lengths)), lengths)
+        sequences[name] = level[:, None] + 0.5 * rng.standard_normal((120, 1))
+    return _unscaled(sequences, ("value",), "computed: levels of ±1 with noise of 0.5, without a unit")
 
 
 def _sentence() -> Sequences:
@@ -93,9 +106,10 @@ def _stocks() -> Sequences:
     )
 
 
-def _single(values: np.ndarray, features: tuple[str, ...], name: str, source: str) -> Sequences:
+def _unscaled(sequences: dict[str, np.ndarray], features: tuple[str, ...], source: str) -> Sequences:
     scaling = Scaling("none", features, np.zeros(len(features)), np.ones(len(features)))
-    return Sequences((Sequence(values.astype(np.float32), features, None, name),), scaling, source=source)
+    items = tuple(Sequence(values.astype(np.float32), features, None, name) for name, values in sequences.items())
+    return Sequences(items, scaling, source=source)
 
 
 EXAMPLES: Mapping[str, Example] = MappingProxyType(

@@ -63,7 +63,7 @@ def test_the_network_reads_its_example_with_proof(name):
     assert sequences.features == network.training.features
     run = trace(network.weights, sequences)
     assert run.proven
-    assert network.answers(run).shape == (1, len(sequences[0]), len(network.outputs))
+    assert network.answers(run).shape == (len(sequences), len(sequences[0]), len(network.outputs))
 
 
 @pytest.mark.parametrize(("name", "factor"), [("impulse", 50), ("sine", 5), ("square", 5), ("sentence", 4)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gru_viz.sequences.examples import DROPS, EXAMPLES, IMPULSES, SENTENCE, SENTENCE_ALPHABET
+from gru_viz.sequences.examples import EXAMPLES, IMPULSES, SENTENCE, SENTENCE_ALPHABET
 
 each = pytest.mark.parametrize("name", EXAMPLES)
 
@@ -16,19 +16,20 @@ def test_the_impulse_comes_first():
 @each
 def test_an_example_is_the_same_to_the_last_bit(name):
     first, second = EXAMPLES[name].load(), EXAMPLES[name].load()
-    assert first[0].values.tobytes() == second[0].values.tobytes()
+    assert [one.values.tobytes() for one in first] == [one.values.tobytes() for one in second]
     assert (first.features, first[0].time, first.source) == (second.features, second[0].time, second.source)
 
 
 @each
 def test_an_example_fills_the_screen_and_can_be_read(name):
     read = EXAMPLES[name].load()
-    assert len(read) == 1
-    assert 60 <= len(read[0]) <= 160
-    assert read[0].values.dtype == np.float32
-    assert np.isfinite(read[0].values).all()
-    assert read[0].values.shape[1] == len(read.features) == len(set(read.features))
-    assert read[0].time is None or len(read[0].time) == len(read[0])
+    for one in read:
+        assert 60 <= len(one) <= 160
+        assert one.values.dtype == np.float32
+        assert np.isfinite(one.values).all()
+        assert one.values.shape[1] == len(read.features) == len(set(read.features))
+        assert one.time is None or len(one.time) == len(one)
+    assert len({one.name for one in read}) == len(read)
     assert read[0].name == name
     assert read.notices == ()
     assert read.source
@@ -43,13 +44,13 @@ def test_what_to_look_for_is_one_sentence(name):
 
 
 def test_impulses_of_both_signs_come_with_a_take_and_go_with_a_drop():
-    values = EXAMPLES["impulse"].load()[0].values
-    assert np.flatnonzero(values[:, 1]).tolist() == sorted(IMPULSES)
-    assert np.flatnonzero(values[:, 2]).tolist() == sorted(DROPS)
-    sizes = values[sorted(IMPULSES), 0]
-    assert (sizes > 0).any()
-    assert (sizes < 0).any()
-    assert np.abs(sizes).min() >= 2 * np.abs(values[values[:, 1] == 0, 0]).max() * 0.99
+    for one, (_, impulses, drops) in zip(EXAMPLES["impulse"].load(), IMPULSES, strict=True):
+        assert np.flatnonzero(one.values[:, 1]).tolist() == sorted(impulses)
+        assert np.flatnonzero(one.values[:, 2]).tolist() == sorted(drops)
+        sizes = one.values[sorted(impulses), 0]
+        assert (sizes > 0).any()
+        assert (sizes < 0).any()
+        assert np.abs(sizes).min() >= 2 * np.abs(one.values[one.values[:, 1] == 0, 0]).max() * 0.99
 
 
 def test_the_sentence_keeps_to_its_alphabet():
