@@ -162,7 +162,7 @@ def compare(
     ]
     difference = values[0] - values[1]
     bound = _round_scale(difference, floor=0.01)
-    largest = float(np.nanmax(np.abs(difference))) if difference.size else 0.0
+    largest = float(np.abs(difference[~np.isnan(difference)]).max(initial=0.0))
     panels.append(
         Panel(
             key="difference",
