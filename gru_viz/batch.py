@@ -79,9 +79,11 @@ def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> B
                 "Choose as many columns, or a network of that size.",
             )
     own = tuple(len(item) for item in items)
-    kept = own if lengths is None else tuple(int(n) for n in lengths)
-    if len(kept) != len(own) or any(not 0 <= n <= most for n, most in zip(kept, own, strict=False)):
-        found = f"{list(kept)[:8]} for {len(own)} sequences of {list(own)[:8]} steps"
+    told = own if lengths is None else tuple(np.ravel(np.asarray(lengths)).tolist())
+    kept = tuple(int(n) for n in told)
+    fits = len(kept) == len(own) and all(0 <= n <= most for n, most in zip(kept, own, strict=True))
+    if not fits or kept != told:
+        found = f"{list(told)[:8]} for {len(own)} sequences of {list(own)[:8]} steps"
         raise TraceError("lengths", found, "one for each sequence, from 0 to its steps", "Correct the lengths.")
     values = np.zeros((len(items), max(own), features), np.result_type(*items))
     for row, item, n in zip(values, items, kept, strict=True):
@@ -91,7 +93,10 @@ def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> B
 
 def _as_items(x: np.ndarray | Tensor | AbstractSequence[np.ndarray]) -> Iterator[np.ndarray]:
     def numeric(item: Any) -> np.ndarray:
-        array = item.detach().cpu().numpy() if isinstance(item, Tensor) else np.asarray(item)
+        try:
+            array = item.detach().cpu().numpy() if isinstance(item, Tensor) else np.asarray(item)
+        except (TypeError, ValueError):
+            array = np.array(None)  # ragged, or no array at all
         if array.dtype.kind not in "fiub":
             raise TraceError("x", f"dtype {array.dtype}", "numbers", "Pass arrays of numbers.")
         return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
@@ -101,8 +106,10 @@ def _as_items(x: np.ndarray | Tensor | AbstractSequence[np.ndarray]) -> Iterator
         if whole.ndim not in (2, 3):
             raise TraceError("x", f"{whole.ndim} axes", "(batch, time, features) or (time, features)", "Reshape it.")
         yield from whole if whole.ndim == 3 else whole[None]
-    else:
+    elif isinstance(x, list | tuple):
         yield from (numeric(item) for item in x)
+    else:
+        raise TraceError("x", type(x).__name__, "an array, a list of arrays, or Sequences", "Pass one of these.")
 
 
 def _as_tensor(state: Any) -> Tensor:

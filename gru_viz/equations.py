@@ -19,7 +19,7 @@ from torch import Tensor
 
 from gru_viz.conventions import Convention
 
-__all__ = ["Parameters", "gates", "project", "state"]
+__all__ = ["Parameters", "candidate", "gates", "project", "state"]
 
 
 class Parameters(NamedTuple):
@@ -68,20 +68,26 @@ def state(
     return {"hidden": (1 - z) * n + z * h if convention.update == "keeps" else (1 - z) * h + z * n}
 
 
-def _gru_gates(convention: Convention, p: Parameters, projected: Tensor, h: Tensor) -> dict[str, Tensor]:
-    x_r, x_z, x_n = projected.chunk(3, -1)
+def candidate(
+    convention: Convention,
+    p: Parameters,
+    projected: Float[Tensor, "*axes gates"],
+    h: Float[Tensor, "*axes hidden"],
+    reset: Float[Tensor, "*axes hidden"],
+) -> Float[Tensor, "*axes hidden"]:
+    """A GRU's candidate from its reset gate: what the choice of ``convention.reset`` is about."""
+    size = h.shape[-1]
+    x_n, u_n, c_n = projected[..., 2 * size :], p.weight_recurrent[2 * size :], p.bias_recurrent[2 * size :]
     if convention.reset == "after":
-        h_r, h_z, h_n = torch.nn.functional.linear(h, p.weight_recurrent, p.bias_recurrent).chunk(3, -1)
-        r = torch.sigmoid(x_r + h_r)
-        n = torch.tanh(x_n + r * h_n)
-    else:
-        size = h.shape[-1]
-        u_rz, u_n = p.weight_recurrent[: 2 * size], p.weight_recurrent[2 * size :]
-        c_rz, c_n = p.bias_recurrent[: 2 * size], p.bias_recurrent[2 * size :]
-        h_r, h_z = torch.nn.functional.linear(h, u_rz, c_rz).chunk(2, -1)
-        r = torch.sigmoid(x_r + h_r)
-        n = torch.tanh(x_n + torch.nn.functional.linear(r * h, u_n, c_n))
-    return {"reset": r, "update": torch.sigmoid(x_z + h_z), "candidate": n}
+        return torch.tanh(x_n + reset * torch.nn.functional.linear(h, u_n, c_n))
+    return torch.tanh(x_n + torch.nn.functional.linear(reset * h, u_n, c_n))
+
+
+def _gru_gates(convention: Convention, p: Parameters, projected: Tensor, h: Tensor) -> dict[str, Tensor]:
+    both = 2 * h.shape[-1]
+    recurrent = torch.nn.functional.linear(h, p.weight_recurrent[:both], p.bias_recurrent[:both])
+    r, z = torch.sigmoid(projected[..., :both] + recurrent).chunk(2, -1)
+    return {"reset": r, "update": z, "candidate": candidate(convention, p, projected, h, r)}
 
 
 def _lstm_gates(_: Convention, p: Parameters, projected: Tensor, h: Tensor) -> dict[str, Tensor]:

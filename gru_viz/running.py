@@ -14,7 +14,7 @@ from gru_viz.conventions import Convention
 from gru_viz.errors import ConventionError, TraceError
 from gru_viz.weights import TORCH_CELL, CellWeights, Weights, convert
 
-__all__ = ["DirectionRun", "Runner", "choose_backend", "full_precision"]
+__all__ = ["DirectionRun", "Runner", "choose_backend", "full_precision", "rounding_bound"]
 
 
 class DirectionRun(NamedTuple):
@@ -87,11 +87,14 @@ class Runner:
 
     def run(
         self, x: Tensor, lengths: tuple[int, ...], initial: Mapping[str, Tensor]
-    ) -> tuple[list[list[DirectionRun]], float]:
-        """Run every layer and direction over x (batch, time, features); give them with the largest difference."""
+    ) -> tuple[list[list[DirectionRun]], float, float]:
+        """Run every layer and direction over x (batch, time, features).
+
+        Gives the runs, the largest difference from the witness, and the bound that it must keep.
+        """
         flip, mask = _flip_index(lengths, x.shape[1], x.device)
         layers: list[list[DirectionRun]] = []
-        proof, read = 0.0, x
+        proof, bound, read = 0.0, 0.0, x
         for k, layer in enumerate(self.weights.layers):
             directions = []
             for d, cell in enumerate(layer):
@@ -101,12 +104,14 @@ class Runner:
                 if d:
                     run = {name: _take_steps(q, flip) for name, q in run.items()}
                 proof = max(proof, difference)
+                parameters = cell.parameters(self.device, self.dtype)
+                bound = max(bound, rounding_bound(parameters, read, run["hidden"]))
                 directions.append(DirectionRun(cell, run, read, start))
             layers.append(directions)
             read = torch.cat([each.quantities["hidden"] for each in directions], -1)
         if self.backend == "torch" and len(self.weights.layers) * len(self.weights.layers[0]) > 1:
             proof = max(proof, self._against_whole_module(x, lengths, initial, read))
-        return layers, proof
+        return layers, proof, bound
 
     def _run_direction(
         self, cell: CellWeights, x: Tensor, start: Mapping[str, Tensor], mask: Tensor
@@ -119,8 +124,8 @@ class Runner:
             return self._fused(cell, parameters, x, start, mask)
         run = _step_by_step(cell.convention, parameters, x, start)
         previous = [_shift(run[name], start[name]) for name in cell.convention.states]
-        rebuilt = equations.state(cell.convention, run, *previous)["hidden"]
-        return run, _largest(rebuilt.double(), self._second_opinion(cell, x, previous).double(), mask)
+        witness = self._second_opinion(cell, x, previous)
+        return run, _rebuild_against(witness, cell.convention, parameters, x, run, previous, mask)
 
     def _fused(
         self, cell: CellWeights, p: equations.Parameters, x: Tensor, start: Mapping[str, Tensor], mask: Tensor
@@ -134,8 +139,7 @@ class Runner:
         if "cell" in start:
             run["cell"] = _scan(run, start["cell"])
             previous.append(_shift(run["cell"], start["cell"]))
-        rebuilt = equations.state(cell.convention, run, *previous)
-        difference = _largest(rebuilt["hidden"], hidden, mask)
+        difference = _rebuild_against(hidden, cell.convention, p, x, run, previous, mask)
         if "cell" in start:
             difference = max(difference, _largest(run["cell"][:, -1], last[1][0], torch.ones_like(mask[:, -1])))
         return {q.name: (run | {"hidden": hidden})[q.name] for q in cell.convention.quantities}, difference
@@ -176,6 +180,40 @@ class Runner:
         output = module(packed, states if len(states) > 1 else states[0])[0]
         whole, _ = torch.nn.utils.rnn.pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])
         return _largest(top[kept], whole, _flip_index(tuple(lengths[i] for i in kept), x.shape[1], x.device)[1])
+
+
+def _rebuild_against(
+    witness: Tensor,
+    convention: Convention,
+    p: equations.Parameters,
+    x: Tensor,
+    run: Mapping[str, Tensor],
+    previous: list[Tensor],
+    mask: Tensor,
+) -> float:
+    """Rebuild every hidden state from the recorded gates, and give its largest difference from the witness.
+
+    A GRU's is rebuilt twice, the second time with the candidate that the recorded reset gate leads to; otherwise a
+    wrong reset beside a right candidate would pass.
+    """
+    rebuilt = [equations.state(convention, run, *previous)["hidden"]]
+    if convention.cell == "gru":
+        n = equations.candidate(convention, p, equations.project(p, x), previous[0], run["reset"])
+        rebuilt.append(equations.state(convention, {**run, "candidate": n}, *previous)["hidden"])
+    return max(_largest(each.to(witness.dtype), witness, mask) for each in rebuilt)
+
+
+def rounding_bound(p: equations.Parameters, x: Tensor, hidden: Tensor) -> float:
+    """How far two correct ways of computing a step may lie apart: 8 ε (1 + the largest sum of |terms| of a gate).
+
+    Large weights let rounding weigh more; a fixed bound would call them unproven, or let small weights hide a fault.
+    """
+    reads, keeps = (t.nan_to_num(0, 0, 0).abs().flatten(0, 1) for t in (x, hidden))
+    if not len(reads):
+        return 0.0
+    terms = p.weight_input.abs() @ reads.amax(0) + p.weight_recurrent.abs() @ keeps.amax(0).clamp(min=1)
+    terms = terms + p.bias_input.abs() + p.bias_recurrent.abs()
+    return float(8 * torch.finfo(x.dtype).eps * (1 + terms.max()))
 
 
 def _step_by_step(

@@ -26,16 +26,13 @@ from gru_viz.weights import CellWeights, Weights
 
 __all__ = ["DirectionTrace", "LayerTrace", "Trace", "trace"]
 
-PROOF_BOUND = {"float32": 1e-5, "float64": 1e-12}
-"""The largest proof that still counts as proven, by dtype."""
-
 Backend = Literal["auto", "scratch", "torch"]
 
 _OF_ONE_RUN = ("quantities", "initial", "previous", "weights")
 _OF_ONE_LAYER = ("forward", "backward", "directions")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DirectionTrace:
     """What one layer did while reading in one direction; each quantity is also an attribute.
 
@@ -87,7 +84,7 @@ class DirectionTrace:
         raise _no_quantity(name, quantities)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerTrace:
     """One layer: ``forward``, and ``backward`` where the network reads in both directions."""
 
@@ -107,7 +104,7 @@ class LayerTrace:
         return getattr(self.forward, name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trace:
     """Every gate and state of a run; immutable, and causal: the trace of a prefix is the prefix of the trace.
 
@@ -125,6 +122,7 @@ class Trace:
         backend: ``"torch"`` or ``"scratch"``, the one that ran.
         device: where it ran, such as ``"cpu"`` or ``"cuda:0"``.
         proof: max |h rebuilt from the shown gates − h of the witness|.
+        bound: the largest proof that is still rounding, for these weights, inputs and dtype.
         witness: what the gates were held against, in words.
     """
 
@@ -138,6 +136,7 @@ class Trace:
     backend: str
     device: str
     proof: float
+    bound: float
     witness: str
     details: Mapping[str, str] = field(default_factory=dict)
 
@@ -165,8 +164,8 @@ class Trace:
 
     @property
     def proven(self) -> bool:
-        """Whether the proof is within rounding: 1e-5 in float32, 1e-12 in float64."""
-        return self.proof <= PROOF_BOUND[self.dtype]
+        """Whether the proof is within its bound, so that the gates shown are the gates used."""
+        return self.proof <= self.bound
 
     def __getattr__(self, name: str) -> Any:
         if "layers" not in self.__dict__ or name.startswith("__"):
@@ -216,7 +215,7 @@ def trace(
     with torch.inference_mode(), full_precision(place):
         values = torch.as_tensor(batch.values).to(place, dtype)
         initial = initial_states(h0, weights, len(batch.values), place, dtype)
-        layers, proof = runner.run(values, batch.lengths, initial)
+        layers, proof, bound = runner.run(values, batch.lengths, initial)
     return Trace(
         layers=tuple(
             LayerTrace(*(_freeze(run, batch.lengths, backward=bool(d)) for d, run in enumerate(layer)))
@@ -231,6 +230,7 @@ def trace(
         backend=runner.backend,
         device=str(values.device),
         proof=proof,
+        bound=bound,
         witness=runner.witness,
         details=batch.details,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
@@ -22,7 +22,7 @@ TORCH_CELL = {"gru": "torch", "lstm": "torch_lstm", "rnn": "torch_rnn"}
 TORCH_MODULE = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "rnn": torch.nn.RNN}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CellWeights:
     """The matrices of one layer and direction.
 
@@ -82,7 +82,7 @@ class CellWeights:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Weights:
     """All the matrices of a recurrent network.
 
@@ -97,7 +97,7 @@ class Weights:
     """
 
     layers: tuple[tuple[CellWeights, ...], ...]
-    origin: str = field(default="given", compare=False)
+    origin: str = "given"
 
     @classmethod
     def from_matrices(

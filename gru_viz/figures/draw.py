@@ -55,7 +55,7 @@ def draw(view: View) -> go.Figure:
         figure.update_layout({f"yaxis{k if k > 1 else ''}": _row_axis(row, rows)})
     figure.update_layout(
         height=height,
-        margin={"l": 64, "r": 12, "t": 4, "b": AXIS},
+        margin={"l": 64, "r": 16, "t": 4, "b": AXIS},
         font={"family": FONT, "size": 14},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
@@ -64,8 +64,8 @@ def draw(view: View) -> go.Figure:
         annotations=[note for row in rows for note in _notes(row)],
         legend={
             "orientation": "h",
-            "x": 1,
-            "xanchor": "right",
+            "x": 0.09,
+            "xanchor": "left",
             "y": rows[0].top,
             "yanchor": "bottom",
             "font": {"size": 14},

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32
 __all__ = ["Scaling", "Sequence", "Sequences"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scaling:
     """How features were brought to a common range, so that it can be shown and undone: scaled = (x − centre) / scale.
 
@@ -42,7 +42,7 @@ class Scaling:
         return np.asarray(values, np.float64) * self.scale + self.centre
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sequence:
     """One sequence: what a GRU reads, step by step.
 
@@ -72,7 +72,7 @@ class Sequence:
         return len(self.values)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sequences(AbstractSequence[Sequence]):
     """One or many sequences with the same features, of unequal length, and what a reader of them must be told.
 
@@ -93,7 +93,7 @@ class Sequences(AbstractSequence[Sequence]):
     scaling: Scaling
     notices: tuple[str, ...] = ()
     source: str = ""
-    details: dict[str, str] = field(default_factory=dict, hash=False)
+    details: dict[str, str] = field(default_factory=dict)
 
     @property
     def features(self) -> tuple[str, ...]:

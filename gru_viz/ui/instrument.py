@@ -167,7 +167,7 @@ def _badge(trace: Trace, other: Trace | None) -> None:
     colour, mark = ("green", "✓ proven") if all(each.proven for each in shown) else ("red", "✗ not proven")
     told = (
         f"{each.convention.title} on {each.device}, {each.dtype}: rebuilt from the gates shown here, the hidden state "
-        f"differs from that of {each.witness} by at most {each.proof:.1e}."
+        f"differs from that of {each.witness} by at most {each.proof:.1e}; rounding may reach {each.bound:.0e}."
         for each in shown
     )
     st.markdown(f":{colour}-badge[{mark} {worst:.0e}]", help="\n\n".join(told), width="content")

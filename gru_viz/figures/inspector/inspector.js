@@ -167,6 +167,7 @@ class Inspector {
       displaylogo: false,
       responsive: false,
       displayModeBar: true,
+      showTips: false,
       modeBarButtons: [
         [save("png", Plotly.Icons.camera), save("svg", Plotly.Icons.disk)],
         ["zoomIn2d", "zoomOut2d", "resetScale2d"],
@@ -189,7 +190,9 @@ class Inspector {
 
   saveImage(Plotly, plot, format) {
     const { width, height } = plot._fullLayout;
-    const layout = { ...plot.layout, paper_bgcolor: "#ffffff" };
+    // A picture cannot carry the page's web font along, and measures as it is drawn only in one that is everywhere.
+    const font = { ...plot.layout.font, family: "Arial, 'DejaVu Sans', sans-serif", color: "#1b1f24" };
+    const layout = { ...plot.layout, font, paper_bgcolor: "#ffffff" };
     Plotly.downloadImage({ data: plot.data, layout }, { format, width, height, scale: 2, filename: this.view.filename });
   }
 

@@ -80,7 +80,8 @@ def pack(view: View, worked: Sequence[Worked], unit: int, start: int, total: int
         panels.append(about | {"units": panel.row_kind == "unit"})
     shown = slice(view.first - 1, view.first - 1 + view.steps)
     picture = {"figure": figure, "panels": panels}
-    digest = blake2b(json.dumps(picture, default=_plain).encode(), digest_size=12)
+    drawn = picture | {"labels": view.labels}  # the hover shows the labels between the ticks too
+    digest = blake2b(json.dumps(drawn, default=_plain).encode(), digest_size=12)
     for part in blobs.parts:
         digest.update(part)
     header = picture | {
