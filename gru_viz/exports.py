@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import platform
+import re
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import torch
 
@@ -16,8 +18,11 @@ from gru_viz.trace import Trace
 
 __all__ = ["facts", "to_csv", "to_npz", "to_parquet", "to_table"]
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+CELL_START = re.compile(r"((?:^|[,;\t])\s*)([=+\-@])")
 """What makes a spreadsheet take a cell of text for a formula."""
+INNER_START = re.compile(r"([,;]\s*)([=+\-@])")
+NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
+LINE_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
 
 def facts(trace: Trace) -> dict[str, str]:
@@ -87,7 +92,7 @@ def to_table(trace: Trace) -> pd.DataFrame:
 def to_csv(trace: Trace) -> bytes:
     """UTF-8 CSV; the facts stand above the table in lines that start with ``#``.
 
-    Text that a spreadsheet would take for a formula is given a leading apostrophe.
+    Text that a spreadsheet would take for a formula is given a leading apostrophe; line breaks become spaces.
 
     Example:
         >>> import gru_viz
@@ -98,8 +103,11 @@ def to_csv(trace: Trace) -> bytes:
     for column in ("sequence", "time"):
         table[column] = [_harmless(text) for text in table[column]]
     table.columns = pd.Index([_harmless(name) for name in table.columns])
-    head = "".join(f"# {key}: {' '.join(value.split())}\n" for key, value in facts(trace).items())
-    return (head + table.to_csv(index=False)).encode()
+    file = io.BytesIO()
+    file.write("".join(f"# {key}: {_one_line(value)}\n" for key, value in facts(trace).items()).encode())
+    # Every text is quoted, so that a reader told of comments takes no name with a # in it for one.
+    pa.csv.write_csv(pa.Table.from_pandas(table, preserve_index=False), file)
+    return file.getvalue()
 
 
 def to_parquet(trace: Trace) -> bytes:
@@ -136,4 +144,14 @@ def to_npz(trace: Trace) -> bytes:
 
 
 def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    """Text that starts no formula, whichever of comma, semicolon and tab a spreadsheet cuts lines at."""
+    text = " ".join(text.splitlines())
+    return text if NUMBER.fullmatch(text) else CELL_START.sub(r"\1'\2", text)
+
+
+def _one_line(value: str) -> str:
+    """A fact on one line; JSON stays the JSON it was, with escapes for what would start a formula or end the line."""
+    if not value.startswith(("[", "{")):
+        return _harmless(" ".join(value.split()))
+    escaped = INNER_START.sub(lambda found: f"{found[1]}\\u{ord(found[2]):04x}", value)
+    return "".join(f"\\u{ord(c):04x}" if c in LINE_ENDS else c for c in escaped)
