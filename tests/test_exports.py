@@ -1,0 +1,285 @@
+"""Exports come back with the exact numbers, say what ran, and start no formula in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+from lopsided import inputs, stack
+
+import gru_viz
+from gru_viz import Trace, Weights
+from gru_viz.exports import facts, to_csv, to_npz, to_parquet, to_table
+from gru_viz.sequences import Scaling, Sequence, Sequences
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+LENGTHS = (5, 1, 3)
+FEATURES = ("temperature", "pressure")
+STARTS = ("=", "+", "-", "@")
+
+
+def traced(
+    name: str = "torch",
+    layers: int = 2,
+    directions: int = 2,
+    features: tuple[str, ...] = FEATURES,
+    names: tuple[str, ...] = ("one", "two", "three"),
+    labels: tuple[str, ...] | None = None,
+) -> Trace:
+    w = Weights.from_matrices(
+        name, stack(name, len(features), 3, layers, directions, dtype="float32"), origin="lopsided, seed 0"
+    )
+    scaling = Scaling("robust", features, np.arange(len(features)) - 7.25, np.arange(len(features)) + 0.5)
+    items = tuple(
+        Sequence(inputs(n, len(features), seed=n, dtype="float32"), features, labels and labels[:n], label)
+        for n, label in zip(LENGTHS, names, strict=True)
+    )
+    return gru_viz.trace(w, Sequences(items, scaling))
+
+
+def by_pandas(data: bytes) -> pd.DataFrame:
+    return pd.read_csv(io.BytesIO(data), comment="#")
+
+
+def columns(trace: Trace) -> dict[str, np.ndarray]:
+    """Every number that must be in the file, one column each, sequences one below the other."""
+
+    def joined(values: np.ndarray) -> np.ndarray:
+        return np.concatenate([values[i, :n] for i, n in enumerate(trace.lengths)])
+
+    wanted = {f"input.{name}": joined(trace.inputs)[:, j] for j, name in enumerate(trace.features)}
+    for k, layer in enumerate(trace.layers, 1):
+        for direction in ("forward", "backward")[: len(layer.directions)]:
+            for name, values in getattr(layer, direction).quantities.items():
+                for unit in range(values.shape[-1]):
+                    wanted[f"layer{k}.{direction}.{name}.{unit + 1}"] = joined(values)[:, unit]
+    return wanted
+
+
+# --- the numbers --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", ["csv", "parquet"])
+@pytest.mark.parametrize("name", ["torch", "gru_simple", "torch_lstm", "torch_rnn"])
+def test_tables_come_back_with_the_exact_numbers(name: str, read: str) -> None:
+    trace = traced(name)
+    table = by_pandas(to_csv(trace)) if read == "csv" else pd.read_parquet(io.BytesIO(to_parquet(trace)))
+    wanted = columns(trace)
+    assert list(table.columns) == ["sequence", "step", "time", *wanted]
+    assert len(table) == sum(LENGTHS)
+    for column, values in wanted.items():
+        assert np.array_equal(table[column].to_numpy(np.float32), values), column
+    assert table["step"].tolist() == [s + 1 for n in LENGTHS for s in range(n)]
+    assert table["sequence"].tolist() == ["one"] * 5 + ["two"] + ["three"] * 3
+
+
+def test_float64_loses_nothing_either() -> None:
+    trace = gru_viz.trace(Weights.from_matrices("torch", stack("torch", 3, 3)), inputs(6, 3))
+    table = pd.read_csv(io.BytesIO(to_csv(trace)), comment="#", dtype=str)
+    for column, values in columns(trace).items():
+        assert [float(text) for text in table[column]] == values.tolist(), column
+
+
+def test_our_own_reader_reads_the_csv_back() -> None:
+    trace = traced()
+    wanted = columns(trace)
+    back = gru_viz.read_table(to_csv(trace), features=list(wanted), id="sequence", time="step", scale="none")
+    assert back.lengths == LENGTHS
+    assert [item.name for item in back] == ["sequence one", "sequence two", "sequence three"]
+    start = 0
+    for item in back:
+        assert tuple(item.features) == tuple(wanted)
+        for j, values in enumerate(wanted.values()):
+            assert np.array_equal(item.values[:, j], values[start : start + len(item)])
+        start += len(item)
+
+
+def test_npz_comes_back_with_the_exact_arrays() -> None:
+    trace = traced("torch_lstm")
+    with np.load(io.BytesIO(to_npz(trace)), allow_pickle=False) as file:
+        assert file["lengths"].tolist() == list(LENGTHS)
+        assert np.array_equal(file["inputs"], trace.inputs, equal_nan=True)
+        seen = {"lengths", "inputs", "facts", "time"}
+        for k, layer in enumerate(trace.layers, 1):
+            for direction in ("forward", "backward"):
+                for name, values in getattr(layer, direction).quantities.items():
+                    key = f"layer{k}.{direction}.{name}"
+                    assert np.array_equal(file[key], values, equal_nan=True)
+                    seen.add(key)
+        assert set(file.files) == seen
+
+
+@pytest.mark.parametrize("lengths", [(0,), (1,), (0, 2)])
+def test_the_shortest_sequences_are_exported(lengths: tuple[int, ...]) -> None:
+    w = Weights.from_matrices("torch", stack("torch", 3, 3))
+    trace = gru_viz.trace(w, inputs(len(lengths), 2, 3), lengths=list(lengths))
+    assert len(by_pandas(to_csv(trace))) == sum(lengths)
+    assert len(pd.read_parquet(io.BytesIO(to_parquet(trace)))) == sum(lengths)
+    assert np.load(io.BytesIO(to_npz(trace)))["lengths"].tolist() == list(lengths)
+
+
+# --- the facts ----------------------------------------------------------------------------------------------------
+
+
+def from_csv(data: bytes) -> dict[str, str]:
+    found = {}
+    for line in data.decode().splitlines():
+        if not line.startswith("#"):
+            break
+        key, _, value = line.removeprefix("# ").partition(": ")
+        found[key] = value
+    return found
+
+
+def from_parquet(data: bytes) -> dict[str, str]:
+    found: dict[str, str] = json.loads(pq.read_schema(io.BytesIO(data)).metadata[b"gru_viz"])
+    return found
+
+
+def from_npz(data: bytes) -> dict[str, str]:
+    found: dict[str, str] = json.loads(str(np.load(io.BytesIO(data))["facts"]))
+    return found
+
+
+READERS: dict[str, Any] = {"csv": (to_csv, from_csv), "parquet": (to_parquet, from_parquet), "npz": (to_npz, from_npz)}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_what_ran_on_what_travels_with_the_numbers(kind: str) -> None:
+    trace = traced("chung_2014")
+    write, read = READERS[kind]
+    told = read(write(trace))
+    assert told["variant"] == "chung_2014"
+    assert (told["reset"], told["update"]) == ("before", "takes")
+    assert told["weights"] == "lopsided, seed 0"
+    assert (told["backend"], told["device"], told["dtype"]) == ("scratch", "cpu", "float32")
+    assert float(told["proof"]) == trace.proof
+    assert (told["gru_viz"], told["torch"], told["numpy"]) == (gru_viz.__version__, torch.__version__, np.__version__)
+    assert told["scaling_method"] == "robust"
+    scaling = json.loads(told["scaling"])
+    assert scaling == {"temperature": {"centre": -7.25, "scale": 0.5}, "pressure": {"centre": -6.25, "scale": 1.5}}
+    assert json.loads(told["features"]) == list(FEATURES)
+    assert json.loads(told["sequences"]) == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_the_seed_is_inside(kind: str) -> None:
+    w = gru_viz.random_weights("torch", features=2, hidden=3, seed=4711)
+    write, read = READERS[kind]
+    assert "4711" in read(write(gru_viz.trace(w, inputs(4, 2, dtype="float32"))))["weights"]
+
+
+def test_the_scaling_in_the_file_brings_the_original_values_back() -> None:
+    trace = traced()
+    data = to_csv(trace)
+    table = by_pandas(data)
+    for name, numbers in json.loads(from_csv(data)["scaling"]).items():
+        original = table[f"input.{name}"].to_numpy(np.float32).astype(np.float64) * numbers["scale"] + numbers["centre"]
+        wanted = np.concatenate(
+            [trace.scaling.undo(trace.inputs[i, :n])[:, trace.features.index(name)] for i, n in enumerate(LENGTHS)]
+        )
+        assert np.array_equal(original, wanted)
+
+
+def test_without_scaling_nothing_is_claimed() -> None:
+    told = facts(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1))))
+    assert told["scaling_method"] == ""
+    assert told["scaling"] == "{}"
+
+
+# --- text from strangers ------------------------------------------------------------------------------------------
+
+
+def cells(data: bytes, delimiter: str) -> list[str]:
+    """Every cell as a spreadsheet sees it, which knows nothing of comment lines."""
+    return [cell for row in csv.reader(io.StringIO(data.decode()), delimiter=delimiter) for cell in row]
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("text", ["{}1+1", "a,{}1+1,b", 'x",{}1+1,"', "a;{}1+1;b", "a\t{}1+1\tb", "a\n{}1+1", "a\r{}1+1", "a, {}1+1"])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize("start", STARTS)
+def test_no_cell_starts_a_formula(start: str, text: str, delimiter: str) -> None:
+    naughty = text.format(start)
+    trace = traced(
+        layers=1, directions=1, features=(naughty, "b"), names=(naughty, "two", "three"), labels=(naughty,) * 5
+    )
+    trace = dataclasses.replace(trace, weights=dataclasses.replace(trace.weights, origin=naughty))
+    for cell in cells(to_csv(trace), delimiter):
+        for line in cell.splitlines() or [""]:
+            bare = line.lstrip(" ")
+            assert not bare.startswith((*STARTS, "\t", "\r")) or is_number(bare), repr(cell)
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_numbers_are_left_alone_beside_text_made_harmless(start: str) -> None:
+    naughty = f"{start}1+1"
+    trace = traced(features=(naughty, "b"), names=(naughty, "two", "three"), labels=(naughty,) * 5)
+    table = by_pandas(to_csv(trace))
+    wanted = columns(trace)
+    assert any((values < 0).any() for values in wanted.values())
+    for (column, values), found in zip(wanted.items(), table.columns[3:], strict=True):
+        assert np.array_equal(table[found].to_numpy(np.float32), values), column
+    assert table["sequence"][0] == f"'{naughty}"
+    assert table["time"][0] == f"'{naughty}"
+
+
+def test_labels_that_are_numbers_stay_numbers() -> None:
+    labels = ("-2", "-1.5", "+3", "-1e-3", "-0.")
+    table = by_pandas(to_csv(traced(labels=labels)))
+    assert table["time"][:5].tolist() == [float(label) for label in labels]
+
+
+NAMES = ("a\nvariant,1", "a\r\nb", "a\u2028b", "a # b", "#1", 'say "x", y', "  padded  ", "ü, ß\t", "")
+
+
+@pytest.mark.parametrize("name", NAMES, ids=repr)
+def test_any_name_leaves_the_table_whole(name: str) -> None:
+    trace = traced(features=(name, "b"), names=(name, "two", "three"), labels=(name,) * 5)
+    data = to_csv(trace)
+    table = by_pandas(data)
+    assert len(table) == sum(LENGTHS)
+    for (column, values), found in zip(columns(trace).items(), table.columns[3:], strict=True):
+        assert np.array_equal(table[found].to_numpy(np.float32), values), column
+    assert from_csv(data)["variant"] == "torch"
+    assert set(from_csv(data)) == set(facts(trace))
+    for kind, (write, read) in READERS.items():
+        if kind != "csv":
+            assert json.loads(read(write(trace))["sequences"])[0] == name
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a,=1", "ü", "a\u2028b", "a  b"])
+def test_the_comment_lines_still_hold_the_names(name: str) -> None:
+    trace = traced(features=(name, "b"), names=(name, "two", "three"))
+    told = from_csv(to_csv(trace))
+    assert json.loads(told["features"]) == [name, "b"]
+    assert json.loads(told["sequences"]) == [name, "two", "three"]
+
+
+def test_an_origin_with_line_breaks_stays_one_comment() -> None:
+    trace = traced(layers=1, directions=1)
+    trace = dataclasses.replace(trace, weights=dataclasses.replace(trace.weights, origin="a\nb\r\nc\u2028d"))
+    told = from_csv(to_csv(trace))
+    assert told["weights"] == "a b c d"
+    assert set(told) == set(facts(trace))
+
+
+def test_labels_are_the_sequence_s_own() -> None:
+    labels = tuple(f"2019-02-{day:02d}" for day in range(1, 6))
+    table = to_table(traced(labels=labels))
+    assert table["time"].tolist() == [*labels, labels[0], *labels[:3]]
