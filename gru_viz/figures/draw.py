@@ -49,7 +49,7 @@ def draw(view: View) -> go.Figure:
     for k, row in enumerate(rows, start=1):
         axes = {"xaxis": "x", "yaxis": f"y{k if k > 1 else ''}"}
         if row.panel is None:
-            figure.add_traces([_line(view, curve, i, steps, axes) for i, curve in enumerate(view.curves)])
+            figure.add_traces([_line(view, curve, steps, axes) for curve in view.curves])
         else:
             figure.add_trace(_heatmap(row.panel, steps, axes))
         figure.update_layout({f"yaxis{k if k > 1 else ''}": _row_axis(row, rows)})
@@ -109,14 +109,19 @@ def _row_axis(row: _Row, rows: list[_Row]) -> dict[str, Any]:
     return axis
 
 
-def _line(view: View, curve: Curve, i: int, steps: dict[str, int], axes: dict[str, str]) -> go.Scatter:
+def _line(view: View, curve: Curve, steps: dict[str, int], axes: dict[str, str]) -> go.Scatter:
     dash = "dash" if curve.dashed else "solid"
+    colour = ANSWER if curve.colour is None else CURVES[curve.colour % len(CURVES)]
     own_unit = not np.array_equal(curve.values, curve.original)
     return go.Scatter(
         y=curve.values,
         name=html.escape(curve.name),
         mode="lines" if view.steps > 1 else "markers",
-        line={"color": ANSWER if curve.dashed else CURVES[i % len(CURVES)], "width": 2, "dash": dash},
+        line={
+            "color": ANSWER if curve.colour is None else CURVES[curve.colour % len(CURVES)],
+            "width": 2,
+            "dash": dash,
+        },
         customdata=curve.original if own_unit else None,
         text=[html.escape(label) for label in view.labels] if view.labels else None,
         hovertemplate="%{fullData.name}: <b>%{"

@@ -5,7 +5,7 @@ The plotly figure of a notebook and the dashboard's component are both made from
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -23,11 +23,17 @@ MOST_CURVES = 6
 
 @dataclass(frozen=True)
 class Curve:
-    """A line in the input row: drawn values (time,), and the same in the feature's own unit for the hover."""
+    """A line in the input row: drawn values (time,), and the same in the feature's own unit for the hover.
+
+    Attributes:
+        colour: a place in the list of curve colours, or None for what is no input: an answer of the network.
+        dashed: whether it belongs to the second of two sequences, or to no input.
+    """
 
     name: str
     values: np.ndarray
     original: np.ndarray
+    colour: int | None
     dashed: bool = False
 
 
@@ -183,7 +189,8 @@ def compare(
         other, _ = _input(b, sequences[1], slice(start, stop))
         same = all(np.array_equal(p.values, q.values) for p, q in zip(curves, other, strict=False))
         if not same:
-            curves += tuple(Curve(f"{c.name}, {b.names[sequences[1]]}", c.values, c.original, True) for c in other)
+            second = b.names[sequences[1]]
+            curves += tuple(replace(c, name=f"{c.name}, {second}", dashed=True) for c in other)
     return View(
         title=f"{kinds[0].name.replace('_', ' ')}: {names[0]} against {names[1]}",
         curves=curves,
@@ -233,7 +240,7 @@ def _input(trace: Trace, sequence: int, steps: slice) -> tuple[tuple[Curve, ...]
     values = trace.inputs[sequence, steps]
     original = trace.scaling.undo(values) if trace.scaling else values
     if values.shape[1] <= MOST_CURVES:
-        return tuple(Curve(n, values[:, j], original[:, j]) for j, n in enumerate(trace.features)), ()
+        return tuple(Curve(n, values[:, j], original[:, j], j) for j, n in enumerate(trace.features)), ()
     one_hot = bool(np.isin(values, (0, 1)).all())
     bound = 1.0 if one_hot else _round_scale(values, floor=1.0)
     panel = Panel(
@@ -255,7 +262,7 @@ def _input(trace: Trace, sequence: int, steps: slice) -> tuple[tuple[Curve, ...]
 def _answer(trace: Trace, values: np.ndarray, j: int) -> Curve:
     name = "the network's answer" if j == 0 else f"the network's answer {j + 1}"
     original = trace.scaling.undo(np.repeat(values[:, None], len(trace.features), 1))[:, 0] if trace.scaling else values
-    return Curve(name, values, original, dashed=True)
+    return Curve(name, values, original, colour=None, dashed=True)
 
 
 def _labels(trace: Trace, sequence: int, steps: slice) -> tuple[str, ...] | None:

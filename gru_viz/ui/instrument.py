@@ -90,10 +90,10 @@ def _instrument(chosen: Chosen, model: Model, comparison: Comparison | None) -> 
     trace, other = _trace_all(chosen, model, comparison)
     _tell_notices(chosen.sequences.notices)
     with st.container(horizontal=True, vertical_alignment="center", key="view_choices"):
-        st.markdown(_sentence(chosen, model), width="stretch")
+        badge, proof = _badge(trace, other)
+        st.markdown(f"{_sentence(chosen, model)} {badge}", help=proof, width="stretch")
         choices = _ask_view(trace)
         quantity = _ask_quantity(trace) if comparison else None
-        _badge(trace, other)
     try:
         shown = _build(chosen, model, trace, other, comparison, choices, quantity)
     except GruVizError as error:
@@ -145,7 +145,7 @@ def _ask_window(steps: int, units: int) -> tuple[int, int]:
 
 def _ask_quantity(trace: Trace) -> str:
     names = [q.name for q in reversed(trace.convention.quantities)]
-    return _pick("Compared", "quantity", {name: name.replace("_", " ") for name in names})
+    return _pick("Compared", "quantity", {name: f"compared: {name.replace('_', ' ')}" for name in names})
 
 
 def _pick(label: str, key: str, options: dict[T, str]) -> T:
@@ -156,12 +156,12 @@ def _pick(label: str, key: str, options: dict[T, str]) -> T:
         key=key,
         bind="query-params",
         label_visibility="collapsed",
-        width=190,
+        width=175,
     )
 
 
-def _badge(trace: Trace, other: Trace | None) -> None:
-    """The proof, always: green where it holds for all that is shown, red where it does not."""
+def _badge(trace: Trace, other: Trace | None) -> tuple[str, str]:
+    """The proof, always: green where it holds for all that is shown, red where it does not; and what it says."""
     shown = [trace] if other is None or other is trace else [trace, other]
     worst = max(each.proof for each in shown)
     colour, mark = ("green", "✓ proven") if all(each.proven for each in shown) else ("red", "✗ not proven")
@@ -170,7 +170,7 @@ def _badge(trace: Trace, other: Trace | None) -> None:
         f"differs from that of {each.witness} by at most {each.proof:.1e}; rounding may reach {each.bound:.0e}."
         for each in shown
     )
-    st.markdown(f":{colour}-badge[{mark} {worst:.0e}]", help="\n\n".join(told), width="content")
+    return f":{colour}-badge[{mark} {worst:.0e}]", "\n\n".join(told)
 
 
 def _build(

@@ -18,6 +18,7 @@ SOURCES = {"example": "Example", "file": "File", "table": "Table", "text": "Text
 TABLE = "step,sensor\n1,0.2\n2,0.9\n3,0.4\n4,-0.3\n5,-0.8\n6,-0.1\n7,0.6\n8,0.9\n9,0.1\n10,-0.6"
 TEXT = "the cat sat on the mat and the dog sat on the cat."
 LONGEST_LINK = 4000
+MOST_CHOSEN = 24
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "spaces"}
 DECIMALS = {".": "point", ",": "comma"}
@@ -58,15 +59,13 @@ def choose_sequences() -> Chosen:
             label_visibility="collapsed",
             width="stretch",
         )
+        chosen, refused = None, None
         try:
             chosen = {"example": _example, "file": _file, "table": _pasted_table, "text": _text}[source]()
         except GruVizError as error:
-            chosen = None
-            st.session_state["sequence_error"] = error
-        else:
-            st.session_state.pop("sequence_error", None)
-    if "sequence_error" in st.session_state:
-        show_error(st.session_state["sequence_error"], "The view below is the previous one.")
+            refused = error
+    if refused:
+        show_error(refused, "The view below is the previous one.")
     if chosen is None:
         return st.session_state.get("last_chosen") or _load_example(next(iter(EXAMPLES)))
     st.session_state["last_chosen"] = chosen
@@ -166,9 +165,12 @@ def _ask_columns(table: Table, key: str) -> dict[str, Any]:
     numbers = [c.name for c in table.columns if c.kind == "number"]
     words = [c.name for c in table.columns if c.kind == "text"]
     names = [c.name for c in table.columns]
-    features = st.multiselect(
-        "Features", numbers, default=list(suggested.features), key=f"features_{key}", bind="query-params"
-    )
+    start = list(suggested.features[:MOST_CHOSEN])
+    features = st.multiselect("Features", numbers, default=start, key=f"features_{key}", bind="query-params")
+    if len(suggested.features) > MOST_CHOSEN:
+        st.caption(
+            f"{MOST_CHOSEN} of {len(suggested.features):,} columns of numbers to begin with; choose others above."
+        )
     time = st.selectbox(
         "Time column",
         [None, *names],
