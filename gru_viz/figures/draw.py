@@ -117,11 +117,7 @@ def _line(view: View, curve: Curve, steps: dict[str, int], axes: dict[str, str])
         y=curve.values,
         name=html.escape(curve.name),
         mode="lines" if view.steps > 1 else "markers",
-        line={
-            "color": ANSWER if curve.colour is None else CURVES[curve.colour % len(CURVES)],
-            "width": 2,
-            "dash": dash,
-        },
+        line={"color": colour, "width": 2, "dash": dash},
         customdata=curve.original if own_unit else None,
         text=[html.escape(label) for label in view.labels] if view.labels else None,
         hovertemplate="%{fullData.name}: <b>%{"
