@@ -261,4 +261,4 @@ def _guesses(model: Model, trace: Trace, sequence: int, most: int = 3) -> list[R
 
 
 def _number(text: str | None, otherwise: int) -> int:
-    return int(text) if text and text.isdecimal() else otherwise
+    return int(text) if text and text.isdecimal() and len(text) < 10 else otherwise
