@@ -27,4 +27,4 @@ def show_error(error: GruVizError, consequence: str) -> None:
 
 def plain(text: str) -> str:
     """Text from a file or a person, with everything that Markdown would act on made harmless."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~$:])", r"\\\1", text).replace("\n", " ")
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~$:&.=-])", r"\\\1", " ".join(text.split()))
