@@ -100,7 +100,7 @@ class Pretrained:
             >>> from gru_viz.sequences.examples import EXAMPLES
             >>> network = load_pretrained("sine")
             >>> network.answers(trace(network.weights, EXAMPLES["sine"].load())).shape
-            (1, 120, 1)
+            (2, 120, 1)
         """
         hidden = trace.hidden
         if hidden.shape[-1] != self.weights.hidden:

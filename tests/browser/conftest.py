@@ -117,9 +117,8 @@ class Inspector:
         return self.page.locator(f".gv-line[data-quantity={quantity}] .gv-numbers").first.inner_text()
 
     def result(self, quantity: str) -> float:
-        return float(
-            re.sub("−", "-", self.page.locator(f".gv-line[data-quantity={quantity}] .gv-result").first.inner_text())
-        )
+        text = self.page.locator(f".gv-line[data-quantity={quantity}] .gv-result").first.inner_text()
+        return float(text.replace("−", "-"))
 
     def choose(self, label: str, option: str) -> None:
         self.page.get_by_role("combobox", name=label, exact=True).click()

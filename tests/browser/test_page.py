@@ -51,7 +51,7 @@ def test_every_file_out_opens_again(inspector, tmp_path):
         download.value.save_as(files[label])
     assert files["CSV"].read_text().startswith("# variant: torch\n")
     arrays = np.load(io.BytesIO(files["NPZ"].read_bytes()))
-    assert arrays["layer1.forward.update"].shape == (1, 120, 16)
+    assert arrays["layer1.forward.update"].shape == (2, 120, 16)
     assert json.loads(str(arrays["facts"]))["weights"] == "random, seed 0, initialisation torch"
     requests: list[str] = []
     inspector.page.on("request", lambda request: requests.append(request.url))

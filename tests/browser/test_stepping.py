@@ -71,7 +71,7 @@ def test_cursor_stands_on_the_step_it_names(inspector):
 def test_worked_formula_shows_the_numbers_of_the_trace(inspector):
     inspector.open(RANDOM)
     sequences = EXAMPLES["impulse"].load()
-    t = trace(random_weights("torch", features=2, hidden=16, seed=0), sequences)
+    t = trace(random_weights("torch", features=3, hidden=16, seed=0), sequences)
     inspector.page.locator(".gv-slider").focus()
     inspector.press("Home", *["ArrowRight"] * 8)
     inspector.page.locator(".gv-unit").select_option("4")
@@ -131,6 +131,11 @@ def test_zoom_is_shared_and_survives_another_seed(inspector):
     inspector.press("Enter")
     inspector.wait_for_new_picture(old)
     assert inspector.page.evaluate(zoomed) == first
+    inspector.choose("Example", "Share prices of 2018 and 2019")
+    inspector.page.wait_for_timeout(1500)
+    inspector.page.mouse.dblclick(box["x"] + 300, box["y"] + 20)
+    inspector.page.wait_for_timeout(600)
+    assert inspector.page.evaluate("() => document.querySelector('.gv-plot')._fullLayout.xaxis.range") == [0.5, 105.5]
 
 
 def test_cursor_stays_where_it_was_when_a_control_moves(inspector):

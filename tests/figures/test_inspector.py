@@ -52,15 +52,11 @@ class Decoded:
         values[codes == 4095] = np.nan
         return values.reshape(panel["rows"], panel["columns"])
 
-    def series(self, offset: int) -> np.ndarray:
+    def series(self, offset: int | list[float]) -> np.ndarray:
+        if isinstance(offset, list):  # one value for all steps
+            return np.full(self.header["steps"], offset[0], np.float32)
         assert 0 <= offset <= len(self.blobs) - 4 * self.header["steps"]
         return np.frombuffer(self.blobs, "<f4", self.header["steps"], offset)
-
-    def numbers(self, value: Any) -> np.ndarray:
-        """An array of a plotly figure: a list, or base64 with a type."""
-        if isinstance(value, dict):
-            return np.frombuffer(base64.b64decode(value["bdata"]), "<" + value["dtype"]).astype(np.float64)
-        return np.array(value, np.float64)
 
 
 def traced(
@@ -149,9 +145,9 @@ def test_series_come_back_as_the_float32_they_are(name: str, window: tuple[int, 
 def test_curves_come_back_exactly() -> None:
     trace = traced()
     decoded = Decoded(packed(trace))
-    curves = [each for each in decoded.header["figure"]["data"] if each["type"] == "scatter"]
-    for j, curve in enumerate(curves):
-        assert np.array_equal(decoded.numbers(curve["y"]), trace.inputs[0, :, j])
+    for j, curve in enumerate(decoded.header["curves"]):
+        assert np.array_equal(decoded.series(curve["y"]), trace.inputs[0, :, j])
+        assert np.array_equal(decoded.series(curve["original"]), trace.inputs[0, :, j])
 
 
 def test_no_part_of_the_block_lies_over_another() -> None:
@@ -160,7 +156,8 @@ def test_no_part_of_the_block_lies_over_another() -> None:
     for formula in decoded.header["formulas"]:
         offsets = [at for series in formula["units"].values() for at in series.values()]
         offsets += [reading[key] for reading in formula["readings"] for key in ("drawn", "original")]
-        spans += [(at, 4 * decoded.header["steps"]) for at in offsets]
+        offsets += [curve[key] for curve in decoded.header["curves"] for key in ("y", "original")]
+        spans += [(at, 4 * decoded.header["steps"]) for at in offsets if isinstance(at, int)]
     end = 0
     for start, size in sorted(spans):
         assert start == end

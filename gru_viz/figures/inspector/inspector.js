@@ -31,13 +31,18 @@ function decode(bytes) {
   for (const panel of header.panels) {
     header.figure.data[panel.trace].z = unpackHeatmap(blobs.subarray(panel.offset), panel);
   }
-  for (const trace of header.figure.data) {
-    if (trace.type === "scatter" && header.labels) trace.text = header.labels.map(escapeMarkup);
-  }
+  // A series is where its bytes begin, or, where it never changes, its one value in brackets.
   header.seriesAt = (offset) => {
+    if (Array.isArray(offset)) return new Float32Array(header.steps).fill(offset[0]);
     const copy = blobs.slice(offset, offset + 4 * header.steps); // a copy starts at an aligned address
     return new Float32Array(copy.buffer);
   };
+  header.curves.forEach(({ y, original }, i) => {
+    const trace = header.figure.data[i];
+    trace.y = header.seriesAt(y);
+    trace.customdata = Array.from(header.seriesAt(original));
+    if (header.labels) trace.text = header.labels.map(escapeMarkup);
+  });
   return header;
 }
 
@@ -158,6 +163,8 @@ class Inspector {
     layout.uirevision = `${this.view.first}:${this.view.steps}`;
     layout.width = this.maps.clientWidth;
     const first = !this.plot.data;
+    // Plotly's own memory of a zoom does not hold for an axis that is given a range.
+    if (!first && this.plot.layout.uirevision === layout.uirevision) layout.xaxis.range = this.plot.layout.xaxis.range;
     const save = (format, icon) => ({
       name: `Save as ${format.toUpperCase()}`,
       icon,
@@ -168,9 +175,10 @@ class Inspector {
       responsive: false,
       displayModeBar: true,
       showTips: false,
+      doubleClick: false, // ours: plotly would go back to the range of the first sequence it drew
       modeBarButtons: [
         [save("png", Plotly.Icons.camera), save("svg", Plotly.Icons.disk)],
-        ["zoomIn2d", "zoomOut2d", "resetScale2d"],
+        ["zoomIn2d", "zoomOut2d", { name: "Show all steps", icon: Plotly.Icons.home, click: () => this.showAll(Plotly) }],
       ],
     });
     this.status.hidden = true;
@@ -178,8 +186,16 @@ class Inspector {
     this.onZoom(Plotly);
     if (first) {
       this.plot.on("plotly_relayout", () => this.onZoom(Plotly));
+      this.plot.on("plotly_doubleclick", () => this.showAll(Plotly));
       this.plot.on("plotly_click", ({ points }) => this.onClick(points[0]));
     }
+  }
+
+  showAll(Plotly) {
+    const { figure } = this.view;
+    const rows = Object.keys(figure.layout).filter((key) => figure.layout[key]?.autorange === "reversed");
+    const full = Object.fromEntries(rows.map((key) => [`${key}.autorange`, "reversed"]));
+    Plotly.relayout(this.plot, { "xaxis.range": [...figure.layout.xaxis.range], ...full });
   }
 
   // Taller where the screen has room, so that the instrument fills a projector; never shorter than drawn.

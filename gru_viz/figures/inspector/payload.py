@@ -54,6 +54,14 @@ class _Blobs:
         self.parts.append(part)
         return offset
 
+    def keep(self, series: np.ndarray, steps: int | None = None) -> int | list[float]:
+        """Store a series as float32, one that never changes as its one value; a shorter one ends in NaN."""
+        values = np.full(len(series) if steps is None else steps, np.nan, np.float32)
+        values[: len(series)] = series
+        if len(values) and np.isfinite(values[0]) and (values == values[0]).all():
+            return [float(values[0])]
+        return self.add(values.tobytes())
+
 
 def pack(view: View, worked: Sequence[Worked], unit: int, start: int, total: int, filename: str) -> bytes:
     """Everything the inspector shows, as it goes to the browser.
@@ -68,8 +76,11 @@ def pack(view: View, worked: Sequence[Worked], unit: int, start: int, total: int
     """
     blobs, panels = _Blobs(), []
     figure = draw(view).to_plotly_json()
-    for each in figure["data"]:
-        each.pop("text", None)  # the step labels, which the header holds once
+    curves = []
+    for curve, each in zip(view.curves, figure["data"], strict=False):
+        for key in ("y", "customdata", "text"):  # sent as bytes; the text is the labels, which the header holds once
+            each.pop(key, None)
+        curves.append({"y": blobs.keep(curve.values), "original": blobs.keep(curve.original)})
     heatmaps = [i for i, each in enumerate(figure["data"]) if each["type"] == "heatmap"]
     for i, panel in zip(heatmaps, view.panels, strict=True):
         del figure["data"][i]["z"]
@@ -79,7 +90,7 @@ def pack(view: View, worked: Sequence[Worked], unit: int, start: int, total: int
         about = {"trace": i, "rows": rows, "columns": columns, "low": low, "high": high, "offset": offset}
         panels.append(about | {"units": panel.row_kind == "unit"})
     shown = slice(view.first - 1, view.first - 1 + view.steps)
-    picture = {"figure": figure, "panels": panels}
+    picture = {"figure": figure, "panels": panels, "curves": curves}
     drawn = picture | {"labels": view.labels}  # the hover shows the labels between the ticks too
     digest = blake2b(json.dumps(drawn, default=_plain).encode(), digest_size=12)
     for part in blobs.parts:
@@ -101,11 +112,8 @@ def pack(view: View, worked: Sequence[Worked], unit: int, start: int, total: int
 
 
 def _formula(worked: Worked, shown: slice, blobs: _Blobs) -> dict[str, Any]:
-    def keep(values: np.ndarray) -> int:
-        padded = np.full(shown.stop - shown.start, np.nan, np.float32)
-        part = np.asarray(values[shown], np.float32)
-        padded[: len(part)] = part
-        return blobs.add(padded.tobytes())
+    def keep(values: np.ndarray) -> int | list[float]:
+        return blobs.keep(values[shown], shown.stop - shown.start)
 
     readings = [
         {
