@@ -328,6 +328,58 @@ def test_markup_in_a_column_name_stays_text() -> None:
         assert "<img" not in text.replace("\\<img", ""), text
 
 
+# --- files ----------------------------------------------------------------------------------------------------------
+
+MESSY = Path(__file__).parents[1] / "sequences" / "messy"
+EXPECTED = json.loads((MESSY / "expected.json").read_text(encoding="utf-8"))
+PLAIN = {name: wanted for name, wanted in EXPECTED.items() if not wanted.get("asked") and (MESSY / name).exists()}
+
+
+def test_every_messy_file_is_seen_or_refused_with_the_previous_view() -> None:
+    """One page for all of them, so that none may leave it unusable for the next."""
+    page = Dashboard().press(source="file")
+    seen = refused = 0
+    for name, wanted in PLAIN.items():
+        before, said = page.packed, f"{name}: {page.errors}"
+        page.widgets["file"].set_value((name, (MESSY / name).read_bytes(), "text/csv"))
+        page.run()
+        said = f"{name}: {page.errors}"
+        assert page.proofs == 1, said
+        if "error" in wanted:
+            refused += 1
+            assert len(page.errors) == 1, said
+            assert all(word in page.errors[0] for word in ("found", "wanted", "previous")), said
+            assert page.packed == before, said
+        else:
+            seen += 1
+            assert page.errors == [], said
+            assert page.header["total"] == wanted["lengths"][0], said
+    assert seen > 20
+    assert refused > 8
+
+
+def test_a_file_taken_away_leaves_the_view() -> None:
+    page = Dashboard().press(source="file")
+    page.widgets["file"].set_value(("a.csv", b"a,b\n1,2\n2,5\n3,1\n", "text/csv"))
+    page.run()
+    shown = page.packed
+    page.widgets["file"].set_value(None)
+    page.run()
+    assert page.packed == shown
+    assert page.errors == []
+
+
+def test_a_file_s_own_columns_can_be_chosen() -> None:
+    page = Dashboard().press(source="file")
+    page.widgets["file"].set_value(("a.csv", b"a,b,c\n1,2,9\n2,5,7\n3,1,8\n", "text/csv"))
+    page.run()
+    features = next(key for key in page.values() if key.startswith("features_"))
+    assert page.values()[features] == ["a", "b", "c"]
+    page.press(**{features: ["b"]})
+    assert [each["name"] for each in page.header["figure"]["data"] if each["type"] == "scatter"] == ["b"]
+    assert page.errors == []
+
+
 # --- a link ---------------------------------------------------------------------------------------------------------
 
 
