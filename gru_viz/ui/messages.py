@@ -27,4 +27,6 @@ def show_error(error: GruVizError, consequence: str) -> None:
 
 def plain(text: str) -> str:
     """Text from a file or a person, with everything that Markdown would act on made harmless."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~$:&.=-])", r"\\\1", " ".join(text.split()))
+    # A bare address becomes a link however it is escaped; an invisible word joiner inside it keeps it text.
+    apart = re.sub(r"(?i)(https?:|www|@)(?=[/.\w-])", "\\1\u2060", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~$:&.=-])", r"\\\1", apart)
