@@ -213,9 +213,12 @@ def is_number(text: str) -> bool:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("text", ["{}1+1", "a,{}1+1,b", 'x",{}1+1,"', "a;{}1+1;b", "a\t{}1+1\tb", "a\n{}1+1", "a\r{}1+1", "a, {}1+1"])  # fmt: skip  # noqa: E501
-@pytest.mark.parametrize("start", STARTS)
-def test_no_cell_starts_a_formula(start: str, text: str, delimiter: str) -> None:
-    naughty = text.format(start)
+def test_no_cell_starts_a_formula(text: str, delimiter: str) -> None:
+    for start in STARTS:
+        hold_harmless(text.format(start), delimiter)
+
+
+def hold_harmless(naughty: str, delimiter: str) -> None:
     trace = traced(
         layers=1, directions=1, features=(naughty, "b"), names=(naughty, "two", "three"), labels=(naughty,) * 5
     )

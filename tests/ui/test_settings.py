@@ -79,7 +79,7 @@ def as_seen(markdown: str) -> str:
     assert [each.type for each in blocks] in (["paragraph_open", "inline", "paragraph_close"], []), blocks
     inline = (blocks[1].children or []) if blocks else []
     assert {each.type for each in inline} <= {"text", "text_special"}, inline
-    return "".join(each.content for each in inline)
+    return "".join(each.content for each in inline).replace("\u2060", "")
 
 
 @pytest.mark.parametrize("text", NAUGHTY, ids=repr)
@@ -97,3 +97,13 @@ def test_what_only_streamlit_would_act_on_is_escaped_too(text: str) -> None:
     """Colons open colours and icons, dollars open formulas, tildes strike through."""
     unescaped = re.sub(r"\\.", "", plain(text))
     assert not set(unescaped) & set(":$~`*_[]<>|#&\\")
+
+
+@pytest.mark.parametrize(
+    "address", ["https://example.com", "HTTP://example.com/a", "www.example.com", "me@example.com"]
+)
+def test_an_address_in_a_file_becomes_no_link(address: str) -> None:
+    """The page's Markdown looks for addresses after it has taken the backslashes away."""
+    seen = re.sub(r"\\(.)", r"\1", plain(f"see {address} there"))
+    assert not re.search(r"(?i)(https?://|www(?=\.))[-.\w]+", seen)
+    assert not re.search(r"[-.\w+]+@[-\w]+(\.[-\w]+)+", seen)
