@@ -159,6 +159,8 @@ def compare(
         raise TraceError("compare", found, "the same quantity and as many units in both", "Choose another pair.")
     start, stop = window or (0, max(a.lengths[sequences[0]], b.lengths[sequences[1]]))
     stop = min(stop, a.lengths[sequences[0]], b.lengths[sequences[1]])
+    if start and stop <= start:
+        raise TraceError("window", f"from step {start + 1}", f"a step that both have, up to {stop}", "Start earlier.")
     units = order_units(runs[0], order, sequences[0])
     values = [run.quantities[quantity][s, start:stop].T[units] for run, s in zip(runs, sequences, strict=True)]
     kinds = [t.convention.quantity(quantity) for t in (a, b)]

@@ -112,6 +112,29 @@ class Pretrained:
             )
         return hidden @ self.head_weight.T + self.head_bias
 
+    def guesses(self, trace: Trace, most: int = 3) -> tuple[tuple[str, ...], ...]:
+        """For a network that names the next character, the likeliest at every step of every sequence, in words.
+
+        Example:
+            >>> from gru_viz import trace
+            >>> from gru_viz.sequences.examples import EXAMPLES
+            >>> network = load_pretrained("sentence")
+            >>> network.guesses(trace(network.weights, EXAMPLES["sentence"].load()), most=1)[0][1].split()[0]
+            'e'
+        """
+        words = []
+        for scores, n in zip(self.answers(trace), trace.lengths, strict=True):
+            shares = np.exp(scores[:n] - scores[:n].max(1, keepdims=True))
+            shares /= shares.sum(1, keepdims=True)
+            best = np.argsort(-shares, 1)[:, :most]
+            words.append(
+                tuple(
+                    ", ".join(f"{self.outputs[j]} {row[j]:.0%}" for j in picked)
+                    for row, picked in zip(shares, best, strict=True)
+                )
+            )
+        return tuple(words)
+
 
 @cache
 def load_pretrained(name: str) -> Pretrained:

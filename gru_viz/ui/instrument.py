@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
 
-from gru_viz.analysis import ORDERS, work_out
+from gru_viz.analysis import ORDERS
 from gru_viz.errors import GruVizError, TraceError
 from gru_viz.figures import compare, inspect
-from gru_viz.figures.inspector import ASSETS, Reading, Worked, pack
-from gru_viz.figures.view import choose_direction
+from gru_viz.figures.inspector import ASSETS, Reading, pack, work_out_units
 from gru_viz.pretrained import load_pretrained
 from gru_viz.sequences import EXAMPLES
-from gru_viz.trace import DirectionTrace, Trace
+from gru_viz.trace import Trace
 from gru_viz.ui.compare_choice import Comparison
 from gru_viz.ui.downloads import offer_downloads
 from gru_viz.ui.messages import plain, show_error
@@ -29,7 +27,6 @@ T = TypeVar("T")
 
 MOST_STEPS, MOST_CELLS = 2000, 2**18
 MOST_TRACED = 60_000_000
-ALL_UNITS_BYTES = 200_000
 
 _component = st.components.v2.component(
     "gru_viz.inspector", html=ASSETS["html"], css=ASSETS["css"], js=ASSETS["js"], isolate_styles=False
@@ -53,12 +50,11 @@ def show_gates(chosen: Chosen, model: Model, comparison: Comparison | None) -> N
 def _trace_all(chosen: Chosen, model: Model, comparison: Comparison | None) -> tuple[Trace, Trace | None]:
     """The trace, and the other one where two are compared; both come from the cache once they have been made."""
     sequences = chosen.sequences
-    units, directions = (model.units, 1 + model.bidirectional) if not model.trained else (32, 1)
-    cells = sum(sequences.lengths) * units * directions * model.layers
-    if cells > MOST_TRACED:
+    steps = sum(sequences.lengths)
+    if steps * model.states > MOST_TRACED:
         raise TraceError(
             sequences.source or "the sequences",
-            f"{sum(sequences.lengths):,} steps × {units * directions * model.layers:,} units",
+            f"{steps:,} steps × {model.states:,} units",
             f"at most {MOST_TRACED:,} of both together on this page",
             "Choose fewer units, layers or rows.",
         )
@@ -186,78 +182,32 @@ def _build(
     unit = int(cursor.get("unit", _number(st.query_params.get("unit"), 1) - 1))
     unit = min(max(unit, 0), trace.weights.hidden - 1)
     sequence = choices["sequence"]
+    place = {key: choices[key] for key in ("layer", "direction")}
     if comparison is None or other is None or quantity is None:
-        view = inspect(trace, **choices, answers=_answers(model, trace, sequence))
-        guesses = _guesses(model, trace, sequence)
-        return Shown(trace, view, (_work_out(trace, choices, sequence, unit, more=guesses),), unit)
+        curves, guesses = _answers(model, trace, sequence)
+        view = inspect(trace, **choices, answers=curves)
+        return Shown(trace, view, (work_out_units(trace, unit, sequence=sequence, more=guesses, **place),), unit)
     against = comparison.sequence if comparison.sequence is not None else sequence
     names = (trace.convention.title, other.convention.title)
     if comparison.sequence is not None:
         names = (trace.names[sequence], trace.names[against])
-    rest = {key: choices[key] for key in ("layer", "direction", "order", "window")}
-    view = compare(trace, other, quantity, names, sequences=(sequence, against), **rest)
-    worked = (
-        _work_out(trace, choices, sequence, unit, names[0]),
-        _work_out(other, choices, against, unit, names[1]),
+    rows = {key: choices[key] for key in ("order", "window")}
+    view = compare(trace, other, quantity, names, sequences=(sequence, against), **place, **rows)
+    worked = tuple(
+        work_out_units(each, unit, sequence=s, title=name, **place)
+        for each, s, name in zip((trace, other), (sequence, against), names, strict=True)
     )
     return Shown(trace, view, worked, unit)
 
 
-def _answers(model: Model, trace: Trace, sequence: int) -> np.ndarray | None:
-    """What the trained head says at every step; a distribution over characters is no curve and stays out."""
-    if model.trained is None or len(trace.features) > 6:
-        return None
-    return load_pretrained(model.trained).answers(trace)[sequence]
-
-
-def _work_out(
-    trace: Trace,
-    choices: dict[str, Any],
-    sequence: int,
-    unit: int,
-    title: str = "",
-    more: Sequence[Reading] = (),
-) -> Worked:
-    """The formula of the chosen unit, or of all units where they are few, so that choosing one needs no server."""
-    run = choose_direction(trace, choices["layer"], choices["direction"], sequence)
-    steps = trace.lengths[sequence]
-    series = 5 + 4 * len(run.convention.gates)
-    every = run.weights.hidden * steps * series * 4 <= ALL_UNITS_BYTES
-    units = range(run.weights.hidden) if every else [unit]
-    return Worked(
-        formulas={u: work_out(run, u, sequence) for u in units},
-        names={q.name: q.name.replace("_", " ") for q in run.convention.quantities},
-        readings=[*_readings(trace, run, choices["layer"], sequence), *more],
-        title=title,
-    )
-
-
-def _readings(trace: Trace, run: DirectionTrace, layer: int, sequence: int) -> list[Reading]:
-    """What the layer read at each step: few numbers by name, else the step's label."""
-    values, labels = run.inputs[sequence], trace.time[sequence]
-    if layer or values.shape[1] > 6:
-        return [Reading("x", "", labels)] if labels and not layer else []
-    original = trace.scaling.undo(values) if trace.scaling and trace.scaling.method != "none" else None
-    return [
-        Reading("x", name, values[:, j], None if original is None else original[:, j])
-        for j, name in enumerate(trace.features)
-    ]
-
-
-def _guesses(model: Model, trace: Trace, sequence: int, most: int = 3) -> list[Reading]:
-    """What a network trained to name the next character expects at each step: the likeliest, with their shares."""
-    if model.trained is None or len(trace.features) <= 6:
-        return []
-    trained = load_pretrained(model.trained)
-    scores = trained.answers(trace)[sequence]
-    shares = np.exp(scores - scores.max(1, keepdims=True))
-    shares /= shares.sum(1, keepdims=True)
-    likeliest = np.argsort(-shares, 1)[:, :most]
-    words = [
-        ", ".join(f"{trained.training.outputs[j]} {row[j]:.0%}" for j in best)
-        for row, best in zip(shares, likeliest, strict=True)
-    ]
-    return [Reading("expects next", "", tuple(words))]
+def _answers(model: Model, trace: Trace, sequence: int) -> tuple[np.ndarray | None, list[Reading]]:
+    """What the trained head says at every step: numbers are a curve, guesses at the next character a reading."""
+    if model.trained is None:
+        return None, []
+    network = load_pretrained(model.trained)
+    if network.training.alphabet is None:
+        return network.answers(trace)[sequence], []
+    return None, [Reading("expects next", "", network.guesses(trace)[sequence])]
 
 
 def _number(text: str | None, otherwise: int) -> int:

@@ -36,6 +36,13 @@ class Model:
     device: str
     dtype: str
 
+    @property
+    def states(self) -> int:
+        """How many hidden numbers a step has, over all layers and directions."""
+        if self.trained:
+            return load_pretrained(self.trained).weights.hidden
+        return self.units * self.layers * (1 + self.bidirectional)
+
     def weights(self, features: int) -> Weights:
         """The network, for sequences of so many features."""
         if self.trained:

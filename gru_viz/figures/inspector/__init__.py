@@ -4,6 +4,7 @@ It knows nothing of Streamlit: the dashboard mounts it as a component, ``standal
 """
 
 from gru_viz.figures.inspector.page import ASSETS, standalone
-from gru_viz.figures.inspector.payload import Reading, Worked, pack
+from gru_viz.figures.inspector.payload import pack
+from gru_viz.figures.inspector.worked import Reading, Worked, work_out_units
 
-__all__ = ["ASSETS", "Reading", "Worked", "pack", "standalone"]
+__all__ = ["ASSETS", "Reading", "Worked", "pack", "standalone", "work_out_units"]

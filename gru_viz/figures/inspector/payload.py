@@ -3,45 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from gru_viz.analysis import Formula, Term
+from gru_viz.analysis import Term
 from gru_viz.figures import View, draw
+from gru_viz.figures.inspector.worked import Worked
 
-__all__ = ["Reading", "Worked", "pack", "pack_heatmap", "unpack_heatmap"]
+__all__ = ["pack", "pack_heatmap", "unpack_heatmap"]
 
 NAN_CODE = 4095
-
-
-class Reading(NamedTuple):
-    """Something said of each step: numbers (time,), with the same in their own unit if that differs; or words."""
-
-    symbol: str
-    name: str
-    values: np.ndarray | tuple[str, ...]
-    original: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class Worked:
-    """The equations shown under the maps, with the readings that stand above them.
-
-    Attributes:
-        formulas: unit, counted from 0 → its formula; all of them share their lines.
-        names: quantity → what it is called, such as "update gate".
-        readings: what was read at each step, and what else is worth saying of it.
-        title: what tells it from another one beside it.
-    """
-
-    formulas: Mapping[int, Formula]
-    names: dict[str, str]
-    readings: Sequence[Reading]
-    title: str = ""
 
 
 @dataclass
