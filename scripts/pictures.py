@@ -1,0 +1,157 @@
+"""Take the pictures of the README from the running dashboard: ``python scripts/pictures.py [name …]``."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.browser import chromium, serve, settle  # noqa: E402
+
+PICTURES = ROOT / "docs" / "pictures"
+SIZE = {"width": 1440, "height": 900}
+MOST_BYTES = 250_000
+MOVING_SIZE = {"width": 1200, "height": 860}
+MOVING_COLOURS, EXACT_COLOURS, FRAMES, STRIDE, FRAME_MS = 95, 32, 24, 5, 240
+
+
+def first_visit(page: Page) -> None:
+    """Nothing is clicked."""
+
+
+def messy_csv(page: Page) -> None:
+    """A file as a German spreadsheet writes it: semicolons, decimal commas, a comment, gaps, a text column."""
+    page.goto(page.url + "?source=File")
+    settle(page)
+    upload(page, (ROOT / "examples" / "weather_station_german.csv").read_bytes(), "weather_station_german.csv")
+    expect(page.locator(".gv-position")).to_contain_text("of 168")
+    settle(page)
+    page.get_by_text("Noticed:").click()
+
+
+def comparison(page: Page) -> None:
+    """The same weights under two variants."""
+    page.goto(page.url + "?weights=Random&example=Share+prices+of+2018+and+2019&compare=Another+variant")
+    settle(page)
+
+
+def error(page: Page) -> None:
+    """A file with nothing below its header, after one that could be read."""
+    page.goto(page.url + "?source=File")
+    settle(page)
+    upload(page, (ROOT / "examples" / "heated_room.csv").read_bytes(), "heated_room.csv")
+    expect(page.locator(".gv-position")).to_contain_text("of 288")
+    settle(page)
+    upload(page, b"time,pressure\n", "pressure.csv")
+    expect(page.get_by_test_id("stAlert")).to_be_visible()
+    settle(page)
+
+
+SCENES: tuple[Callable[[Page], None], ...] = (first_visit, messy_csv, comparison, error)
+
+
+def upload(page: Page, data: bytes, name: str) -> None:
+    """Choose a file in the sidebar."""
+    page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "text/csv", "buffer": data})
+
+
+def open_page(browser: Browser, address: str, scheme: str) -> Page:
+    """Open the dashboard as someone new to it."""
+    page = browser.new_context(viewport=SIZE, color_scheme=scheme).new_page()
+    page.goto(address)
+    settle(page)
+    return page
+
+
+def save(picture: bytes, target: Path) -> None:
+    """Keep a picture; with fewer colours only where it would be too large, since they blunt the ends of a scale."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    for colours in (None, 256, 128, 64):
+        out = io.BytesIO()
+        (image.quantize(colours, dither=Image.Dither.NONE) if colours else image).save(out, "PNG", optimize=True)
+        if out.tell() <= MOST_BYTES:
+            break
+    target.write_bytes(out.getvalue())
+    print(f"{target.relative_to(ROOT)}  {out.tell():,} bytes, {colours or 'all'} colours")
+
+
+def take_scenes(browser: Browser, address: str, wanted: list[str]) -> None:
+    """Each scene in light and dark."""
+    for scene in SCENES:
+        if wanted and scene.__name__ not in wanted:
+            continue
+        for scheme in ("light", "dark"):
+            page = open_page(browser, address, scheme)
+            scene(page)
+            page.wait_for_timeout(800)
+            save(page.screenshot(), PICTURES / f"{scene.__name__}_{scheme}.png")
+            page.context.close()
+
+
+def choose_palette(shot: Image.Image) -> Image.Image:
+    """The commonest colours as they are, so that paper stays white and the cursor its red; a median cut of the rest."""
+    counted = sorted(shot.getcolors(shot.width * shot.height), reverse=True)
+    exact = [colour for _, colour in counted[:EXACT_COLOURS]]
+    rest = MOVING_COLOURS - EXACT_COLOURS
+    cut = shot.quantize(rest, dither=Image.Dither.NONE).getpalette()[: 3 * rest]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*itertools.chain(*exact), *cut])
+    return palette
+
+
+def take_stepping(browser: Browser, address: str) -> None:
+    """The cursor crossing the maps, as a moving picture of which each frame holds only what changed."""
+    page = open_page(browser, address, "light")
+    page.set_viewport_size(MOVING_SIZE)
+    settle(page)
+    page.locator(".gv-slider").focus()
+    page.keyboard.press("Home")
+    left = page.get_by_test_id("stMain").bounding_box()["x"]
+    clip = {"x": left + 1, "y": 0, "width": MOVING_SIZE["width"] - left - 1, "height": MOVING_SIZE["height"]}
+    shots = []
+    for _ in range(FRAMES):
+        for _ in range(STRIDE):
+            page.keyboard.press("ArrowRight")
+        shots.append(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB"))
+    page.context.close()
+    palette = choose_palette(shots[0])
+    drawn = [np.asarray(shot.quantize(palette=palette, dither=Image.Dither.NONE)) for shot in shots]
+    changes = [drawn[0]] + [np.where(a == b, MOVING_COLOURS, b) for a, b in itertools.pairwise(drawn)]
+    frames = [Image.fromarray(change.astype(np.uint8), "P") for change in changes]
+    for frame in frames:
+        frame.putpalette(palette.getpalette())
+    target = PICTURES / "stepping.gif"
+    frames[0].save(
+        target,
+        save_all=True,
+        append_images=frames[1:],
+        duration=FRAME_MS,
+        loop=0,
+        transparency=MOVING_COLOURS,
+        disposal=1,
+        optimize=False,
+    )
+    print(f"{target.relative_to(ROOT)}  {target.stat().st_size:,} bytes, {FRAMES} frames")
+
+
+def main() -> None:
+    """Take all pictures, or those named."""
+    wanted = sys.argv[1:]
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with serve("dashboard.py") as address, chromium() as browser:
+        take_scenes(browser, address, wanted)
+        if not wanted or "stepping" in wanted:
+            take_stepping(browser, address)
+
+
+if __name__ == "__main__":
+    main()
