@@ -25,5 +25,14 @@ test: $(VENV)/development
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2
 
+pictures: $(VENV)/development
+	sh scripts/install_browser.sh
+	$(BIN)/python scripts/pictures.py
+
+benchmarks: $(VENV)/development
+	sh scripts/install_browser.sh
+	$(BIN)/python -m benchmarks.inspector
+	$(BIN)/python -m benchmarks.trace
+
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
