@@ -122,10 +122,11 @@ class Runner:
             return {q.name: empty for q in cell.convention.quantities}, 0.0
         if self.backend == "torch":
             return self._fused(cell, parameters, x, start, mask)
-        run = _step_by_step(cell.convention, parameters, x, start)
+        projected = equations.project(parameters, x)
+        run = _step_by_step(cell.convention, parameters, projected, start)
         previous = [_shift(run[name], start[name]) for name in cell.convention.states]
         witness = self._second_opinion(cell, x, previous)
-        return run, _rebuild_against(witness, cell.convention, parameters, x, run, previous, mask)
+        return run, _rebuild_against(witness, cell.convention, parameters, projected, run, previous, mask)
 
     def _fused(
         self, cell: CellWeights, p: equations.Parameters, x: Tensor, start: Mapping[str, Tensor], mask: Tensor
@@ -134,12 +135,12 @@ class Runner:
         module = Weights(((cell,),)).to_module().to(self.device, self.dtype)
         states = tuple(start[name][None].contiguous() for name in cell.convention.states)
         hidden, last = module(x, states if len(states) > 1 else states[0])
-        run = equations.gates(cell.convention, p, equations.project(p, x), _shift(hidden, start["hidden"]))
-        previous = [_shift(hidden, start["hidden"])]
+        projected, previous = equations.project(p, x), [_shift(hidden, start["hidden"])]
+        run = equations.gates(cell.convention, p, projected, previous[0])
         if "cell" in start:
             run["cell"] = _scan(run, start["cell"])
             previous.append(_shift(run["cell"], start["cell"]))
-        difference = _rebuild_against(hidden, cell.convention, p, x, run, previous, mask)
+        difference = _rebuild_against(hidden, cell.convention, p, projected, run, previous, mask)
         if "cell" in start:
             difference = max(difference, _largest(run["cell"][:, -1], last[1][0], torch.ones_like(mask[:, -1])))
         return {q.name: (run | {"hidden": hidden})[q.name] for q in cell.convention.quantities}, difference
@@ -186,7 +187,7 @@ def _rebuild_against(
     witness: Tensor,
     convention: Convention,
     p: equations.Parameters,
-    x: Tensor,
+    projected: Tensor,
     run: Mapping[str, Tensor],
     previous: list[Tensor],
     mask: Tensor,
@@ -198,7 +199,7 @@ def _rebuild_against(
     """
     rebuilt = [equations.state(convention, run, *previous)["hidden"]]
     if convention.cell == "gru":
-        n = equations.candidate(convention, p, equations.project(p, x), previous[0], run["reset"])
+        n = equations.candidate(convention, p, projected, previous[0], run["reset"])
         rebuilt.append(equations.state(convention, {**run, "candidate": n}, *previous)["hidden"])
     return max(_largest(each.to(witness.dtype), witness, mask) for each in rebuilt)
 
@@ -217,12 +218,11 @@ def rounding_bound(p: equations.Parameters, x: Tensor, hidden: Tensor) -> float:
 
 
 def _step_by_step(
-    convention: Convention, p: equations.Parameters, x: Tensor, start: Mapping[str, Tensor]
+    convention: Convention, p: equations.Parameters, projected: Tensor, start: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    projected = equations.project(p, x)
     carried = [start[name] for name in convention.states]
     steps: dict[str, list[Tensor]] = {q.name: [] for q in convention.quantities}
-    for t in range(x.shape[1]):
+    for t in range(projected.shape[1]):
         gates = equations.gates(convention, p, projected[:, t], carried[0])
         new = equations.state(convention, gates, *carried)
         carried = [new[name] for name in convention.states]

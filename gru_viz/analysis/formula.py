@@ -54,11 +54,14 @@ class Formula:
             z = σ(W_z x + U_z h₋ + b_z) = σ(0.500 + 0.000 + 1.000) = 0.818
         """
 
-        def number(term: Term) -> str:
+        def number(term: Term, before: str | Term = "") -> str:
             value = self.series[term.series][step]
             digits = f"{abs(value):.3f}"
-            sign = "−" if value < 0 and float(digits) else "+" if term.added else ""
-            return f" {sign} {digits}" if term.added else sign + digits
+            negative = value < 0 and float(digits) != 0
+            if term.added:
+                return f" {'−' if negative else '+'} {digits}"
+            factor = isinstance(before, str) and before.endswith("·")
+            return f"(−{digits})" if negative and factor else ("−" if negative else "") + digits
 
         def symbol(term: Term) -> str:
             return f" + {term.symbol}" if term.added else term.symbol
@@ -66,7 +69,10 @@ class Formula:
         rows = []
         for line in self.lines:
             symbols = "".join(token if isinstance(token, str) else symbol(token) for token in line.tokens)
-            numbers = "".join(token if isinstance(token, str) else number(token) for token in line.tokens)
+            numbers = "".join(
+                token if isinstance(token, str) else number(token, before)
+                for before, token in zip(("", *line.tokens), line.tokens, strict=False)
+            )
             rows.append(f"{line.symbol} = {symbols} = {numbers} = {number(Term(line.quantity, ''))}")
         return "\n".join(rows)
 

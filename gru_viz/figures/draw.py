@@ -61,10 +61,10 @@ def draw(view: View) -> go.Figure:
         plot_bgcolor="rgba(0,0,0,0)",
         hovermode="closest",
         dragmode="zoom",
-        annotations=[note for row in rows for note in _notes(row)],
+        annotations=[note for row in rows for note in _notes(row, view.scaling)],
         legend={
             "orientation": "h",
-            "x": 0.09,
+            "x": 0.24 if view.scaling else 0.09,
             "xanchor": "left",
             "y": rows[0].top,
             "yanchor": "bottom",
@@ -147,10 +147,10 @@ def _heatmap(panel: Panel, steps: dict[str, int], axes: dict[str, str]) -> go.He
     )
 
 
-def _notes(row: _Row) -> Iterator[dict[str, Any]]:
+def _notes(row: _Row, scaling: str) -> Iterator[dict[str, Any]]:
     """What a row is, on its left, and what its colours mean, on its right."""
     shared = {"xref": "paper", "yref": "paper", "y": row.top, "yanchor": "bottom", "showarrow": False}
-    title, meaning = ("input x", "") if row.panel is None else (row.panel.title, row.panel.meaning)
+    title, meaning = ("input x", scaling) if row.panel is None else (row.panel.title, row.panel.meaning)
     words = f"<b>{html.escape(title)}</b>" + (f"<i> · {html.escape(meaning)}</i>" if meaning else "")
     yield shared | {"name": "title", "text": words, "x": 0, "xanchor": "left", "font": {"size": 16}, "xshift": -4}
     if row.panel is not None:

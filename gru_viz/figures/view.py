@@ -69,6 +69,7 @@ class View:
     Attributes:
         title: what is shown, in a line.
         curves: lines in the top row; none where the input is a heatmap.
+        scaling: how the curves were scaled, in a word; empty where they were not.
         panels: heatmaps from top to bottom.
         first: the number of the first step shown, counted from 1.
         steps: how many steps are shown.
@@ -78,6 +79,7 @@ class View:
 
     title: str
     curves: tuple[Curve, ...]
+    scaling: str
     panels: tuple[Panel, ...]
     first: int
     steps: int
@@ -121,6 +123,7 @@ def inspect(
     return View(
         title=f"{trace.convention.title}, {trace.names[sequence]}",
         curves=curves,
+        scaling=_scaled(trace),
         panels=(*strip, *panels),
         first=start + 1,
         steps=stop - start,
@@ -196,6 +199,7 @@ def compare(
     return View(
         title=f"{kinds[0].name.replace('_', ' ')}: {names[0]} against {names[1]}",
         curves=curves,
+        scaling=_scaled(a),
         panels=(*strip, *panels),
         first=start + 1,
         steps=stop - start,
@@ -265,6 +269,11 @@ def _answer(trace: Trace, values: np.ndarray, j: int) -> Curve:
     name = "the network's answer" if j == 0 else f"the network's answer {j + 1}"
     original = trace.scaling.undo(np.repeat(values[:, None], len(trace.features), 1))[:, 0] if trace.scaling else values
     return Curve(name, values, original, colour=None, dashed=True)
+
+
+def _scaled(trace: Trace) -> str:
+    words = {"standardise": "standardised", "minmax": "scaled to 0 … 1", "robust": "scaled by quartiles"}
+    return words.get(trace.scaling.method, "") if trace.scaling else ""
 
 
 def _labels(trace: Trace, sequence: int, steps: slice) -> tuple[str, ...] | None:

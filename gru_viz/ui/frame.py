@@ -23,6 +23,7 @@ STYLE = """<style>
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85; }
 h1 { font-size: 1.7rem !important; padding: 0 !important; }
 .stSidebar [data-testid="stButtonGroup"] button { padding-inline: 0.5rem; }
+.stSidebar [data-variant="segmented_control"][aria-checked="true"] { color: inherit; font-weight: 600; }
 .st-key-view_choices { margin-bottom: -0.75rem; }
 .stSidebar h2 { font-size: 1.15rem !important; padding: 0.25rem 0 0 !important; }
 </style>"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,7 +41,7 @@ def show_gates(chosen: Chosen, model: Model, comparison: Comparison | None) -> N
         _trace_all(chosen, model, comparison)
     except GruVizError as error:
         wanted = st.session_state.get("last_shown")
-        show_error(error, "The view below is the previous one." if wanted else "Change the choice on the left.")
+        show_error(error, "The view below stays as it was." if wanted else "Change the choice on the left.")
     if wanted is None:
         return
     st.session_state["last_shown"] = wanted
@@ -95,11 +96,13 @@ def _instrument(chosen: Chosen, model: Model, comparison: Comparison | None) -> 
     except GruVizError as error:
         show_error(error, "Choose another.")
         return
+    # What is sent must not follow the cursor, or all of it would be sent again whenever the cursor rests.
+    arrived = st.session_state.setdefault("arrived_at", dict(st.query_params))
     packed = pack(
         shown.view,
         shown.worked,
-        shown.unit,
-        start=_number(st.query_params.get("step"), shown.view.first + shown.view.steps // 3),
+        unit=_unit(arrived, trace) if len(shown.worked[0].formulas) > 1 else shown.unit,
+        start=_number(arrived.get("step"), shown.view.first + shown.view.steps // 3),
         total=trace.lengths[choices["sequence"]],
         filename="gru_viz",
     )
@@ -179,8 +182,7 @@ def _build(
     quantity: str | None,
 ) -> Shown:
     cursor = (st.session_state.get("inspector") or {}).get("cursor") or {}
-    unit = int(cursor.get("unit", _number(st.query_params.get("unit"), 1) - 1))
-    unit = min(max(unit, 0), trace.weights.hidden - 1)
+    unit = min(cursor.get("unit", _unit(st.query_params, trace)), trace.weights.hidden - 1)
     sequence = choices["sequence"]
     place = {key: choices[key] for key in ("layer", "direction")}
     if comparison is None or other is None or quantity is None:
@@ -208,6 +210,11 @@ def _answers(model: Model, trace: Trace, sequence: int) -> tuple[np.ndarray | No
     if network.training.alphabet is None:
         return network.answers(trace)[sequence], []
     return None, [Reading("expects next", "", network.guesses(trace)[sequence])]
+
+
+def _unit(link: Mapping[str, str], trace: Trace) -> int:
+    """The unit a link names, counted from 0; the nearest there is."""
+    return min(max(_number(link.get("unit"), 1), 1), trace.weights.hidden) - 1
 
 
 def _number(text: str | None, otherwise: int) -> int:

@@ -8,7 +8,24 @@ import streamlit as st
 
 from gru_viz.errors import GruVizError
 
-__all__ = ["plain", "show_error"]
+__all__ = ["CONTROLS", "plain", "show_error"]
+
+CONTROLS = {
+    "delimiter": "Cells are separated by",
+    "decimal": "Decimal mark",
+    "thousands": "Thousands mark",
+    "header": "Column names",
+    "comment": "Comment lines begin with",
+    "day_first": "Dates like 1/2/2024",
+    "encoding": "Encoding",
+    "features": "Features",
+    "time": "Time column",
+    "id": "Column that tells sequences apart",
+    "one_hot": "Text columns as one-hot features",
+    "missing": "Missing cells",
+    "scale": "Scaling",
+}
+"""What the page calls the reader's arguments."""
 
 
 def show_error(error: GruVizError, consequence: str) -> None:
@@ -26,7 +43,8 @@ def show_error(error: GruVizError, consequence: str) -> None:
 
 
 def plain(text: str) -> str:
-    """Text from a file or a person, with everything that Markdown would act on made harmless."""
+    """Text about a file, with the page's words for the library's, and all that Markdown would act on made harmless."""
+    text = re.sub(rf"\b({'|'.join(CONTROLS)})=(['\"]?)", lambda m: f"“{CONTROLS[m[1]]}”{m[2] and ' ' + m[2]}", text)
     # A bare address becomes a link however it is escaped; an invisible word joiner inside it keeps it text.
     apart = re.sub(r"(?i)(https?:|www|@)(?=[/.\w-])", "\\1\u2060", " ".join(text.split()))
     return re.sub(r"([\\`*_{}\[\]<>()#+!|~$:&.=-])", r"\\\1", apart)

@@ -92,7 +92,8 @@ def choose_model(chosen: Chosen) -> Model:
             )
             trained = fitting if kind == "trained" else None
         if trained:
-            st.caption(load_pretrained(trained).description)
+            answers, _, how = load_pretrained(trained).description.partition(". ")
+            st.caption(f"{answers.removesuffix('.')}.", help=how or None)
         return _ask(trained)
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from gru_viz.errors import GruVizError, SequenceError
 from gru_viz.sequences import EXAMPLES, MAX_BYTES, Sequences, Table, open_table, read_text
-from gru_viz.ui.messages import plain, show_error
+from gru_viz.ui.messages import CONTROLS, plain, show_error
 
 __all__ = ["Chosen", "choose_sequences"]
 
@@ -20,11 +20,17 @@ TEXT = "the cat sat on the mat and the dog sat on the cat."
 LONGEST_LINK = 4000
 MOST_CHOSEN = 24
 
-DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "spaces"}
-DECIMALS = {".": "point", ",": "comma"}
-THOUSANDS = {"": "none", ",": "comma", ".": "point", " ": "space", "'": "apostrophe"}
-HEADERS = {True: "first row has the names", False: "no names"}
-ENCODINGS = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Latin-1 (Windows)"}
+DIALECT: dict[str, dict[Any, str]] = {
+    "delimiter": {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "spaces"},
+    "decimal": {".": "point", ",": "comma"},
+    "thousands": {"": "none", ",": "comma", ".": "point", " ": "space", "'": "apostrophe"},
+    "header": {True: "first row has the names", False: "no names"},
+    "comment": {"#": "#", "%": "%", "//": "//"},
+    "day_first": {True: "day first", False: "month first"},
+    "encoding": {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Latin-1 (Windows)"},
+}
+"""What of a file's writing can be corrected, and to what."""
+
 MISSING = {"forward": "repeat the last value", "interpolate": "draw a line across", "drop": "drop the row"}
 SCALES = {"standardise": "standardise", "minmax": "min–max", "robust": "robust", "none": "none"}
 
@@ -65,7 +71,7 @@ def choose_sequences() -> Chosen:
         except GruVizError as error:
             refused = error
     if refused:
-        show_error(refused, "The view below is the previous one.")
+        show_error(refused, "The view below stays as it was.")
     if chosen is None:
         return st.session_state.get("last_chosen") or _load_example(next(iter(EXAMPLES)))
     st.session_state["last_chosen"] = chosen
@@ -144,17 +150,12 @@ def _from_table(data: bytes, name: str) -> Chosen:
 
 def _ask_dialect(digest: str) -> dict[str, Any]:
     """What the reader is told instead of finding it; a choice belongs to one file."""
-    asked: dict[str, tuple[str, dict[Any, str]]] = {
-        "delimiter": ("Cells are separated by", DELIMITERS),
-        "decimal": ("Decimal mark", DECIMALS),
-        "thousands": ("Thousands mark", THOUSANDS),
-        "header": ("Column names", HEADERS),
-        "encoding": ("Encoding", ENCODINGS),
-    }
     told: dict[str, Any] = {}
-    for argument, (label, options) in asked.items():
+    for argument, options in DIALECT.items():
         names = {None: "found by itself", **options}
-        choice = st.selectbox(label, list(names), format_func=names.__getitem__, key=f"{argument}_{digest[:6]}")
+        choice = st.selectbox(
+            CONTROLS[argument], list(names), format_func=names.__getitem__, key=f"{argument}_{digest[:6]}"
+        )
         if choice is not None:
             told[argument] = choice
     return told
@@ -166,13 +167,13 @@ def _ask_columns(table: Table, key: str) -> dict[str, Any]:
     words = [c.name for c in table.columns if c.kind == "text"]
     names = [c.name for c in table.columns]
     start = list(suggested.features[:MOST_CHOSEN])
-    features = st.multiselect("Features", numbers, default=start, key=f"features_{key}", bind="query-params")
+    features = st.multiselect(CONTROLS["features"], numbers, default=start, key=f"features_{key}", bind="query-params")
     if len(suggested.features) > MOST_CHOSEN:
         st.caption(
             f"{MOST_CHOSEN} of {len(suggested.features):,} columns of numbers to begin with; choose others above."
         )
     time = st.selectbox(
-        "Time column",
+        CONTROLS["time"],
         [None, *names],
         index=names.index(suggested.time) + 1 if suggested.time else 0,
         format_func=lambda name: name or "none",
@@ -180,30 +181,26 @@ def _ask_columns(table: Table, key: str) -> dict[str, Any]:
         bind="query-params",
     )
     identity = st.selectbox(
-        "Column that tells sequences apart",
+        CONTROLS["id"],
         [None, *names],
         index=names.index(suggested.id) + 1 if suggested.id else 0,
         format_func=lambda name: name or "none",
         key=f"id_{key}",
         bind="query-params",
     )
-    one_hot = (
-        st.multiselect("Text columns as one-hot features", words, key=f"one_hot_{key}", bind="query-params")
-        if words
-        else []
-    )
+    one_hot = st.multiselect(CONTROLS["one_hot"], words, key=f"one_hot_{key}", bind="query-params") if words else []
     gaps = sum(c.missing for c in table.columns if c.name in features)
     missing = "forward"
     if gaps:
         missing = st.radio(
-            f"Missing cells ({gaps:,})",
+            f"{CONTROLS['missing']} ({gaps:,})",
             list(MISSING),
             format_func=MISSING.__getitem__,
             key=f"missing_{key}",
             bind="query-params",
         )
     scale = st.selectbox(
-        "Scaling", list(SCALES), format_func=SCALES.__getitem__, key=f"scale_{key}", bind="query-params"
+        CONTROLS["scale"], list(SCALES), format_func=SCALES.__getitem__, key=f"scale_{key}", bind="query-params"
     )
     if not features and not one_hot:
         raise SequenceError(

@@ -56,7 +56,7 @@ def test_bad_file_gets_a_message_and_the_view_stays(inspector, name, data, phras
     upload(inspector, name, data)
     alert = inspector.page.get_by_test_id("stAlert")
     expect(alert).to_contain_text(phrase)
-    expect(alert).to_contain_text("The view below is the previous one.")
+    expect(alert).to_contain_text("The view below stays as it was.")
     inspector.settle()
     assert inspector.picture == good
     assert "Traceback" not in inspector.page.inner_text("body")

@@ -89,9 +89,10 @@ def test_fits_the_screen_without_sideways_scrolling(browser, dashboard, width, h
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_barrier_to_access(inspector, scheme):
+@pytest.mark.parametrize("query", ["", "?source=Table&compare=Another+variant"])
+def test_no_serious_barrier_to_access(inspector, query, scheme):
     inspector.page.emulate_media(color_scheme=scheme)
-    inspector.open()
+    inspector.open(query)
     found = Axe().run(inspector.page)["violations"]
     serious = {v["id"]: [n["html"][:160] for n in v["nodes"]] for v in found if v["impact"] in ("serious", "critical")}
     assert serious == {}

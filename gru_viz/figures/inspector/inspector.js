@@ -134,9 +134,11 @@ class Inspector {
     this.last = view.first + view.steps - 1;
     this.slider.min = view.first;
     this.slider.max = this.last;
-    this.fillUnits();
     const wanted = this.cursor.step ?? view.start;
-    this.cursor = { step: Math.min(Math.max(wanted, view.first), this.last), unit: view.unit };
+    const known = view.formulas.every(({ units }) => units[this.cursor.unit]);
+    const unit = known ? this.cursor.unit : Math.min(view.unit, view.units.length - 1);
+    this.cursor = { step: Math.min(Math.max(wanted, view.first), this.last), unit };
+    this.fillUnits();
     this.layOutFormulas();
     this.update();
     if (this.picture !== view.picture) {
@@ -339,7 +341,9 @@ class Inspector {
     this.slider.setAttribute("aria-valuetext", words);
     this.position.textContent = words;
     this.root.dataset.step = step;
-    for (const { node, series, added } of this.numbers) writeNumber(node, series[step - view.first], added);
+    for (const { node, series, added, factor } of this.numbers) {
+      writeNumber(node, series[step - view.first], added, factor);
+    }
     for (const { node, words } of this.words) node.textContent = words[step - view.first];
   }
 
@@ -350,16 +354,16 @@ class Inspector {
       const sorted = [...this.view.units].sort((a, b) => a - b);
       this.unitBox.replaceChildren(...sorted.map((unit) => new Option(`unit ${unit + 1}`, unit)));
     }
-    this.unitBox.value = this.view.unit;
+    this.unitBox.value = this.cursor.unit;
   }
 
   layOutFormulas() {
     this.numbers = [];
     this.words = [];
     const { formulas, seriesAt } = this.view;
-    const number = (offset, added) => {
+    const number = (offset, added, factor) => {
       const node = el("span", added ? "gv-number gv-added" : "gv-number");
-      this.numbers.push({ node, series: seriesAt(offset), added });
+      this.numbers.push({ node, series: seriesAt(offset), added, factor });
       return node;
     };
     const blocks = formulas.map(({ title, readings, lines, units }) => {
@@ -384,9 +388,11 @@ class Inspector {
         const symbols = line.tokens.flatMap((token) =>
           typeof token === "string" ? [token] : [token.added ? " + " : "", el("i", "", ...withSubscripts(token.symbol))],
         );
-        const numbers = line.tokens.map((token) =>
-          typeof token === "string" ? token : number(series[token.series], token.added),
-        );
+        const numbers = line.tokens.map((token, i) => {
+          if (typeof token === "string") return token;
+          const factor = typeof line.tokens[i - 1] === "string" && line.tokens[i - 1].endsWith("·");
+          return number(series[token.series], token.added, factor);
+        });
         const row = el(
           "div",
           "gv-line",
@@ -410,7 +416,8 @@ class Inspector {
     const rows = Object.values(this.plot._fullLayout).filter((axis) => axis?._id?.startsWith("y"));
     const top = Math.min(...rows.map((axis) => axis._offset));
     const bottom = Math.max(...rows.map((axis) => axis._offset + axis._length));
-    const width = Math.max(3, xaxis.d2p(this.view.first + 1) - xaxis.d2p(this.view.first));
+    const column = xaxis.d2p(this.view.first + 1) - xaxis.d2p(this.view.first);
+    const width = column < 6 ? 2 : column; // a frame around the column where it has room for one, else a line
     Object.assign(this.cursorElement.style, { top: `${top}px`, height: `${bottom - top}px`, width: `${width}px` });
     this.cursorWidth = width;
     this.margin = margin;
@@ -449,13 +456,13 @@ class Inspector {
   }
 }
 
-function writeNumber(node, value, added) {
+function writeNumber(node, value, added, factor) {
   const size = Math.abs(value);
   let digits = String(size);
   if (Number.isFinite(size)) digits = size >= 1e5 ? size.toExponential(2) : size.toFixed(size >= 100 ? 1 : 3);
   const negative = value < 0 && Number(digits) !== 0;
   const sign = negative ? "−" : added ? "+" : "";
-  node.textContent = added ? ` ${sign} ${digits}` : sign + digits;
+  node.textContent = added ? ` ${sign} ${digits}` : factor && negative ? `(${sign}${digits})` : sign + digits;
 }
 
 function withSubscripts(symbol) {

@@ -23,6 +23,7 @@ NAN_CODE = 4095
 class _Blobs:
     parts: list[bytes] = field(default_factory=list)
     size: int = 0
+    kept: dict[bytes, int] = field(default_factory=dict)
 
     def add(self, part: bytes) -> int:
         offset, self.size = self.size, self.size + len(part)
@@ -30,12 +31,15 @@ class _Blobs:
         return offset
 
     def keep(self, series: np.ndarray, steps: int | None = None) -> int | list[float]:
-        """Store a series as float32, one that never changes as its one value; a shorter one ends in NaN."""
+        """Store a series as float32, once; one that never changes as its one value; a shorter one ends in NaN."""
         values = np.full(len(series) if steps is None else steps, np.nan, np.float32)
         values[: len(series)] = series
         if len(values) and np.isfinite(values[0]) and (values == values[0]).all():
             return [float(values[0])]
-        return self.add(values.tobytes())
+        part = values.tobytes()
+        if part not in self.kept:
+            self.kept[part] = self.add(part)
+        return self.kept[part]
 
 
 def pack(view: View, worked: Sequence[Worked], unit: int, start: int, total: int, filename: str) -> bytes:
@@ -44,7 +48,7 @@ def pack(view: View, worked: Sequence[Worked], unit: int, start: int, total: int
     Args:
         view: the picture.
         worked: the equations, or two to be compared, for the same units.
-        unit: the unit worked out at first, counted from 0.
+        unit: the unit worked out when none has been chosen, counted from 0.
         start: the step the cursor stands on when it has not been moved, counted from 1.
         total: how many steps the sequence has, shown or not.
         filename: what a saved picture is called.
