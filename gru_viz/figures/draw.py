@@ -45,7 +45,7 @@ def draw(view: View) -> go.Figure:
     """
     rows, height = _rows(view)
     steps = {"x0": view.first, "dx": 1}
-    figure = go.Figure()
+    figure = go.Figure(layout={"template": go.layout.Template()})  # plotly's own weighs more than all of this
     for k, row in enumerate(rows, start=1):
         axes = {"xaxis": "x", "yaxis": f"y{k if k > 1 else ''}"}
         if row.panel is None:
