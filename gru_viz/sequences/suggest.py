@@ -18,8 +18,8 @@ _ID_WORDS = """
 """.split()  # noqa: SIM905
 _KEY_WORDS = {"id", "nr", "no", "number", "num", "code", "key"}
 _TIME_WORDS = """
-    time date datetime timestamp step steps t tick cycle cycles frame epoch seconds sec secs minutes hours day days
-    week month year zeit datum
+    time date datetime timestamp step steps t tick cycle cycles frame epoch second seconds sec secs minute minutes
+    hour hours day days week month year visit zeit datum
 """.split()  # noqa: SIM905
 _INDEX_WORDS = {"index", "idx", "row", "rows", "id", "nr", "no", "number", "num", "record", "obs", "unnamed"}
 
@@ -50,7 +50,7 @@ def suggest(columns: Sequence[Held]) -> Choice:
         >>> suggest([hold(name, pd.Series(cells), Writing(".", None), True, None) for name, cells in table.items()])
         Choice(features=('price',), time='step', id=None)
     """
-    id_held = next((held for held in columns if _is_id(held)), None)
+    id_held = next((held for held in columns if _is_id(held) or _parts_into_runs(held, columns)), None)
     groups = _codes(id_held.values) if id_held is not None else None
     dates = [held for held in columns if held.column.kind == "time"]
     time_held = dates[0] if dates else next((held for held in columns if _is_time(held, groups)), None)
@@ -79,6 +79,27 @@ def _is_id(held: Held) -> bool:
             return False
         return 2 * len(np.unique(held.values)) <= len(held.values)
     return column.kind == "text" and 2 * column.distinct <= len(held.values)
+
+
+def _parts_into_runs(held: Held, columns: Sequence[Held]) -> bool:
+    """Whether words stand in blocks, one each, with some column that rises in every block and starts over in the next.
+
+    So a long table shows what tells its sequences apart, whatever the column is called.
+    """
+    column = held.column
+    if column.kind != "text" or column.missing or column.constant or 3 * column.distinct > len(held.values):
+        return False
+    starts = held.values[1:] != held.values[:-1]
+    if int(starts.sum()) + 1 != column.distinct:
+        return False
+    return any(_starts_over(other, starts) for other in columns if other.column.kind in ("number", "time"))
+
+
+def _starts_over(held: Held, starts: np.ndarray) -> bool:
+    if held.column.missing or held.column.infinite:
+        return False
+    rises = held.values[1:] > held.values[:-1]
+    return bool(rises[~starts].all() and not rises[starts].any())
 
 
 def _codes(values: np.ndarray) -> np.ndarray:

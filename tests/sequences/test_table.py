@@ -390,3 +390,23 @@ def test_preview_shows_the_first_rows_as_text() -> None:
         {"date": "2020-01-01", "x": "1.5", "w": "a"},
         {"date": "2020-01-02", "x": "", "w": "b"},
     ]
+
+
+LAPS = "".join(f"{who},{lap},{lap * lap % 7}\n" for who in ("Ada", "Ben", "Cem") for lap in range(5))
+
+
+def test_words_in_blocks_that_start_over_are_taken_for_the_id_whatever_they_are_called() -> None:
+    seqs = read_table(f"athlete,lap,speed\n{LAPS}".encode())
+    assert [one.name for one in seqs] == ["athlete Ada", "athlete Ben", "athlete Cem"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "".join(f"{who},{i},{i}\n" for i, who in enumerate("aaaabbbbcccc")),  # nothing starts over
+        "".join(f"{'ab'[i // 2 % 2]},{i % 4},1\n" for i in range(12)),  # the words come back
+        "".join(f"{who},{x},1\n" for who in "abc" for x in (3, 1, 2, 0)),  # nothing rises in a block
+    ],
+)
+def test_words_that_part_nothing_are_not_taken_for_the_id(rows: str) -> None:
+    assert open_table(f"kind,n,x\n{rows}".encode()).suggested.id is None
