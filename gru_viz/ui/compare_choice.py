@@ -9,6 +9,7 @@ import streamlit as st
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.ui.model_choice import Model
 from gru_viz.ui.sequence_choice import Chosen
+from gru_viz.ui.widgets import pick
 
 __all__ = ["Comparison", "choose_comparison"]
 
@@ -27,14 +28,7 @@ def choose_comparison(chosen: Chosen, model: Model) -> Comparison | None:
     """Ask in the sidebar what to compare with; None for nothing."""
     with st.sidebar:
         st.header("3 Compare", anchor=False)
-        kind = st.selectbox(
-            "With",
-            list(KINDS),
-            format_func=KINDS.__getitem__,
-            key="compare",
-            bind="query-params",
-            label_visibility="collapsed",
-        )
+        kind = pick("With", "compare", KINDS, labelled=False)
         if kind == "variants":
             return _variant(model)
         if kind == "sequences":
@@ -48,16 +42,9 @@ def _variant(model: Model) -> Comparison | None:
     if not others:
         st.caption(f"{own.title} has one variant here; choose a GRU to compare two.")
         return None
-    default = "d2l_equation" if "d2l_equation" in others else others[0]
-    name = st.selectbox(
-        "The same weights, read as",
-        others,
-        index=others.index(default),
-        format_func=lambda key: CONVENTIONS[key].title,
-        key="other_variant",
-        bind="query-params",
-        persist_state="session",
-    )
+    titles = {name: CONVENTIONS[name].title for name in others}
+    default = others.index("d2l_equation") if "d2l_equation" in others else 0
+    name = pick("The same weights, read as", "other_variant", titles, default)
     return Comparison(variant=name)
 
 
@@ -66,12 +53,5 @@ def _sequence(chosen: Chosen) -> Comparison | None:
     if len(names) < 2:
         st.caption("There is one sequence. Choose a column that tells several apart, or another example.")
         return None
-    index = st.selectbox(
-        "The same network, reading",
-        range(len(names)),
-        index=1,
-        format_func=names.__getitem__,
-        key="other_sequence",
-        bind="query-params",
-    )
+    index = pick("The same network, reading", "other_sequence", dict(enumerate(names)), 1)
     return Comparison(sequence=index)

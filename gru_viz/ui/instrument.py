@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -21,13 +21,14 @@ from gru_viz.ui.messages import plain, show_error
 from gru_viz.ui.model_choice import Model
 from gru_viz.ui.sequence_choice import Chosen
 from gru_viz.ui.shown import Shown
+from gru_viz.ui.widgets import pick
 
 __all__ = ["show_gates"]
 
-T = TypeVar("T")
-
 MOST_STEPS, MOST_CELLS = 2000, 2**18
 MOST_TRACED = 60_000_000
+DIRECTIONS = {"forward": "reading forward", "backward": "reading backward"}
+SMALL: dict[str, Any] = {"labelled": False, "width": 175}
 
 _component = st.components.v2.component(
     "gru_viz.inspector", html=ASSETS["html"], css=ASSETS["css"], js=ASSETS["js"], isolate_styles=False
@@ -116,12 +117,12 @@ def _ask_view(trace: Trace) -> dict[str, Any]:
     """Which sequence, layer, direction, order and window; each asked only where there is a choice."""
     sequence, layer, direction = 0, 0, "forward"
     if len(trace.names) > 1:
-        sequence = _pick("Sequence", "sequence", dict(enumerate(trace.names)))
+        sequence = pick("Sequence", "sequence", dict(enumerate(trace.names)), **SMALL)
     if len(trace.layers) > 1:
-        layer = _pick("Layer", "layer", {k: f"layer {k + 1}" for k in range(len(trace.layers))})
+        layer = pick("Layer", "layer", {k: f"layer {k + 1}" for k in range(len(trace.layers))}, **SMALL)
     if trace.weights.bidirectional:
-        direction = _pick("Direction", "direction", {"forward": "reading forward", "backward": "reading backward"})
-    order = _pick("Units sorted by", "order", {name: f"units by {words}" for name, words in ORDERS.items()})
+        direction = pick("Direction", "direction", DIRECTIONS, **SMALL)
+    order = pick("Units sorted by", "order", {name: f"units by {words}" for name, words in ORDERS.items()}, **SMALL)
     return {
         "sequence": sequence,
         "layer": layer,
@@ -144,19 +145,7 @@ def _ask_window(steps: int, units: int) -> tuple[int, int]:
 
 def _ask_quantity(trace: Trace) -> str:
     names = [q.name for q in reversed(trace.convention.quantities)]
-    return _pick("Compared", "quantity", {name: f"compared: {name.replace('_', ' ')}" for name in names})
-
-
-def _pick(label: str, key: str, options: dict[T, str]) -> T:
-    return st.selectbox(
-        label,
-        list(options),
-        format_func=options.__getitem__,
-        key=key,
-        bind="query-params",
-        label_visibility="collapsed",
-        width=175,
-    )
+    return pick("Compared", "quantity", {name: f"compared: {name.replace('_', ' ')}" for name in names}, **SMALL)
 
 
 def _badge(trace: Trace, other: Trace | None) -> tuple[str, str]:

@@ -13,10 +13,12 @@ from gru_viz.pretrained import load_pretrained
 from gru_viz.sequences import EXAMPLES
 from gru_viz.trace import Trace, trace
 from gru_viz.ui.sequence_choice import Chosen
+from gru_viz.ui.widgets import pick, switch
 from gru_viz.weights import Weights
 
 __all__ = ["Model", "choose_model"]
 
+WEIGHTS = {"trained": "Trained for this", "random": "Random"}
 BACKENDS = {"auto": "torch where it has the variant", "torch": "torch.nn", "scratch": "from scratch, step by step"}
 MOST_UNITS, MOST_LAYERS = 1024, 8
 
@@ -79,17 +81,7 @@ def choose_model(chosen: Chosen) -> Model:
         fitting = EXAMPLES[chosen.example].pretrained if chosen.example else None
         trained = None
         if fitting:
-            kind = st.segmented_control(
-                "Weights",
-                ["trained", "random"],
-                format_func={"trained": "Trained for this", "random": "Random"}.__getitem__,
-                default="trained",
-                required=True,
-                key="weights",
-                bind="query-params",
-                label_visibility="collapsed",
-                width="stretch",
-            )
+            kind = switch("Weights", "weights", WEIGHTS)
             trained = fitting if kind == "trained" else None
         if trained:
             answers, _, how = load_pretrained(trained).description.partition(". ")
@@ -98,59 +90,30 @@ def choose_model(chosen: Chosen) -> Model:
 
 
 def _ask(trained: str | None) -> Model:
-    fixed = bool(trained)
-    variant = "torch" if fixed else _variant()
-    if not fixed:
+    variant, units, layers, bidirectional, seed, initialisation, dtype = "torch", 1, 1, False, 0, "torch", "float32"
+    if not trained:
+        variant = _variant()
         left, right = st.columns(2)
-        units = left.number_input("Units", 1, MOST_UNITS, 16, key="units", bind="query-params", persist_state="session")
-        seed = right.number_input("Seed", 0, 2**31 - 1, 0, key="seed", bind="query-params", persist_state="session")
-        layers = left.number_input(
-            "Layers", 1, MOST_LAYERS, 1, key="layers", bind="query-params", persist_state="session"
-        )
-        bidirectional = right.selectbox(
-            "Reads",
-            [False, True],
-            format_func={False: "forward", True: "both ways"}.__getitem__,
-            key="both_ways",
-            bind="query-params",
-            persist_state="session",
-        )
-    else:
-        units, seed, layers, bidirectional = 1, 0, 1, False
+        with left:
+            units = _count("Units", "units", 1, MOST_UNITS, 16)
+            layers = _count("Layers", "layers", 1, MOST_LAYERS, 1)
+        with right:
+            seed = _count("Seed", "seed", 0, 2**31 - 1, 0)
+            bidirectional = pick("Reads", "both_ways", {False: "forward", True: "both ways"})
     with st.expander("Computation"):
-        initialisation = "torch"
-        if not fixed:
-            initialisation = st.selectbox(
-                "Initialisation",
-                list(INITIALISATIONS),
-                format_func=INITIALISATIONS.__getitem__,
-                key="initialisation",
-                bind="query-params",
-                persist_state="session",
-            )
-        backend = st.selectbox(
-            "Computed by",
-            list(BACKENDS),
-            format_func=BACKENDS.__getitem__,
-            key="backend",
-            bind="query-params",
-            persist_state="session",
-        )
-        device = st.selectbox(
-            "Device", ["cpu", "cuda"], format_func=str.upper, key="device", bind="query-params", persist_state="session"
-        )
-        dtype = "float32"
-        if not fixed:
-            dtype = st.selectbox(
-                "Precision", ["float32", "float64"], key="precision", bind="query-params", persist_state="session"
-            )
+        if not trained:
+            initialisation = pick("Initialisation", "initialisation", INITIALISATIONS)
+        backend = pick("Computed by", "backend", BACKENDS)
+        device = pick("Device", "device", {"cpu": "CPU", "cuda": "CUDA"})
+        if not trained:
+            dtype = pick("Precision", "precision", {"float32": "float32", "float64": "float64"})
     return Model(
         trained=trained,
         variant=variant,
-        units=int(units),
-        layers=int(layers),
-        bidirectional=bool(bidirectional),
-        seed=int(seed),
+        units=units,
+        layers=layers,
+        bidirectional=bidirectional,
+        seed=seed,
         initialisation=initialisation,
         backend=cast(Literal["auto", "scratch", "torch"], backend),
         device=device,
@@ -158,15 +121,12 @@ def _ask(trained: str | None) -> Model:
     )
 
 
+def _count(label: str, key: str, least: int, most: int, default: int) -> int:
+    return int(st.number_input(label, least, most, default, key=key, bind="query-params", persist_state="session"))
+
+
 def _variant() -> str:
-    name: str = st.selectbox(
-        "Variant",
-        list(CONVENTIONS),
-        format_func=lambda key: CONVENTIONS[key].title,
-        key="variant",
-        bind="query-params",
-        persist_state="session",
-    )
+    name = pick("Variant", "variant", {name: each.title for name, each in CONVENTIONS.items()})
     kind = CONVENTIONS[name]
     if kind.cell == "gru":
         means = {"keeps": "keeps the old state", "takes": "takes the new one"}[kind.update or "keeps"]

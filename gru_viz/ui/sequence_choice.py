@@ -11,6 +11,7 @@ import streamlit as st
 from gru_viz.errors import GruVizError, SequenceError
 from gru_viz.sequences import EXAMPLES, MAX_BYTES, Sequences, Table, open_table, read_text
 from gru_viz.ui.messages import CONTROLS, plain, show_error
+from gru_viz.ui.widgets import pick, switch
 
 __all__ = ["Chosen", "choose_sequences"]
 
@@ -54,17 +55,7 @@ def choose_sequences() -> Chosen:
     """Ask for sequences in the sidebar; where they cannot be read, say why and give the last ones that could."""
     with st.sidebar:
         st.header("1 Sequence", anchor=False)
-        source = st.segmented_control(
-            "From",
-            list(SOURCES),
-            format_func=SOURCES.__getitem__,
-            default="example",
-            required=True,
-            key="source",
-            bind="query-params",
-            label_visibility="collapsed",
-            width="stretch",
-        )
+        source = switch("From", "source", SOURCES)
         chosen, refused = None, None
         try:
             chosen = {"example": _example, "file": _file, "table": _pasted_table, "text": _text}[source]()
@@ -79,9 +70,7 @@ def choose_sequences() -> Chosen:
 
 
 def _example() -> Chosen:
-    name = st.selectbox(
-        "Example", list(EXAMPLES), format_func=lambda key: EXAMPLES[key].title, key="example", bind="query-params"
-    )
+    name = pick("Example", "example", {name: each.title for name, each in EXAMPLES.items()})
     return _load_example(name)
 
 
@@ -172,22 +161,9 @@ def _ask_columns(table: Table, key: str) -> dict[str, Any]:
         st.caption(
             f"{MOST_CHOSEN} of {len(suggested.features):,} columns of numbers to begin with; choose others above."
         )
-    time = st.selectbox(
-        CONTROLS["time"],
-        [None, *names],
-        index=names.index(suggested.time) + 1 if suggested.time else 0,
-        format_func=lambda name: name or "none",
-        key=f"time_{key}",
-        bind="query-params",
-    )
-    identity = st.selectbox(
-        CONTROLS["id"],
-        [None, *names],
-        index=names.index(suggested.id) + 1 if suggested.id else 0,
-        format_func=lambda name: name or "none",
-        key=f"id_{key}",
-        bind="query-params",
-    )
+    roles: dict[str | None, str] = {None: "none", **{name: name for name in names}}
+    time = pick(CONTROLS["time"], f"time_{key}", roles, list(roles).index(suggested.time))
+    identity = pick(CONTROLS["id"], f"id_{key}", roles, list(roles).index(suggested.id))
     one_hot = st.multiselect(CONTROLS["one_hot"], words, key=f"one_hot_{key}", bind="query-params") if words else []
     gaps = sum(c.missing for c in table.columns if c.name in features)
     missing = "forward"
@@ -199,9 +175,7 @@ def _ask_columns(table: Table, key: str) -> dict[str, Any]:
             key=f"missing_{key}",
             bind="query-params",
         )
-    scale = st.selectbox(
-        CONTROLS["scale"], list(SCALES), format_func=SCALES.__getitem__, key=f"scale_{key}", bind="query-params"
-    )
+    scale = pick(CONTROLS["scale"], f"scale_{key}", SCALES)
     if not features and not one_hot:
         raise SequenceError(
             "features", "no column chosen", "at least one", "Choose a feature, or a text column as one-hot."

@@ -1,0 +1,57 @@
+"""The widgets that pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeVar
+
+import streamlit as st
+
+__all__ = ["pick", "switch"]
+
+T = TypeVar("T")
+
+
+def pick(
+    label: str,
+    key: str,
+    options: Mapping[T, str],
+    index: int = 0,
+    *,
+    labelled: bool = True,
+    width: int | Literal["stretch"] = "stretch",
+) -> T:
+    """Choose one of several; the choice is in the link, and outlives its widget's being out of sight.
+
+    Args:
+        label: what is chosen; where not ``labelled``, only for those who cannot see the page.
+        key: its name in the link and in the session.
+        options: value → what it is called.
+        index: the place of the default.
+    """
+    return st.selectbox(
+        label,
+        list(options),
+        index=index,
+        format_func=options.__getitem__,
+        key=key,
+        bind="query-params",
+        persist_state="session",
+        label_visibility="visible" if labelled else "collapsed",
+        width=width,
+    )
+
+
+def switch(label: str, key: str, options: Mapping[str, str]) -> str:
+    """Choose one of a few that are all in sight; the first is the default."""
+    return st.segmented_control(
+        label,
+        list(options),
+        format_func=options.__getitem__,
+        default=next(iter(options)),
+        required=True,
+        key=key,
+        bind="query-params",
+        label_visibility="collapsed",
+        width="stretch",
+    )
