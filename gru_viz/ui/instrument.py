@@ -38,11 +38,13 @@ _component = st.components.v2.component(
 def show_gates(chosen: Chosen, model: Model, comparison: Comparison | None) -> None:
     """Trace the sequences and show the gates; where that fails, say why and show the last that worked."""
     wanted: tuple[Chosen, Model, Comparison | None] | None = (chosen, model, comparison)
-    try:
-        _trace_all(chosen, model, comparison)
-    except GruVizError as error:
-        wanted = st.session_state.get("last_shown")
-        show_error(error, "The view below stays as it was." if wanted else "Change the choice on the left.")
+    with st.container():  # there with or without a message, so that the instrument keeps its place, cursor and zoom
+        try:
+            with st.spinner("Tracing every gate …"):
+                _trace_all(chosen, model, comparison)
+        except GruVizError as error:
+            wanted = st.session_state.get("last_shown")
+            show_error(error, "The view below stays as it was." if wanted else "Change the choice on the left.")
     if wanted is None:
         return
     st.session_state["last_shown"] = wanted
@@ -86,7 +88,8 @@ def _tell_notices(notices: tuple[str, ...]) -> None:
 def _instrument(chosen: Chosen, model: Model, comparison: Comparison | None) -> None:
     """Choose what of the trace is shown, show it, and take note of where the cursor rests; runs without the rest."""
     trace, other = _trace_all(chosen, model, comparison)
-    _tell_notices(chosen.sequences.notices)
+    with st.container():
+        _tell_notices(chosen.sequences.notices)
     with st.container(horizontal=True, vertical_alignment="center", key="view_choices"):
         badge, proof = _badge(trace, other)
         st.markdown(f"{_sentence(chosen, model)} {badge}", help=proof, width="stretch")

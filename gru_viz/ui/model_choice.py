@@ -65,7 +65,7 @@ class Model:
         return _trace(self, chosen.fingerprint, read_as, chosen)
 
 
-@st.cache_resource(max_entries=12, show_spinner="Tracing every gate …")
+@st.cache_resource(max_entries=12, show_spinner=False)
 def _trace(model: Model, fingerprint: str, read_as: str | None, _chosen: Chosen) -> Trace:
     weights = model.weights(len(_chosen.sequences.features))
     backend = model.backend

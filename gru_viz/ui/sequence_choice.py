@@ -61,8 +61,9 @@ def choose_sequences() -> Chosen:
             chosen = {"example": _example, "file": _file, "table": _pasted_table, "text": _text}[source]()
         except GruVizError as error:
             refused = error
-    if refused:
-        show_error(refused, "The view below stays as it was.")
+    with st.container():  # there with or without a message, so that what follows keeps its place and is not drawn anew
+        if refused:
+            show_error(refused, "The view below stays as it was.")
     if chosen is None:
         return st.session_state.get("last_chosen") or _load_example(next(iter(EXAMPLES)))
     st.session_state["last_chosen"] = chosen
@@ -118,12 +119,14 @@ def _from_table(data: bytes, name: str) -> Chosen:
     with st.expander("How it was read"):
         found = st.container()
         told = _ask_dialect(digest)
-        table = _open(digest, name, tuple(sorted(told.items())), data)
+        with st.spinner("Reading the table …"):
+            table = _open(digest, name, tuple(sorted(told.items())), data)
         found.caption(plain(table.dialect.describe()))
         found.dataframe(table.preview(6), hide_index=True)
     choices = _ask_columns(table, _digest(repr([c.name for c in table.columns]).encode())[:6])
     fingerprint = _digest(repr((digest, name, sorted(told.items()), sorted(choices.items()))).encode())
-    sequences = _build(fingerprint, table, choices)
+    with st.spinner("Cutting it into sequences …"):
+        sequences = _build(fingerprint, table, choices)
     with st.expander("Scaling numbers"):
         st.dataframe(
             {
@@ -191,12 +194,12 @@ def _ask_columns(table: Table, key: str) -> dict[str, Any]:
     }
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the table …")
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _open(digest: str, name: str, told: tuple[tuple[str, Any], ...], _data: bytes) -> Table:
     return open_table(_data, name=name, **dict(told))
 
 
-@st.cache_resource(max_entries=8, show_spinner="Cutting the table into sequences …")
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _build(fingerprint: str, _table: Table, _choices: dict[str, Any]) -> Sequences:
     return _table.sequences(**_choices)
 

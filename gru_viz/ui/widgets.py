@@ -52,6 +52,7 @@ def switch(label: str, key: str, options: Mapping[str, str]) -> str:
         required=True,
         key=key,
         bind="query-params",
+        persist_state="session",
         label_visibility="collapsed",
         width="stretch",
     )

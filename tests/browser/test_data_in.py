@@ -53,12 +53,15 @@ def test_messy_csv_is_read_and_told(inspector):
 def test_bad_file_gets_a_message_and_the_view_stays(inspector, name, data, phrase):
     inspector.open(FILE)
     good = inspector.picture
+    inspector.page.locator(".gv-slider").focus()
+    inspector.press("Home", "ArrowRight", "ArrowRight")
     upload(inspector, name, data)
     alert = inspector.page.get_by_test_id("stAlert")
     expect(alert).to_contain_text(phrase)
     expect(alert).to_contain_text("The view below stays as it was.")
     inspector.settle()
     assert inspector.picture == good
+    assert inspector.step == 3
     assert "Traceback" not in inspector.page.inner_text("body")
     inspector.page.locator(".gv-slider").focus()
     inspector.press("End")

@@ -9,6 +9,10 @@ const ROOMY = 900; // pixels of width from which titles carry their meaning
 
 const instances = new WeakMap();
 
+// Where the cursor stands and what is zoomed into outlive an instance: the page may take the instrument away and put
+// it back, as it does when another page is visited.
+const memory = (globalThis.gruVizInspector ??= { cursor: { step: null, unit: null }, zoom: null });
+
 export default function ({ data, parentElement, setStateValue }) {
   let inspector = instances.get(parentElement);
   if (!inspector) {
@@ -105,7 +109,7 @@ class Inspector {
       slider: find("slider"), position: find("position"), play: find("play"), speed: find("speed"),
       unitBox: find("unit"), formulas: find("formulas"), status: find("status"),
     });
-    this.cursor = { step: null, unit: null };
+    this.cursor = memory.cursor;
     this.listen();
   }
 
@@ -137,7 +141,7 @@ class Inspector {
     const wanted = this.cursor.step ?? view.start;
     const known = view.formulas.every(({ units }) => units[this.cursor.unit]);
     const unit = known ? this.cursor.unit : Math.min(view.unit, view.units.length - 1);
-    this.cursor = { step: Math.min(Math.max(wanted, view.first), this.last), unit };
+    Object.assign(this.cursor, { step: Math.min(Math.max(wanted, view.first), this.last), unit });
     this.fillUnits();
     this.layOutFormulas();
     this.update();
@@ -166,7 +170,7 @@ class Inspector {
     layout.width = this.maps.clientWidth;
     const first = !this.plot.data;
     // Plotly's own memory of a zoom does not hold for an axis that is given a range.
-    if (!first && this.plot.layout.uirevision === layout.uirevision) layout.xaxis.range = this.plot.layout.xaxis.range;
+    if (memory.zoom?.of === layout.uirevision) layout.xaxis.range = [...memory.zoom.range];
     const save = (format, icon) => ({
       name: `Save as ${format.toUpperCase()}`,
       icon,
@@ -228,6 +232,7 @@ class Inspector {
     const { labels, first } = this.view;
     const axis = this.plot._fullLayout.xaxis;
     const range = axis.range.join();
+    memory.zoom = { of: this.plot.layout.uirevision, range: axis.range };
     if (labels && range !== this.tickedRange) {
       this.tickedRange = range;
       const from = Math.max(first, Math.ceil(axis.range[0]));
