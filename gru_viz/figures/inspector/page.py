@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from importlib.resources import files
 from types import MappingProxyType
 
@@ -11,8 +12,17 @@ from plotly.offline import get_plotlyjs
 
 __all__ = ["ASSETS", "standalone"]
 
+
+def _lean(source: str) -> str:
+    """Drop indentation and lines of comment: the source goes to the browser with every view."""
+    return re.sub(r"(?m)^[ \t]*(//.*\n|\n)?", "", source)
+
+
 ASSETS = MappingProxyType(
-    {kind: (files(__package__) / f"inspector.{kind}").read_text(encoding="utf-8") for kind in ("js", "css", "html")}
+    {
+        kind: _lean((files(__package__) / f"inspector.{kind}").read_text(encoding="utf-8"))
+        for kind in ("js", "css", "html")
+    }
 )
 """The inspector's source: ``js`` (a module whose default export mounts it), ``css`` and ``html``."""
 
