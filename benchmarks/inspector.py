@@ -155,7 +155,7 @@ def report(own: dict[str, Any], plain: dict[str, Any], machine: str) -> str:
 
     def row(label: str, what: str, begin: str, end: str, aim: str) -> list[str]:
         mine, theirs = (milliseconds(found[what], begin, end) for found in (own, plain))
-        return [label, *(f"{m:,.1f} / {p:,.1f}" for m, p in (mine, theirs)), f"{theirs[0] / mine[0]:,.0f} ×", aim]
+        return [label, *(f"{m:,.1f} / {p:,.1f}" for m, p in (mine, theirs)), f"{theirs[0] / mine[0]:,.3g} ×", aim]
 
     def count(label: str, read: Callable[[dict[str, Any]], float], aim: str) -> list[str]:
         return [label, *(f"{read(found):,.0f}" for found in (own, plain)), "", aim]
