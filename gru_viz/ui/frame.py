@@ -21,7 +21,7 @@ STYLE = """<style>
 .stSidebar [data-testid="stSidebarHeader"] { height: 2.2rem; min-height: 2.2rem; margin: 0; padding-block: 0; }
 .stSidebar [data-testid="stSidebarUserContent"] { padding-top: 0; }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85; }
-h1 { font-size: 1.7rem !important; padding: 0 !important; }
+h1 { font-size: 1.7rem !important; padding: 0 0 0.3rem !important; }
 .stSidebar [data-testid="stButtonGroup"] button { padding-inline: 0.5rem; }
 .stSidebar [data-variant="segmented_control"][aria-checked="true"] { color: inherit; font-weight: 600; }
 .st-key-view_choices { margin-bottom: -0.75rem; }

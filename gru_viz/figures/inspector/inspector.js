@@ -423,6 +423,7 @@ class Inspector {
     const bottom = Math.max(...rows.map((axis) => axis._offset + axis._length));
     const column = xaxis.d2p(this.view.first + 1) - xaxis.d2p(this.view.first);
     const width = column < 6 ? 2 : column; // a frame around the column where it has room for one, else a line
+    this.cursorElement.classList.toggle("gv-line-only", column < 6);
     Object.assign(this.cursorElement.style, { top: `${top}px`, height: `${bottom - top}px`, width: `${width}px` });
     this.cursorWidth = width;
     this.margin = margin;
