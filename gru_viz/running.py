@@ -100,11 +100,11 @@ class Runner:
             for d, cell in enumerate(layer):
                 start = {name: s[k * len(layer) + d] for name, s in initial.items()}
                 ordered = _take_steps(read, flip) if d else read
-                run, difference = self._run_direction(cell, ordered, start, mask)
+                parameters = cell.parameters(self.device, self.dtype)
+                run, difference = self._run_direction(cell, parameters, ordered, start, mask)
                 if d:
                     run = {name: _take_steps(q, flip) for name, q in run.items()}
                 proof = max(proof, difference)
-                parameters = cell.parameters(self.device, self.dtype)
                 bound = max(bound, rounding_bound(parameters, read, run["hidden"]))
                 directions.append(DirectionRun(cell, run, read, start))
             layers.append(directions)
@@ -114,19 +114,18 @@ class Runner:
         return layers, proof, bound
 
     def _run_direction(
-        self, cell: CellWeights, x: Tensor, start: Mapping[str, Tensor], mask: Tensor
+        self, cell: CellWeights, p: equations.Parameters, x: Tensor, start: Mapping[str, Tensor], mask: Tensor
     ) -> tuple[dict[str, Tensor], float]:
-        parameters = cell.parameters(self.device, self.dtype)
         if not x.shape[1]:
             empty = x.new_zeros(x.shape[0], 0, cell.hidden)
             return {q.name: empty for q in cell.convention.quantities}, 0.0
         if self.backend == "torch":
-            return self._fused(cell, parameters, x, start, mask)
-        projected = equations.project(parameters, x)
-        run = _step_by_step(cell.convention, parameters, projected, start)
+            return self._fused(cell, p, x, start, mask)
+        projected = equations.project(p, x)
+        run = _step_by_step(cell.convention, p, projected, start)
         previous = [_shift(run[name], start[name]) for name in cell.convention.states]
         witness = self._second_opinion(cell, x, previous)
-        return run, _rebuild_against(witness, cell.convention, parameters, projected, run, previous, mask)
+        return run, _rebuild_against(witness, cell.convention, p, projected, run, previous, mask)
 
     def _fused(
         self, cell: CellWeights, p: equations.Parameters, x: Tensor, start: Mapping[str, Tensor], mask: Tensor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import threading
 import time
@@ -52,7 +53,7 @@ def _prepare_server() -> None:
     target = static / source.name
     if not target.exists() or target.stat().st_size != source.stat().st_size:
         static.mkdir(exist_ok=True)
-        partial = target.with_suffix(".partial")
+        partial = target.with_suffix(f".{os.getpid()}")  # its own, since two servers may start at once
         shutil.copyfile(source, partial)
         partial.replace(target)
     threading.Thread(target=_collect_every_minute, daemon=True, name="garbage collector").start()

@@ -6,6 +6,7 @@ import io
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from axe_core_python.sync_playwright import Axe
 from playwright.sync_api import expect
@@ -44,12 +45,13 @@ def test_every_file_out_opens_again(inspector, tmp_path):
     inspector.open("?weights=Random")
     inspector.page.get_by_test_id("stPopover").get_by_role("button", name="Save").click()
     files = {}
-    for label in ("CSV", "NPZ", "HTML"):
+    for label in ("CSV", "Parquet", "NPZ", "HTML"):
         with inspector.page.expect_download() as download:
             inspector.page.get_by_role("button", name=label, exact=True).click()
         files[label] = tmp_path / download.value.suggested_filename
         download.value.save_as(files[label])
     assert files["CSV"].read_text().startswith("# variant: torch\n")
+    assert pq.read_table(files["Parquet"]).num_rows == 240
     arrays = np.load(io.BytesIO(files["NPZ"].read_bytes()))
     assert arrays["layer1.forward.update"].shape == (2, 120, 16)
     assert json.loads(str(arrays["facts"]))["weights"] == "random, seed 0, initialisation torch"
