@@ -53,5 +53,5 @@ def _sequence(chosen: Chosen) -> Comparison | None:
     if len(names) < 2:
         st.caption("There is one sequence. Choose a column that tells several apart, or another example.")
         return None
-    index = pick("The same network, reading", "other_sequence", dict(enumerate(names)), 1)
+    index = names.index(pick("The same network, reading", "other_sequence", {name: name for name in names}, 1))
     return Comparison(sequence=index)

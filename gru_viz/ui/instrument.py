@@ -120,7 +120,8 @@ def _ask_view(trace: Trace) -> dict[str, Any]:
     """Which sequence, layer, direction, order and window; each asked only where there is a choice."""
     sequence, layer, direction = 0, 0, "forward"
     if len(trace.names) > 1:
-        sequence = pick("Sequence", "sequence", dict(enumerate(trace.names)), **SMALL)
+        # By name, not by number: another data's sequence of the same number is another choice.
+        sequence = trace.names.index(pick("Sequence", "sequence", {name: name for name in trace.names}, **SMALL))
     if len(trace.layers) > 1:
         layer = pick("Layer", "layer", {k: f"layer {k + 1}" for k in range(len(trace.layers))}, **SMALL)
     if trace.weights.bidirectional:

@@ -44,7 +44,8 @@ def show_error(error: GruVizError, consequence: str) -> None:
 
 def plain(text: str) -> str:
     """Text about a file, with the page's words for the library's, and all that Markdown would act on made harmless."""
-    text = re.sub(rf"\b({'|'.join(CONTROLS)})=(['\"]?)", lambda m: f"“{CONTROLS[m[1]]}”{m[2] and ' ' + m[2]}", text)
+    said = rf"\b({'|'.join(CONTROLS)})=(False\b|['\"]?)"
+    text = re.sub(said, lambda m: f"“{CONTROLS[m[1]]}”{m[2] and ' ' + m[2].replace('False', 'none')}", text)
     # A bare address becomes a link however it is escaped; an invisible word joiner inside it keeps it text.
     apart = re.sub(r"(?i)(https?:|www|@)(?=[/.\w-])", "\\1\u2060", " ".join(text.split()))
     return re.sub(r"([\\`*_{}\[\]<>()#+!|~$:&.=-])", r"\\\1", apart)

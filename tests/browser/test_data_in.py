@@ -96,6 +96,8 @@ def test_long_form_becomes_several_sequences(inspector):
     upload(inspector, "visits.csv", f"patient,day,dose\n{rows}".encode())
     inspector.wait_for_new_picture(old)
     expect(inspector.page.get_by_role("combobox", name="Sequence", exact=True)).to_be_visible()
+    expect(inspector.page.get_by_role("combobox", name="Sequence", exact=True)).to_have_value("patient a")
+    expect(inspector.page.get_by_text("“Column that tells sequences apart” none").first).to_be_attached()
     inspector.choose("Sequence", "patient c")
     expect(inspector.page.locator(".gv-position")).to_contain_text("of 10")
 
