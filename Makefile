@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: run test pictures benchmarks clean
+.PHONY: run test pictures benchmarks science clean
 
 $(VENV)/runtime: requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -r requirements.txt
+	$(BIN)/python -c "from gru_viz import CONVENTIONS, kernels; kernels.warm(map(CONVENTIONS.get, ('torch', 'torch_lstm', 'torch_rnn')))"
 	touch $@
 
 $(VENV)/development: requirements-dev.txt $(VENV)/runtime
@@ -33,6 +34,11 @@ benchmarks: $(VENV)/development
 	sh scripts/install_browser.sh
 	$(BIN)/python -m benchmarks.inspector
 	$(BIN)/python -m benchmarks.trace
+	$(BIN)/python -m benchmarks.training_kernel
+	$(BIN)/python -m benchmarks.training_live
+
+science: $(VENV)/development
+	$(BIN)/python -m benchmarks.science
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -115,6 +115,10 @@ class Convention:
             _HIDDEN,
         )
 
+    def has(self, part: Part, gate: str) -> bool:
+        """Whether this variant has such a block: of W, U, b or c, for one of its gates."""
+        return any(piece[:2] == (part, gate) for matrix in self.matrices for row in matrix.grid for piece in row)
+
     def quantity(self, name: str) -> Quantity:
         """Look a quantity up by name."""
         return next(q for q in self.quantities if q.name == name)

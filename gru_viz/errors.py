@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ConventionError", "DeviceError", "GruVizError", "SequenceError", "TraceError"]
+__all__ = ["ConventionError", "DeviceError", "GruVizError", "SequenceError", "TraceError", "TrainingError"]
 
 
 class GruVizError(Exception):
@@ -40,3 +40,7 @@ class TraceError(GruVizError, AttributeError):
 
 class DeviceError(GruVizError):
     """The device asked for is not there."""
+
+
+class TrainingError(GruVizError):
+    """A training cannot be set up, found or carried on as asked."""

@@ -14,14 +14,12 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import torch
 
+from gru_viz.spreadsheet import harmless
 from gru_viz.trace import Trace
 
 __all__ = ["facts", "to_csv", "to_npz", "to_parquet", "to_table"]
 
-CELL_START = re.compile(r"((?:^|[,;\t])\s*)([=+\-@])")
-"""What makes a spreadsheet take a cell of text for a formula."""
 INNER_START = re.compile(r"([,;]\s*)([=+\-@])")
-NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 LINE_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
 
@@ -101,8 +99,8 @@ def to_csv(trace: Trace) -> bytes:
     """
     table = to_table(trace)
     for column in ("sequence", "time"):
-        table[column] = [_harmless(text) for text in table[column]]
-    table.columns = pd.Index([_harmless(name) for name in table.columns])
+        table[column] = [harmless(text) for text in table[column]]
+    table.columns = pd.Index([harmless(name) for name in table.columns])
     file = io.BytesIO()
     file.write("".join(f"# {key}: {_one_line(value)}\n" for key, value in facts(trace).items()).encode())
     # Every text is quoted, so that a reader told of comments takes no name with a # in it for one.
@@ -143,15 +141,9 @@ def to_npz(trace: Trace) -> bytes:
     return file.getvalue()
 
 
-def _harmless(text: str) -> str:
-    """Text that starts no formula, whichever of comma, semicolon and tab a spreadsheet cuts lines at."""
-    text = " ".join(text.splitlines())
-    return text if NUMBER.fullmatch(text) else CELL_START.sub(r"\1'\2", text)
-
-
 def _one_line(value: str) -> str:
     """A fact on one line; JSON stays the JSON it was, with escapes for what would start a formula or end the line."""
     if not value.startswith(("[", "{")):
-        return _harmless(" ".join(value.split()))
+        return harmless(" ".join(value.split()))
     escaped = INNER_START.sub(lambda found: f"{found[1]}\\u{ord(found[2]):04x}", value)
     return "".join(f"\\u{ord(c):04x}" if c in LINE_ENDS else c for c in escaped)

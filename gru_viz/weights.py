@@ -48,6 +48,17 @@ class CellWeights:
     def __reduce__(self) -> tuple[Any, ...]:
         return CellWeights, (self.convention, dict(self.matrices))
 
+    @classmethod
+    def from_parameters(cls, convention: Convention, parameters: Parameters) -> CellWeights:
+        """Lay stacked tensors out as the convention does; the inverse of ``parameters``."""
+        count = len(convention.gates)
+        blocks: Blocks = {
+            (part, gate): block
+            for part, tensor in zip("WUbc", parameters, strict=True)
+            for gate, block in zip(convention.gates, np.split(tensor.detach().cpu().numpy(), count), strict=True)
+        }
+        return cls(convention, {matrix.name: assemble(matrix, blocks) for matrix in convention.matrices})
+
     @property
     def features(self) -> int:
         """How many numbers it reads at each step."""

@@ -3,6 +3,7 @@
 from gru_viz.sequences.columns import Column
 from gru_viz.sequences.dialect import Dialect
 from gru_viz.sequences.examples import EXAMPLES, Example
+from gru_viz.sequences.labelled import LabelledSequences
 from gru_viz.sequences.model import Scaling, Sequence, Sequences
 from gru_viz.sequences.suggest import Choice
 from gru_viz.sequences.table import MAX_BYTES, Table, open_table, read_table
@@ -15,6 +16,7 @@ __all__ = [
     "Column",
     "Dialect",
     "Example",
+    "LabelledSequences",
     "Scaling",
     "Sequence",
     "Sequences",

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.assemble import assemble
 from gru_viz.sequences.cells import Writing
 from gru_viz.sequences.columns import Column, Held, hold
 from gru_viz.sequences.dialect import Dialect, Told, find_layout
+from gru_viz.sequences.labelled import LabelledSequences, label_sequences, labels_by_id
 from gru_viz.sequences.model import Sequences
 from gru_viz.sequences.order import cell_text
 from gru_viz.sequences.parse import parse_parquet, parse_text
 from gru_viz.sequences.roles import assign
 from gru_viz.sequences.source import Source, load
 from gru_viz.sequences.suggest import Choice, suggest
+from gru_viz.sequences.words import listing
 
 __all__ = ["MAX_BYTES", "Table", "open_table", "read_table"]
 
@@ -97,6 +99,73 @@ class Table:
         return assemble(
             self.name, self.rows, self._held, roles, missing, scale, max_steps, self.dialect.describe(), self.notices
         )
+
+    def labelled(
+        self,
+        label: str,
+        id: str | None = None,
+        features: str | Iterable[str] | None = None,
+        time: str | bool | None = None,
+        one_hot: str | Iterable[str] = (),
+        missing: str = "forward",
+        scale: str = "standardise",
+        max_steps: int | None = None,
+    ) -> LabelledSequences:
+        """Read chosen columns as sequences of which each has a label.
+
+        Args:
+            label: the column that says what a sequence is an example of; the same in all rows of a sequence.
+            id: the column that parts the table into sequences; None takes the suggestion.
+            features: as in ``sequences``, like what follows; the label is never one of them by itself.
+            time: the column that orders and labels the steps.
+            one_hot: columns of which each distinct cell becomes a feature.
+            missing: what becomes of missing cells.
+            scale: how features are brought to a common range.
+            max_steps: keep only the first steps of longer sequences.
+
+        Raises:
+            SequenceError: there is no such column, nothing parts the table, or a sequence has two labels.
+
+        Example:
+            >>> table = open_table(b"who,x,mood\\na,1,glad\\na,2,glad\\nb,5,sad\\nb,4,sad\\n")
+            >>> table.labelled("mood", id="who").labels
+            ('glad', 'sad')
+        """
+        if label not in self._held:
+            wanted = f"one of its columns: {listing(self._held, most=20)}"
+            raise SequenceError(self.name, f"no column '{label}'", wanted, "Check the spelling and the header.")
+        if label == id:
+            found, remedy = f"column '{label}' as label and as id", "Choose another column for one of them."
+            raise SequenceError(self.name, found, "each column in one part", remedy)
+        rest = {name: held for name, held in self._held.items() if name != label}
+        others = replace(self, suggested=suggest(list(rest.values())), _held=rest)
+        id = id or others.suggested.id
+        if id is None:
+            found, remedy = "no column that parts the table into sequences", "Name it in id=."
+            raise SequenceError(self.name, found, "rows of several sequences", remedy)
+        read = others.sequences(features, id, time, one_hot, missing, scale, max_steps)
+        return label_sequences(self.name, read, self._held, id, label)
+
+    def label_columns(self, id: str | None = None) -> tuple[str, ...]:
+        """Name the columns that can label the sequences: the same in all rows of each, but not the same in all.
+
+        Args:
+            id: the column that parts the table into sequences; None takes the suggestion.
+
+        Example:
+            >>> table = open_table(b"who,x,mood\\na,1,glad\\na,2,glad\\nb,5,sad\\nb,4,sad\\nc,1,sad\\nc,2,sad\\n")
+            >>> table.label_columns(id="who")
+            ('mood',)
+        """
+        id = id or self.suggested.id
+        if id is None or id not in self._held:
+            return ()
+        found = []
+        for name, held in self._held.items():
+            labels, torn = labels_by_id(self._held[id], held)
+            if not torn and 1 < len(set(labels.values())) < len(labels):
+                found.append(name)
+        return tuple(found)
 
 
 def open_table(

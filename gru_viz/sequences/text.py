@@ -11,7 +11,7 @@ import numpy as np
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.model import Scaling, Sequence, Sequences
 
-__all__ = ["MAX_ALPHABET", "MAX_CHARACTERS", "read_text", "shown"]
+__all__ = ["MAX_ALPHABET", "MAX_CHARACTERS", "composed", "read_text", "shown"]
 
 MAX_CHARACTERS = 5000
 MAX_ALPHABET = 256
@@ -62,9 +62,9 @@ def read_text(
         >>> read_text("Be", alphabet="bet").notices
         ("1 of 2 characters is not in the alphabet and reads as zeros only: 'B' (1)",)
     """
-    characters = _composed(text)
+    characters = composed(text)
     _refuse_unless_between(name, len(characters), "character", max_characters, "Shorten the text.")
-    letters = sorted(set(characters)) if alphabet is None else list(_composed(alphabet))
+    letters = sorted(set(characters)) if alphabet is None else list(composed(alphabet))
     _refuse_unless_between(f"{name}, alphabet", len(letters), "distinct character", MAX_ALPHABET, "Use fewer.")
     column = {letter: k for k, letter in enumerate(letters)}
     if len(column) < len(letters):
@@ -92,7 +92,13 @@ def read_text(
     )
 
 
-def _composed(text: str) -> str:
+def composed(text: str) -> str:
+    """Bring text to Unicode NFC, so that é is one character however it was typed, and line ends to one character.
+
+    Example:
+        >>> composed("e" + chr(0x301) + chr(13) + chr(10)) == "é" + chr(10)
+        True
+    """
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
