@@ -1,0 +1,139 @@
+"""The recurrences compiled for the CPU, forward and backward; proven equal to ``gru_viz.equations``.
+
+Several models of one shape run in lockstep along a leading axis. numba is imported when a kernel is first needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from gru_viz.conventions import Convention
+from gru_viz.errors import GruVizError
+
+__all__ = ["KernelError", "recurrence", "warm", "why_not"]
+
+DTYPES = (torch.float32, torch.float64)
+
+
+class KernelError(GruVizError):
+    """The compiled recurrence cannot run here, or was given tensors that do not fit together."""
+
+
+def why_not(convention: Convention) -> str | None:
+    """Say in a sentence why the compiled recurrence cannot run a convention; None when it can.
+
+    Example:
+        >>> from gru_viz.conventions import CONVENTIONS
+        >>> why_not(CONVENTIONS["torch"]) is None
+        True
+    """
+    try:
+        import numba
+    except Exception as reason:  # a numba that does not suit this numpy or llvmlite fails in many ways
+        return f"The compiled {convention.cell.upper()} needs numba, which cannot be imported here: {reason}."
+    if numba.config.DISABLE_JIT:
+        return f"The compiled {convention.cell.upper()} needs numba's compiler, which NUMBA_DISABLE_JIT switches off."
+    return None
+
+
+def recurrence(
+    convention: Convention,
+    projected: Tensor,
+    weight_recurrent: Tensor,
+    bias_recurrent: Tensor,
+    states: tuple[Tensor, ...],
+    *,
+    threads: int = 1,
+) -> Tensor:
+    """Run independent models of one cell over their sequences, step by step, to the hidden state of every step.
+
+    It follows ``convention.cell``, ``.reset`` and ``.update`` as ``gru_viz.equations`` does, on parameters stacked in
+    torch's order of gates: r, z, n; or i, f, g, o. It is differentiable, once, in all tensors; NaN and ±∞ pass
+    through. The same input gives the same bits, whatever ``threads`` is and whichever models run beside one another.
+
+    Args:
+        convention: the variant.
+        projected: (models, time, batch, gates·hidden), W x + b of every step. Time comes before batch.
+        weight_recurrent: (models, gates·hidden, hidden), U.
+        bias_recurrent: (models, gates·hidden), c.
+        states: the states before the first step, each (models, batch, hidden): (h,), or (h, c) for an LSTM.
+        threads: how many threads share the models; each waits without Python's interpreter lock.
+
+    Returns:
+        (models, time, batch, hidden), the hidden state after every step.
+
+    Raises:
+        KernelError: numba is missing, or a shape, type or device is not as above.
+
+    Example:
+        >>> from gru_viz.conventions import CONVENTIONS
+        >>> gru = torch.nn.GRU(3, 4)
+        >>> x, h = torch.randn(7, 2, 3), torch.zeros(1, 2, 4)
+        >>> projected = torch.nn.functional.linear(x, gru.weight_ih_l0, gru.bias_ih_l0)
+        >>> u, c = gru.weight_hh_l0[None], gru.bias_hh_l0[None]
+        >>> hidden = recurrence(CONVENTIONS["torch"], projected[None], u, c, (h,))
+        >>> torch.allclose(hidden[0], gru(x)[0], atol=1e-6)
+        True
+    """
+    reason = why_not(convention)
+    if reason is not None:
+        raise KernelError("the compiled recurrence", "no numba", "numba", f"{reason} Install it with pip.")
+    _refuse_what_does_not_fit(convention, projected, weight_recurrent, bias_recurrent, states)
+    from gru_viz.kernels.autograd import run
+
+    return run(convention, projected, weight_recurrent, bias_recurrent, states, threads)
+
+
+def warm(conventions: Iterable[Convention], dtypes: Iterable[str] = ("float32",)) -> None:
+    """Compile the kernels of some conventions, or load them from numba's cache on disk, ahead of their first use.
+
+    Conventions of the same cell and place of the reset gate share a kernel. Where there is no numba, nothing happens.
+
+    Args:
+        conventions: the variants that will be used.
+        dtypes: ``"float32"``, ``"float64"`` or both.
+
+    Example:
+        >>> from gru_viz.conventions import CONVENTIONS
+        >>> warm([CONVENTIONS["torch"]])
+    """
+    for convention in conventions:
+        if why_not(convention) is not None:
+            continue
+        for dtype in dtypes:
+            gates = len(convention.gates)
+            shapes = ((1, 1, 1, gates), (1, gates, 1), (1, gates), *[(1, 1, 1) for _ in convention.states])
+            projected, u, c, *states = (
+                torch.zeros(shape, dtype=getattr(torch, dtype), requires_grad=True) for shape in shapes
+            )
+            with torch.enable_grad():
+                hidden = recurrence(convention, projected, u, c, tuple(states))
+                torch.autograd.grad(hidden.sum(), [projected, u])
+
+
+def _refuse_what_does_not_fit(
+    convention: Convention, projected: Tensor, weight: Tensor, bias: Tensor, states: tuple[Tensor, ...]
+) -> None:
+    size, gates = weight.shape[-1], len(convention.gates)
+    models, steps, batch = (*projected.shape, 0, 0, 0)[:3]
+    wanted = {
+        "projected": (projected, (models, steps, batch, gates * size)),
+        "weight_recurrent": (weight, (models, gates * size, size)),
+        "bias_recurrent": (bias, (models, gates * size)),
+    }
+    for n, state in enumerate(states):
+        wanted[f"states[{n}]"] = (state, (models, batch, size))
+    if len(states) != len(convention.states):
+        where = f"states of {convention.name}"
+        raise KernelError(where, str(len(states)), " and ".join(convention.states), "Give one tensor for each.")
+    for name, (tensor, shape) in wanted.items():
+        if tuple(tensor.shape) != shape:
+            remedy = f"Axes are models, time, batch, units; {convention.name} has {gates} × hidden stacked rows."
+            raise KernelError(name, f"shape {tuple(tensor.shape)}", str(shape), remedy)
+        if tensor.dtype != projected.dtype or tensor.dtype not in DTYPES:
+            raise KernelError(name, str(tensor.dtype), "float32 or float64, all alike", "Convert it first.")
+        if tensor.device.type != "cpu":
+            raise KernelError(name, f"a tensor on {tensor.device}", "one in main memory", "Move it with .cpu().")

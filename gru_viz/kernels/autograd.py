@@ -1,0 +1,152 @@
+"""The compiled recurrences as one differentiable function of torch."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gru_viz.conventions import Convention
+from gru_viz.kernels import gru, lstm, rnn
+from gru_viz.kernels.product import PANEL_BYTES
+
+__all__ = ["run"]
+
+# The C library of Linux returns large blocks to the system at once, and a fresh page costs as much as the arithmetic
+# done on it. It stops returning blocks up to the size of the largest that it has seen freed, 32 MiB at most.
+torch.empty(30 << 20, dtype=torch.uint8)
+
+
+class Cell(NamedTuple):
+    """A cell's two kernels and what they want to be given; blocks have ``hidden`` rows or columns.
+
+    Attributes:
+        forward: the kernel of the forward pass.
+        backward: that of the backward pass.
+        products: how many blocks of U one product takes, product after product.
+        saved: how many blocks are kept of every step.
+        differentiated: how many blocks of gradients a step has; the last ones are those of the projection.
+        turned: by how many blocks the backward pass wants U, and gives the gradients of U and c, turned.
+    """
+
+    forward: Callable[..., None]
+    backward: Callable[..., None]
+    products: tuple[int, ...]
+    saved: int
+    differentiated: int
+    turned: int = 0
+
+
+CELLS = {
+    ("gru", "after"): Cell(gru.forward_after, gru.backward_after, (3,), 4, 4, turned=1),
+    ("gru", "before"): Cell(gru.forward_before, gru.backward_before, (2, 1), 4, 3),
+    ("lstm", None): Cell(lstm.forward, lstm.backward, (4,), 5, 4),
+    ("rnn", None): Cell(rnn.forward, rnn.backward, (1,), 0, 1),
+}
+
+
+def run(
+    convention: Convention, projected: Tensor, weight: Tensor, bias: Tensor, states: tuple[Tensor, ...], threads: int
+) -> Tensor:
+    """``gru_viz.kernels.recurrence`` after its arguments were checked."""
+    cell, keeps = CELLS[convention.cell, convention.reset], convention.update != "takes"
+    training = torch.is_grad_enabled() and any(each.requires_grad for each in (projected, weight, bias, *states))
+    apply: Callable[..., Tensor] = _Recurrence.apply
+    return apply(cell, keeps, threads, training, projected, weight, bias, *states)
+
+
+class _Recurrence(torch.autograd.Function):
+    """Works on numpy's arrays, which cost a tenth of a tensor to make; what may outlive a call is torch's memory."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, cell: Cell, keeps: bool, threads: int, training: bool,
+        projected: Tensor, weight: Tensor, bias: Tensor, *states: Tensor,
+    ) -> Tensor:  # fmt: skip
+        models, steps, batch, height = projected.shape
+        u, size, panel = weight.numpy(), weight.shape[-1], PANEL_BYTES // projected.element_size()
+        wide = size + -size % panel
+        hidden = _with_room(projected, (models, steps + 1, batch, size), panel)
+        cells = projected.new_empty((models, steps + 1, batch, size) if len(states) == 2 else (models, 0, 0, 0))
+        h, c = hidden.numpy(), cells.numpy()
+        for kept, state in zip((h, c), states, strict=False):
+            kept[:, 0] = state.numpy()
+        width = wide + (cell.saved - 1) * size if cell.saved else 0
+        saved = projected.new_empty(models, steps if training else min(steps, 1), batch, width)
+        wider_bias = np.zeros((models, height + panel), u.dtype)
+        wider_bias[:, :height] = bias.numpy()
+        packed = tuple(_panels(block.swapaxes(1, 2), panel) for block in _blocks(u, cell))
+        scratch = np.empty((models, batch, wide), u.dtype)
+        x = projected.contiguous().numpy()
+        _over_models(cell.forward, models, threads, x, packed, wider_bias, h, c, saved.numpy(), scratch, keeps)
+        if training:
+            ctx.save_for_backward(weight, hidden, cells, saved)
+            ctx.cell, ctx.keeps, ctx.threads, ctx.states = cell, keeps, threads, len(states)
+        return hidden[:, 1:]
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, d_hidden: Tensor) -> tuple[Tensor | None, ...]:
+        weight, hidden, cells, saved = ctx.saved_tensors
+        cell, (models, times, batch, size) = ctx.cell, hidden.shape
+        height, panel, u = weight.shape[1], PANEL_BYTES // hidden.element_size(), weight.numpy()
+        wide = size + -size % panel
+        gradient = _with_room(hidden, (models, times - 1, batch, cell.differentiated * size), panel)
+        d_weight, d_bias = np.zeros((models, height, wide), u.dtype), np.zeros((models, height + panel), u.dtype)
+        d_state = np.zeros((models, batch, wide), u.dtype)
+        d_cell = np.zeros((models, batch, size) if ctx.states == 2 else (models, 0, 0), u.dtype)
+        zeros_and_one = np.zeros(panel + 1, u.dtype)
+        zeros_and_one[panel] = 1
+        packed = tuple(_panels(block, panel) for block in _blocks(_turned(u, cell.turned * size), cell))
+        given = (d_hidden.contiguous().numpy(), packed, hidden.numpy(), cells.numpy(), saved.numpy())
+        filled = (gradient.numpy(), d_weight, d_bias, d_state, d_cell)
+        scratch = np.empty_like(d_state)
+        _over_models(cell.backward, models, ctx.threads, *given, scratch, ctx.keeps, *filled, zeros_and_one)
+        d_weight, d_bias = d_weight[..., :size], d_bias[:, :height]
+        results = [_turned(d_weight, -cell.turned * size), _turned(d_bias, -cell.turned * size)]
+        results += [d_state[..., :size], d_cell][: ctx.states]
+        return None, None, None, None, gradient[..., -height:], *map(torch.from_numpy, results)
+
+
+def _with_room(like: Tensor, shape: tuple[int, ...], panel: int) -> Tensor:
+    """An empty tensor past whose end there is memory: a product reads whole panels, and ignores what is too much."""
+    return like.new_empty(math.prod(shape) + panel)[:-panel].view(shape)
+
+
+def _turned(rows: np.ndarray, by: int) -> np.ndarray:
+    """The last rows of every model first."""
+    return np.concatenate((rows[:, -by:], rows[:, :-by]), 1) if by else rows
+
+
+def _blocks(weight: np.ndarray, cell: Cell) -> list[np.ndarray]:
+    """The rows of U that each product takes."""
+    ends = [n * weight.shape[-1] for n in itertools.accumulate(cell.products, initial=0)]
+    return [weight[:, start:end] for start, end in itertools.pairwise(ends)]
+
+
+def _panels(matrices: np.ndarray, panel: int) -> np.ndarray:
+    """(models, depth, columns) as (models, panels, depth, panel): each row of a panel of columns is contiguous."""
+    models, depth, columns = matrices.shape
+    whole = np.zeros((models, depth, columns + -columns % panel), matrices.dtype)
+    whole[..., :columns] = matrices
+    return np.ascontiguousarray(whole.reshape(models, depth, whole.shape[2] // panel, panel).swapaxes(1, 2))
+
+
+def _over_models(kernel: Callable[..., None], models: int, threads: int, *arguments: Any) -> None:
+    """Run a kernel over all models, in so many threads; each model is computed alike however they are shared out."""
+    parts = max(1, min(threads, models))
+    if parts == 1:
+        kernel(*arguments, 0, models)
+        return
+    edges = [models * n // parts for n in range(parts + 1)]
+    with ThreadPoolExecutor(parts - 1) as pool:
+        rest = [pool.submit(kernel, *arguments, edges[n], edges[n + 1]) for n in range(1, parts)]
+        kernel(*arguments, 0, edges[1])
+        for each in rest:
+            each.result()
