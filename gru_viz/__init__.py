@@ -1,7 +1,7 @@
 """gru_viz: see the gates of a GRU, step by step, with proof."""
 
 from gru_viz.conventions import CONVENTIONS
-from gru_viz.errors import ConventionError, DeviceError, GruVizError, SequenceError, TraceError
+from gru_viz.errors import ConventionError, DeviceError, GruVizError, SequenceError, TraceError, TrainingError
 from gru_viz.initialisation import random_weights
 from gru_viz.sequences import open_table, read_table, read_text
 from gru_viz.trace import Trace, trace
@@ -17,6 +17,7 @@ __all__ = [
     "SequenceError",
     "Trace",
     "TraceError",
+    "TrainingError",
     "Weights",
     "convert",
     "figures",
@@ -25,13 +26,14 @@ __all__ = [
     "read_table",
     "read_text",
     "trace",
+    "training",
 ]
 
 
 def __getattr__(name: str) -> object:
-    """Load the figures when they are first asked for; plotly is not everyone's import."""
-    if name == "figures":
+    """Load figures and training when they are first asked for; plotly is not everyone's import."""
+    if name in ("figures", "training"):
         from importlib import import_module
 
-        return import_module("gru_viz.figures")
+        return import_module(f"gru_viz.{name}")
     raise AttributeError(f"module 'gru_viz' has no attribute {name!r}")

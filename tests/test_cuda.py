@@ -58,3 +58,31 @@ def test_an_input_on_the_gpu_is_read() -> None:
 def test_a_device_index_that_is_not_there_is_refused() -> None:
     with pytest.raises(gru_viz.DeviceError):
         gru_viz.trace(gru_viz.random_weights("torch", 3, 4), inputs(4, 3), device=f"cuda:{torch.cuda.device_count()}")
+
+
+@pytest.mark.parametrize("cell", ["torch", "torch_lstm", "torch_rnn", "cho_2014_v3"])
+def test_training_there_follows_training_here(cell: str) -> None:
+    from gru_viz.training import Curve, Lane, Settings, train
+
+    def curves(device: str) -> dict[str, Curve]:
+        lane = Lane(cell=cell, hidden=12, layers=2, dropout=0.0, device=device, computed_by="auto")
+        told = train(Settings("adding", {"length": 10}, (lane,), updates=30, seeds=2))
+        return {curve.measure: curve for curve in told}
+
+    here, there = curves("cpu"), curves("cuda")
+    for measure, curve in here.items():
+        np.testing.assert_allclose(there[measure].values, curve.values, rtol=1e-2, atol=1e-3)
+
+
+def test_a_training_there_goes_on_as_if_it_had_never_stopped() -> None:
+    from gru_viz.training import Lane, Point, Settings, Trainer, make_task
+
+    lane = Lane(hidden=12, layers=2, dropout=0.2, device="cuda")
+    settings = Settings("adding", {"length": 10}, (lane,), updates=30, seeds=2)
+    task = make_task(settings)
+    whole = {(r.measure, r.update): r.values for r in Trainer(task, settings, "GRU") if isinstance(r, Point)}
+    half = Trainer(task, settings, "GRU", until=15)
+    list(half)
+    for record in Trainer(task, settings, "GRU", checkpoint=half.checkpoint()):
+        if isinstance(record, Point):
+            assert record.values == pytest.approx(whole[record.measure, record.update], rel=1e-5)

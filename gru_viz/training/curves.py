@@ -1,0 +1,67 @@
+"""What a run has measured so far, as arrays: for figures, verdicts and exports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from gru_viz.training.records import Point
+
+__all__ = ["Curve"]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One measure of one lane, for every seed.
+
+    Attributes:
+        lane: the lane's name.
+        measure: ``"train"``, ``"held_out"``, ``"gradient"``, or the task's own.
+        updates: (points,) int64, rising.
+        seconds: (points,) how long the lane had trained.
+        values: (points, seeds).
+
+    Example:
+        >>> points = [Point("train", 1, 0.1, (3.0, 1.0)), Point("train", 2, 0.2, (2.0, 0.0))]
+        >>> curve = Curve.gather("GRU", "train", points)
+        >>> curve.median.tolist()
+        [2.0, 1.0]
+    """
+
+    lane: str
+    measure: str
+    updates: np.ndarray
+    seconds: np.ndarray
+    values: np.ndarray
+
+    @classmethod
+    def gather(cls, lane: str, measure: str, points: Iterable[Point]) -> Self:
+        """Put the points of one measure in a row; of two at the same update the later counts."""
+        kept = sorted({p.update: p for p in points if p.measure == measure}.values(), key=lambda p: p.update)
+        seeds = len(kept[0].values) if kept else 1
+        return cls(
+            lane,
+            measure,
+            np.array([p.update for p in kept], np.int64),
+            np.array([p.seconds for p in kept]),
+            np.array([p.values for p in kept], float).reshape(len(kept), seeds),
+        )
+
+    @property
+    def seeds(self) -> int:
+        """How many models."""
+        return self.values.shape[1]
+
+    @property
+    def median(self) -> np.ndarray:
+        """(points,) the middle of the seeds."""
+        return np.median(self.values, axis=1)
+
+    def band(self, share: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
+        """(points,) twice: between these lies the given share of the seeds."""
+        with np.errstate(invalid="ignore"):  # between two infinities lies no number
+            low, high = np.quantile(self.values, [(1 - share) / 2, (1 + share) / 2], axis=1)
+        return low, high

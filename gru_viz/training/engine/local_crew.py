@@ -1,0 +1,138 @@
+"""The crew of this machine: a scheduler in a thread of this process, and a process for every lane."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gru_viz
+from gru_viz.training.engine.crew import Crew, quieten
+
+if TYPE_CHECKING:
+    from distributed import LocalCluster
+
+__all__ = ["LocalCrew", "package_path"]
+
+HUNG_SECONDS = 30.0
+"""A worker that says nothing for so long is ended; its lanes can be carried on."""
+
+PATIENT_STARTS = 3
+"""Workers that end before they have joined are followed at once so many times, then ever more slowly."""
+
+
+class LocalCrew(Crew):
+    """Starts its workers, replaces the ones that die, and ends them all.
+
+    Everything listens on the loopback address alone. What is said there is pickle without a password: whoever has an
+    account on this machine could connect and run programs as this user, as with any local scheduler of dask.
+    """
+
+    kind = "local"
+    lease = 120.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cluster: LocalCluster | None = None
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._joined: set[str] = set()
+        self._early_deaths, self._not_before = 0, 0.0
+
+    def open(self) -> None:
+        """Start the scheduler."""
+        quieten()
+        import distributed
+
+        self._cluster = distributed.LocalCluster(
+            n_workers=0,
+            processes=False,
+            protocol="tcp://",
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"allowed_failures": 0},
+            silence_logs=False,
+        )
+        self.address = self._cluster.scheduler_address
+        self._client = distributed.Client(self._cluster, timeout=10, set_as_default=False)
+
+    def tend(self, wanted: int, busy: set[str]) -> None:
+        """Replace the dead, end the hung, and have as many as are wanted."""
+        names = {seat.name: address for address, seat in self._seats.items()}
+        self._joined |= names.keys() & self._processes.keys()
+        if self._joined:
+            self._early_deaths, self.trouble = 0, ""
+        for name, process in list(self._processes.items()):
+            if name in names and self.silence(names[name]) > HUNG_SECONDS:
+                process.kill()
+            if process.poll() is not None:
+                self._bury(name)
+        idle = [name for name in self._processes if name in names and names[name] not in busy]
+        for name in idle[: max(0, len(self._processes) - wanted)]:
+            self._end(self._processes.pop(name))
+        while len(self._processes) < wanted and time.monotonic() >= self._not_before:
+            self._start()
+
+    def _start(self) -> None:
+        one = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+        environment = {**os.environ, **one, "PYTHONPATH": package_path(), "DASK_LOGGING__DISTRIBUTED": "critical"}
+        module = "gru_viz.training.engine.local_worker"
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, self.address, str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env=environment,
+        )
+        self._processes[str(process.pid)] = process
+
+    def _bury(self, name: str) -> None:
+        process = self._processes.pop(name)
+        self._end(process)
+        if name in self._joined:
+            self._joined.discard(name)
+            return
+        self._early_deaths += 1
+        self.trouble = f"A worker process ended with {process.returncode} before it could train; see the server's log."
+        if self._early_deaths > PATIENT_STARTS:
+            self._not_before = time.monotonic() + min(60.0, 2.0**self._early_deaths)
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes], patience: float = 2.0) -> None:
+        """A worker ends when its input does, training or not."""
+        with suppress(OSError):
+            if process.stdin:
+                process.stdin.close()
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def close(self) -> None:
+        """End every worker, then the scheduler."""
+        processes, self._processes = list(self._processes.values()), {}
+        for process in processes:
+            with suppress(OSError):
+                if process.stdin:
+                    process.stdin.close()
+        for process in processes:
+            self._end(process)
+        try:
+            super().close()
+        finally:
+            if self._cluster is not None:
+                cluster, self._cluster = self._cluster, None
+                cluster.close(timeout=2)
+
+
+def package_path() -> str:
+    """A ``PYTHONPATH`` on which another process finds this gru_viz.
+
+    Example:
+        >>> Path(package_path().split(os.pathsep)[0], "gru_viz").is_dir()
+        True
+    """
+    return os.pathsep.join(filter(None, (str(Path(gru_viz.__file__).parents[1]), os.environ.get("PYTHONPATH"))))

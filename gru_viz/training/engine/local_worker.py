@@ -1,0 +1,81 @@
+"""A worker process of this machine: ``python -m gru_viz.training.engine.local_worker ADDRESS PARENT``.
+
+It ends when its server does, whatever ended that: the server holds the other end of its standard input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from typing import NoReturn
+
+NICE = 10
+"""The page is served before anything is trained."""
+
+
+def main(address: str, parent: int) -> None:
+    """Join a scheduler, and train what it says.
+
+    Args:
+        address: the scheduler's.
+        parent: the process id of the server.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches every process; the server decides
+    scratch = tempfile.mkdtemp(prefix="gru_viz-worker-")  # dask wants a folder for each worker, and keeps nothing in it
+    threading.Thread(target=_end_with_input, args=(scratch,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(parent, scratch), daemon=True).start()
+    if hasattr(os, "nice"):
+        os.nice(NICE)
+    try:
+        asyncio.run(_serve(address, scratch))
+    finally:
+        _leave(scratch)
+
+
+def _leave(scratch: str) -> NoReturn:
+    """End at once: an orderly end would wait for the lane that still trains."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    os._exit(0)
+
+
+def _end_with_input(scratch: str) -> None:
+    sys.stdin.buffer.read()
+    _leave(scratch)
+
+
+def _end_with_parent(parent: int, scratch: str) -> None:
+    """Where a fork of the server still holds the pipe, POSIX gives this process another parent."""
+    while os.name != "posix" or os.getppid() == parent:
+        time.sleep(0.5)
+    _leave(scratch)
+
+
+async def _serve(address: str, scratch: str) -> None:
+    import torch
+    from distributed import Worker
+
+    import gru_viz.training.engine.lane  # noqa: F401  # so that the first lane finds everything loaded
+
+    torch.set_num_threads(1)
+    async with Worker(
+        address,
+        name=str(os.getpid()),
+        nthreads=1,
+        host="127.0.0.1",
+        dashboard=False,
+        dashboard_address="127.0.0.1:0",
+        memory_limit=0,
+        local_directory=scratch,
+        death_timeout=10,
+    ) as worker:
+        await worker.finished()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,206 @@
+"""The network of a lane: recurrent layers and a linear head, for several models side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gru_viz.batch import find_device
+from gru_viz.conventions import CONVENTIONS
+from gru_viz.equations import Parameters
+from gru_viz.errors import TrainingError
+from gru_viz.initialisation import random_weights
+from gru_viz.training.randomness import torch_seed
+from gru_viz.training.recurrence import choose, run_layer
+from gru_viz.training.settings import Lane, Settings
+from gru_viz.weights import CellWeights, Weights
+
+__all__ = ["Network", "count_parameters", "equal_hidden", "estimate_memory"]
+
+
+class Network:
+    """A lane's models, one per seed, of the same shape and independent of each other.
+
+    The axis of models leads every parameter, so that one operation serves all of them. Model k is the one that its
+    seed alone would give.
+
+    Attributes:
+        way: what computes the recurrence: ``"compiled"``, ``"torch"`` or ``"scratch"``.
+        parameters: name → (models, …) leaf tensor.
+
+    Example:
+        >>> network = Network(Lane(hidden=4), features=2, outputs=1, seeds=(0, 1))
+        >>> network.answer(np.zeros((3, 5, 2), np.float32), "last").shape
+        (2, 3, 1)
+    """
+
+    def __init__(self, lane: Lane, features: int, outputs: int, seeds: tuple[int, ...]) -> None:
+        self.lane, self.seeds, self.device = lane, seeds, find_device(lane.device)
+        self.convention = CONVENTIONS[lane.cell]
+        self.way = choose(lane)
+        drawn = [_draw(lane, features, outputs, seed) for seed in seeds]
+        self.parameters = {
+            name: torch.stack([one[name] for one in drawn]).to(self.device).requires_grad_() for name in drawn[0]
+        }
+        self._hold_absent_biases()
+
+    def _hold_absent_biases(self) -> None:
+        """Keep at zero the biases that the variant does not have; they are there because the equations read two."""
+        hidden = self.lane.hidden
+        for part, kind in (("b", "bias_input"), ("c", "bias_recurrent")):
+            there = [self.convention.has(part, gate) for gate in self.convention.gates]  # type: ignore[arg-type]
+            if all(there):
+                continue
+            mask = torch.tensor(there, device=self.device).repeat_interleave(hidden)
+            for layer in range(self.lane.layers):
+                tensor = self.parameters[f"layer{layer}.{kind}"]
+                tensor.register_hook(lambda gradient, mask=mask: gradient * mask)  # type: ignore[no-untyped-call]
+
+    def layer(self, k: int) -> Parameters:
+        """A layer's parameters, (models, …) each."""
+        return Parameters(*(self.parameters[f"layer{k}.{name}"] for name in Parameters._fields))
+
+    def forward(
+        self,
+        x: Tensor,
+        answers: Literal["last", "every"],
+        lengths: Tensor | None = None,
+        dropout: Sequence[torch.Generator] | None = None,
+    ) -> Tensor:
+        """Answer every model's own sequences.
+
+        Args:
+            x: (models, batch, time, features).
+            answers: once from the last state, or at every step.
+            lengths: (models, batch) steps of each sequence; None: all.
+            dropout: a generator for each model, to draw what is hidden between layers; None hides nothing.
+
+        Returns:
+            (models, batch, outputs), or (models, batch, time, outputs).
+        """
+        read = x.transpose(1, 2)
+        for k in range(self.lane.layers):
+            if k and dropout is not None and self.lane.dropout:
+                drawn = [torch.rand(read.shape[1:], generator=each, device=self.device) for each in dropout]
+                read = read * (torch.stack(drawn) >= self.lane.dropout) / (1 - self.lane.dropout)
+            read = run_layer(self.way, self.convention, self.layer(k), read, onednn=self.lane.onednn)
+        models, time, batch, hidden = read.shape
+        if answers == "last":
+            if lengths is None:
+                read = read[:, -1]
+            else:
+                last = (lengths - 1)[:, None, :, None].expand(models, 1, batch, hidden)
+                read = read.gather(1, last)[:, 0]
+        head = torch.baddbmm(
+            self.parameters["head.bias"][:, None],
+            read.reshape(models, -1, hidden),
+            self.parameters["head.weight"].mT,
+        )
+        return head if answers == "last" else head.view(models, time, batch, -1).transpose(1, 2)
+
+    @torch.no_grad()
+    def answer(self, x: np.ndarray, answers: Literal["last", "every"], lengths: np.ndarray | None = None) -> np.ndarray:
+        """What every model answers to the same sequences, (batch, time, features): (models, batch, …)."""
+        same = torch.tensor(x, dtype=torch.float32, device=self.device).expand(len(self.seeds), *x.shape)
+        ends = None
+        if lengths is not None:
+            ends = torch.tensor(lengths, dtype=torch.int64, device=self.device).expand(len(self.seeds), -1)
+        return self.forward(same, answers, ends).cpu().numpy()
+
+    def weights(self, model: int = 0) -> Weights:
+        """The recurrent layers of one model, in its variant's own names; for a trace, or for the inspector."""
+        layers = (
+            (CellWeights.from_parameters(self.convention, Parameters(*(part[model] for part in self.layer(k)))),)
+            for k in range(self.lane.layers)
+        )
+        return Weights(tuple(layers), f"trained, lane {self.lane.name}, seed {self.seeds[model]}")
+
+    def arrays(self, model: int = 0) -> dict[str, np.ndarray]:
+        """All parameters of one model, head included, by name."""
+        return {name: tensor.detach()[model].cpu().numpy().copy() for name, tensor in self.parameters.items()}
+
+    def stacked(self) -> dict[str, np.ndarray]:
+        """All parameters of every model, (models, …) each, by name."""
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.parameters.items()}
+
+    @torch.no_grad()
+    def load(self, arrays: Mapping[str, np.ndarray | Tensor]) -> None:
+        """Take over parameters: (models, …) each, or of one model alone where there is one.
+
+        Raises:
+            TrainingError: they are of another network.
+        """
+        for name, tensor in self.parameters.items():
+            shape, wanted = tuple(arrays[name].shape) if name in arrays else None, tuple(tensor.shape)
+            if shape != wanted and (len(tensor) > 1 or shape != wanted[1:]):
+                found = "none" if shape is None else f"shape {shape}"
+                remedy = "Load what the same lane has written."
+                raise TrainingError(f"lane {self.lane.name}, {name}", found, f"shape {wanted}", remedy)
+            tensor.copy_(torch.as_tensor(arrays[name]).reshape(tensor.shape))
+
+
+def _draw(lane: Lane, features: int, outputs: int, seed: int) -> dict[str, Tensor]:
+    """One model's first parameters: the recurrent ones as named in the lane, the head's uniform as in torch."""
+    weights = random_weights(
+        lane.cell, features, lane.hidden, lane.layers, seed=seed, initialisation=lane.initialisation
+    )
+    drawn: dict[str, Tensor] = {}
+    for k, (cell,) in enumerate(weights.layers):
+        parameters = cell.parameters()._asdict()
+        drawn |= {f"layer{k}.{name}": tensor for name, tensor in parameters.items()}
+    rng = torch.Generator().manual_seed(torch_seed(seed, "head"))
+    bound = lane.hidden**-0.5
+    drawn["head.weight"] = torch.empty(outputs, lane.hidden).uniform_(-bound, bound, generator=rng)
+    drawn["head.bias"] = torch.empty(outputs).uniform_(-bound, bound, generator=rng)
+    return drawn
+
+
+def count_parameters(cell: str, features: int, hidden: int, layers: int, outputs: int) -> int:
+    """How many numbers a network learns, head included.
+
+    Example:
+        >>> count_parameters("torch", features=1, hidden=32, layers=1, outputs=1)
+        3393
+    """
+    convention, count = CONVENTIONS[cell], outputs * (hidden + 1)
+    biases = sum(convention.has(part, gate) for part in ("b", "c") for gate in convention.gates)
+    for k in range(layers):
+        reads = features if k == 0 else hidden
+        count += len(convention.gates) * hidden * (reads + hidden) + biases * hidden
+    return count
+
+
+def estimate_memory(lane: Lane, features: int, outputs: int, steps: int, settings: Settings) -> int:
+    """Roughly the bytes that training a lane takes: what the gradient is computed from, and four of each parameter.
+
+    Example:
+        >>> estimate_memory(Lane(hidden=32), features=1, outputs=1, steps=20, settings=Settings("sine")) // 2**20
+        1
+    """
+    gates = len(CONVENTIONS[lane.cell].gates)
+    step = features + outputs + 4 * lane.layers * (gates + 1) * lane.hidden
+    parameters = 4 * count_parameters(lane.cell, features, lane.hidden, lane.layers, outputs)
+    return 4 * settings.seeds * (settings.batch * steps * step + parameters)
+
+
+def equal_hidden(cell: str, features: int, layers: int, outputs: int, parameters: int) -> int:
+    """The hidden size that brings a network's parameters closest to a given number.
+
+    Example:
+        >>> equal_hidden("torch_lstm", features=1, layers=1, outputs=1, parameters=3393)
+        28
+    """
+    low, high = 1, 2
+    while count_parameters(cell, features, high, layers, outputs) < parameters:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if count_parameters(cell, features, middle, layers, outputs) < parameters:
+            low = middle
+        else:
+            high = middle
+    return min((low, high), key=lambda size: abs(count_parameters(cell, features, size, layers, outputs) - parameters))

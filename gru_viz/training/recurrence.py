@@ -1,0 +1,149 @@
+"""What computes the recurrence of a lane: the compiled kernel, torch's own cell, or the equations step by step.
+
+All take the same stacked parameters, with a leading axis of models, and time before batch.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gru_viz import equations, kernels
+from gru_viz.conventions import CONVENTIONS, Convention
+from gru_viz.equations import Parameters
+from gru_viz.errors import TrainingError
+from gru_viz.training.settings import Lane
+
+__all__ = ["choose", "run_layer", "why_not"]
+
+ONE_AT_A_TIME = threading.Lock()
+
+
+def why_not(way: str, lane: Lane) -> str | None:
+    """Why a lane cannot be computed in this way, in a sentence; None where it can.
+
+    Example:
+        >>> why_not("torch", Lane(cell="cho_2014_v3"))
+        'torch.nn.GRU has no reset gate that acts before the recurrent product.'
+    """
+    convention = CONVENTIONS[lane.cell]
+    if way == "torch" and convention.reset == "before":
+        return "torch.nn.GRU has no reset gate that acts before the recurrent product."
+    if way == "compiled":
+        if not lane.device.startswith("cpu"):
+            return f"The compiled kernel runs on the CPU, not on {lane.device}."
+        return kernels.why_not(convention)
+    return None
+
+
+def choose(lane: Lane) -> str:
+    """Name what will compute a lane: ``"compiled"``, ``"torch"`` or ``"scratch"``.
+
+    Raises:
+        TrainingError: the way asked for cannot.
+    """
+    if lane.computed_by == "auto":
+        return next(way for way in ("compiled", "torch", "scratch") if why_not(way, lane) is None)
+    reason = why_not(lane.computed_by, lane)
+    if reason:
+        raise TrainingError(f"lane {lane.name}, computed_by", reason, "a way that has it", "Choose 'auto'.")
+    return lane.computed_by
+
+
+def run_layer(way: str, convention: Convention, parameters: Parameters, x: Tensor, *, onednn: bool = True) -> Tensor:
+    """Run one layer of every model, from states of zero.
+
+    Args:
+        way: ``"compiled"``, ``"torch"`` or ``"scratch"``.
+        convention: the variant.
+        parameters: of every model, (models, …) each.
+        x: (models, time, batch, features).
+        onednn: whether torch may use oneDNN.
+
+    Returns:
+        (models, time, batch, hidden) the hidden states.
+    """
+    run: Callable[[Convention, Parameters, Tensor], Tensor] = {
+        "compiled": _compiled,
+        "torch": _torch,
+        "scratch": _scratch,
+    }[way]
+    if way == "torch" and convention.cell == "lstm" and x.device.type == "cpu":
+        with _onednn(onednn):
+            return run(convention, parameters, x)
+    return run(convention, parameters, x)
+
+
+@contextmanager
+def _onednn(allowed: bool) -> Iterator[None]:
+    """Let torch hand an LSTM to oneDNN, or not.
+
+    The switch is the process's, while lanes are threads: without waiting for each other, one lane would compute by
+    the other's setting, and the last to put the switch back might put back what it found half-way.
+    """
+    with ONE_AT_A_TIME:
+        before = bool(torch.backends.mkldnn.enabled)
+        torch.backends.mkldnn.enabled = before and allowed  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            torch.backends.mkldnn.enabled = before  # type: ignore[assignment]
+
+
+def _zeros(convention: Convention, p: Parameters, x: Tensor) -> list[Tensor]:
+    models, _, batch, _ = x.shape
+    return [x.new_zeros(models, batch, p.weight_recurrent.shape[-1]) for _ in convention.states]
+
+
+def _project(p: Parameters, x: Tensor) -> Tensor:
+    """W x + b of every model, as one product each."""
+    models, time, batch, features = x.shape
+    flat = torch.baddbmm(p.bias_input[:, None], x.reshape(models, time * batch, features), p.weight_input.mT)
+    return flat.view(models, time, batch, -1)
+
+
+def _compiled(convention: Convention, p: Parameters, x: Tensor) -> Tensor:
+    states = tuple(_zeros(convention, p, x))
+    return kernels.recurrence(convention, _project(p, x), p.weight_recurrent, p.bias_recurrent, states)
+
+
+def _torch(convention: Convention, p: Parameters, x: Tensor) -> Tensor:
+    p = _relabelled(convention, p)
+    zeros = [state[:1] for state in _zeros(convention, p, x)]
+    functions: dict[str, Callable[..., Any]] = {"gru": torch.gru, "lstm": torch.lstm, "rnn": torch.rnn_tanh}
+    function = functions[convention.cell]
+    start = tuple(zeros) if len(zeros) > 1 else zeros[0]
+    # has_biases, num_layers, dropout, train, bidirectional, batch_first
+    rest = (True, 1, 0.0, True, False, False)
+    return torch.stack([function(x[m], start, [part[m] for part in p], *rest)[0] for m in range(len(x))])
+
+
+def _relabelled(convention: Convention, p: Parameters) -> Parameters:
+    """The parameters with z = 1 meaning what torch means by it: where it takes the new, the gate is negated."""
+    if convention.update != "takes":
+        return p
+    hidden = p.weight_recurrent.shape[-1]
+    sign = torch.ones(3 * hidden, dtype=p.bias_input.dtype, device=p.bias_input.device)
+    sign[hidden : 2 * hidden] = -1
+    return Parameters(
+        p.weight_input * sign[:, None], p.weight_recurrent * sign[:, None], p.bias_input * sign, p.bias_recurrent * sign
+    )
+
+
+def _scratch(convention: Convention, p: Parameters, x: Tensor) -> Tensor:
+    models = []
+    for m in range(len(x)):
+        own = Parameters(*(part[m] for part in p))
+        states = {name: x.new_zeros(x.shape[2], own.weight_recurrent.shape[-1]) for name in convention.states}
+        hidden = []
+        for projected in equations.project(own, x[m]):
+            gates = equations.gates(convention, own, projected, states["hidden"])
+            states = equations.state(convention, gates, *(states[name] for name in convention.states))
+            hidden.append(states["hidden"])
+        models.append(torch.stack(hidden))
+    return torch.stack(models)

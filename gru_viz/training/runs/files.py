@@ -1,0 +1,134 @@
+"""Snapshots, checkpoints and data of a run as files: safetensors, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from gru_viz.errors import TrainingError
+from gru_viz.training.records import Checkpoint, Snapshot
+
+__all__ = ["RunFiles"]
+
+
+class RunFiles:
+    """The folder of one run; lanes are numbered, since a name of the user's may not do for a file.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     files = RunFiles(Path(folder))
+        ...     files.write_snapshot(0, Snapshot(10, {"head.bias": np.ones(1, np.float32)}))
+        ...     files.snapshot(0, 10).arrays["head.bias"].tolist()
+        [1.0]
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write_data(self, data: bytes) -> None:
+        """Keep the user's data, packed."""
+        _write_whole(self.folder / "data.safetensors", data)
+
+    def share_data(self, other: RunFiles) -> None:
+        """Keep the same data as another run, which takes no more room where the file system allows it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(other.folder / "data.safetensors", self.folder / "data.safetensors")
+        except OSError:
+            self.write_data(other.data())
+
+    def data(self) -> bytes:
+        """The user's data, packed.
+
+        Raises:
+            TrainingError: the file is gone.
+        """
+        try:
+            return (self.folder / "data.safetensors").read_bytes()
+        except OSError as reason:
+            raise _unreadable(self.folder / "data.safetensors", reason) from reason
+
+    def write_snapshot(self, lane: int, snapshot: Snapshot) -> None:
+        """Keep a snapshot; one of the same update is replaced."""
+        _write_whole(self._snapshot(lane, snapshot.update), save(_contiguous(snapshot.arrays)))
+
+    def snapshot(self, lane: int, update: int) -> Snapshot:
+        """Read a snapshot.
+
+        Raises:
+            TrainingError: the file is gone or damaged.
+        """
+        return Snapshot(update, _read(self._snapshot(lane, update))[0])
+
+    def write_checkpoint(self, lane: int, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint in place of the one before."""
+        told = {"told": json.dumps({"update": checkpoint.update, "seconds": checkpoint.seconds})}
+        _write_whole(self._lane(lane) / "checkpoint.safetensors", save(_contiguous(checkpoint.arrays), told))
+
+    def checkpoint(self, lane: int) -> Checkpoint | None:
+        """Read the newest checkpoint; None before the first.
+
+        Raises:
+            TrainingError: the file is damaged.
+        """
+        path = self._lane(lane) / "checkpoint.safetensors"
+        if not path.exists():
+            return None
+        arrays, told = _read(path)
+        update, seconds = _told(path, told)
+        return Checkpoint(update, seconds, arrays)
+
+    def checkpoint_update(self, lane: int) -> int:
+        """After how many updates the newest checkpoint was taken; 0 before the first, or where it is damaged."""
+        path = self._lane(lane) / "checkpoint.safetensors"
+        try:
+            with safe_open(path, "numpy") as file:
+                return _told(path, file.metadata() or {})[0]
+        except (OSError, SafetensorError, TrainingError):
+            return 0
+
+    def _lane(self, lane: int) -> Path:
+        return self.folder / f"lane{lane}"
+
+    def _snapshot(self, lane: int, update: int) -> Path:
+        return self._lane(lane) / f"snapshot-{update:08d}.safetensors"
+
+
+def _contiguous(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that whoever reads it, or finds it after a crash, sees the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    try:
+        with safe_open(path, "numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as reason:
+        raise _unreadable(path, reason) from reason
+
+
+def _told(path: Path, told: Mapping[str, str]) -> tuple[int, float]:
+    try:
+        read = json.loads(told["told"])
+        return int(read["update"]), float(read["seconds"])
+    except (KeyError, ValueError, TypeError) as reason:
+        raise _unreadable(path, reason) from reason
+
+
+def _unreadable(path: Path, reason: Exception) -> TrainingError:
+    found = "no such file" if isinstance(reason, FileNotFoundError) else f"a damaged file ({reason})"
+    return TrainingError(f"{path.parent.name}/{path.name}", found, "what was kept there", "Start a new run.")

@@ -1,0 +1,83 @@
+"""What a trained network writes: one symbol after another, each drawn from its answer to those before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import torch
+
+from gru_viz import equations
+from gru_viz.training.randomness import generator
+from gru_viz.weights import Weights
+
+__all__ = ["sample"]
+
+
+@torch.no_grad()
+def sample(
+    weights: Weights,
+    head_weight: np.ndarray,
+    head_bias: np.ndarray,
+    tokens: Sequence[int],
+    length: int,
+    temperature: float = 1.0,
+    seed: int = 0,
+    never: Collection[int] = (),
+) -> list[int]:
+    """Read some symbols, then write more, carrying the states from step to step.
+
+    Args:
+        weights: of the recurrent layers, which read symbols one-hot.
+        head_weight: (symbols, hidden) of the linear head.
+        head_bias: (symbols,) of the head.
+        tokens: what is read first; at least one.
+        length: how many symbols to write.
+        temperature: above 1 more daring, below 1 more careful; at 0 always the most likely.
+        seed: of the draws; the same arguments always give the same symbols.
+        never: symbols that are not to be written.
+
+    Returns:
+        What was written, without what was read.
+
+    Example:
+        >>> from gru_viz import random_weights
+        >>> always_two = np.array([0.0, 0.0, 9.0])
+        >>> sample(random_weights("torch", 3, 4), np.zeros((3, 4)), always_two, [0], length=4, temperature=0)
+        [2, 2, 2, 2]
+    """
+    cells = [layer[0] for layer in weights.layers]
+    conventions, parameters = [cell.convention for cell in cells], [cell.parameters() for cell in cells]
+    read = parameters[0].weight_input.T + parameters[0].bias_input  # a one-hot symbol only picks a row
+    states = [
+        {name: read.new_zeros(cell.hidden) for name in convention.states}
+        for cell, convention in zip(cells, conventions, strict=True)
+    ]
+    head = head_weight.astype(np.float64), head_bias.astype(np.float64)
+    rng, forbidden = generator(seed, "sample"), list(never)
+
+    def step(token: int) -> np.ndarray:
+        projected = read[token]
+        for k, (convention, own) in enumerate(zip(conventions, parameters, strict=True)):
+            if k:
+                projected = equations.project(own, states[k - 1]["hidden"])
+            gates = equations.gates(convention, own, projected, states[k]["hidden"])
+            states[k] = equations.state(convention, gates, *(states[k][name] for name in convention.states))
+        return head[0] @ states[-1]["hidden"].numpy() + head[1]
+
+    written: list[int] = []
+    for token in tokens:
+        logits = step(token)
+    for at in range(length):
+        logits[forbidden] = -np.inf
+        written.append(_draw(logits, temperature, rng))
+        if at + 1 < length:
+            logits = step(written[-1])
+    return written
+
+
+def _draw(logits: np.ndarray, temperature: float, rng: np.random.Generator) -> int:
+    if temperature <= 0:
+        return int(logits.argmax())
+    powers = np.exp((logits - logits.max()) / temperature).cumsum()
+    return int(np.searchsorted(powers, rng.random() * powers[-1], side="right"))

@@ -1,0 +1,202 @@
+"""Classification: read a whole sequence, then say which class it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gru_viz.errors import TrainingError
+from gru_viz.sequences import LabelledSequences, Scaling, Sequence, Sequences
+from gru_viz.sequences.words import count, listing
+from gru_viz.training.randomness import draw_rows, generator
+from gru_viz.training.settings import LIMITS
+from gru_viz.training.tasks.parts import HELD_OUT_SEED, PROBE_STEPS, affordable, rescaled, softmax, spaced
+from gru_viz.training.tasks.task import Baseline, Examples, Measure, Shown, Task
+
+__all__ = ["Classify", "Digits"]
+
+MOST_CLASSES = 256
+
+
+class Classify(Task):
+    """Read a sequence to its end, then name its class.
+
+    Of every class the same share of sequences is held out, chosen once and for all; the values are scaled by the
+    sequences that are trained on alone. Sequences of unequal length are answered each at its own last step.
+
+    Args:
+        data: the sequences and their classes.
+        validation: the share of each class that is held out.
+
+    Raises:
+        TrainingError: there are fewer than two classes, or none with two sequences.
+
+    Example:
+        >>> from gru_viz.sequences import open_table
+        >>> kinds = [(who, step, ("even", "odd")[who % 2]) for who in range(20) for step in range(3)]
+        >>> rows = "".join(f"{who},{step},{kind}\\n" for who, step, kind in kinds)
+        >>> task = Classify(open_table(("who,x,kind\\n" + rows).encode()).labelled("kind", id="who"), validation=0.2)
+        >>> task.classes, len(task.held_out.x), task.baselines[0].measure
+        (('even', 'odd'), 4, 0.5)
+    """
+
+    name = "classify"
+    answers, loss = "last", "cross_entropy"
+    measure = Measure("accuracy", "share named right", "higher")
+
+    def __init__(self, data: LabelledSequences, validation: float = 0.2) -> None:
+        items, self.notices = _at_most(data.sequences, LIMITS.steps)
+        self.classes = tuple(sorted(set(data.labels)))
+        self.outputs, self.features = len(self.classes), len(data.sequences.features)
+        label = {name: k for k, name in enumerate(self.classes)}
+        self._labels = np.array([label[name] for name in data.labels], np.int64)
+        self._check_classes(data.label)
+        held = _stratified(self._labels, validation)
+        self.notices += self._lonely()
+
+        self._lengths = np.array([len(item) for item in items], np.int64)
+        self._offsets = np.cumsum(self._lengths) - self._lengths
+        values = data.sequences.scaling.undo(np.concatenate([item.values for item in items]))
+        scaled, self.scaling, said = rescaled(self.name, data.sequences, values, np.repeat(~held, self._lengths))
+        self.notices += said
+        self._scaled = np.concatenate([scaled, np.zeros((1, self.features), np.float32)])
+        self.tokens = int(self._lengths.max())
+        self._steps = np.arange(self.tokens)
+        self._equal = bool((self._lengths == self.tokens).all())
+
+        self._training = np.flatnonzero(~held)
+        looked_at = self._looked_at(np.flatnonzero(held))
+        self.names = tuple(items[row].name for row in looked_at.tolist())
+        self.held_out = self._rows(looked_at)
+        self.baselines = (self._majority(),)
+        self.probe = self._probe(items, looked_at)
+        self.sentence = self._sentence()
+
+    def batch(self, seed: int, update: int, size: int) -> Examples:
+        """Sequences that are trained on, each once an epoch."""
+        return self._rows(self._training[draw_rows(seed, update, size, len(self._training))])
+
+    def measured(self, loss: float, answers: np.ndarray) -> float:
+        """The share of held-out sequences named right."""
+        return float((answers.argmax(-1) == self.held_out.y).mean())
+
+    def shown(self, answer: Callable[[Examples], np.ndarray]) -> Shown:
+        """The probability of each class, for every held-out sequence that is looked at."""
+        said = softmax(answer(self.held_out))
+        return Shown("classes", self.held_out.y, said, self.classes, self.names, "class named, of held-out sequences")
+
+    def _rows(self, rows: np.ndarray) -> Examples:
+        """Sequences side by side, zeros after the end of the shorter ones."""
+        lengths, steps = self._lengths[rows], self._offsets[rows][:, None] + self._steps
+        if self._equal:
+            return Examples(self._scaled[steps], self._labels[rows])
+        inside = self._steps < lengths[:, None]
+        return Examples(self._scaled[np.where(inside, steps, -1)], self._labels[rows], lengths)
+
+    def _check_classes(self, label: str) -> None:
+        where, counts = f"{self.name}, {label}", np.bincount(self._labels)
+        if len(counts) < 2:
+            found = f"one class only, {listing(self.classes)}"
+            raise TrainingError(where, found, "two or more to tell apart", "Choose another label.")
+        if counts.max() < 2:
+            found = f"{len(counts):,} classes of one sequence each"
+            remedy = "Choose a label that several sequences share."
+            raise TrainingError(where, found, "a class with two sequences, one to train on and one to hold out", remedy)
+        if len(counts) > MOST_CLASSES:
+            found = f"{len(counts):,} classes"
+            raise TrainingError(
+                where, found, f"at most {MOST_CLASSES}", "Choose a label with fewer, or join rare ones."
+            )
+
+    def _lonely(self) -> tuple[str, ...]:
+        alone = [name for name, n in zip(self.classes, np.bincount(self._labels), strict=True) if n == 1]
+        if not alone:
+            return ()
+        some = count(len(alone), "class", "classes")
+        return (f"{some} with a single sequence, trained on and never held out: {listing(alone)}.",)
+
+    def _looked_at(self, held: np.ndarray) -> np.ndarray:
+        """The held-out sequences, or, where there are too many, a share of each class alike."""
+        most = affordable(self.tokens * self.features)
+        if len(held) <= most:
+            return held
+        self.notices += (f"Of {len(held):,} held-out sequences, {most} are looked at, a like share of each class.",)
+        return np.sort(spaced(held[np.argsort(self._labels[held], kind="stable")], most))
+
+    def _majority(self) -> Baseline:
+        shares = np.bincount(self._labels[self._training], minlength=self.outputs) / len(self._training)
+        commonest, truth = int(shares.argmax()), self.held_out.y
+        loss = float(-np.log(shares[truth]).mean())
+        return Baseline(f"always says {self.classes[commonest]}", loss, float((truth == commonest).mean()))
+
+    def _probe(self, items: tuple[Sequence, ...], looked_at: np.ndarray) -> Sequence:
+        row = int(looked_at[np.argmax(self._lengths[looked_at])])
+        item, begin = items[row], int(self._offsets[row])
+        steps = min(len(item), PROBE_STEPS)
+        time = None if item.time is None else item.time[:steps]
+        name = f"{item.name}, held out ({self.classes[self._labels[row]]})"
+        return Sequence(self._scaled[begin : begin + steps], item.features, time, name)
+
+    def _sentence(self) -> str:
+        return f"Read a sequence to its end, then say which of {len(self.classes)} classes it belongs to."
+
+
+class Digits(Classify):
+    """Handwritten digits of 8 × 8 pixels, read row by row: eight steps of eight grey values (Alpaydin & Kaynak 1998).
+
+    They come with scikit-learn, as its ``load_digits``.
+
+    Args:
+        validation: the share of each digit that is held out.
+
+    Example:
+        >>> task = Digits()
+        >>> task.held_out.x.shape, task.classes[:3]
+        ((359, 8, 8), ('0', '1', '2'))
+    """
+
+    name = "digits"
+
+    def __init__(self, validation: float = 0.2) -> None:
+        from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # takes a second to import
+
+        images, labels = load_digits(return_X_y=True)
+        features = tuple(f"column {k + 1}" for k in range(8))
+        rows = tuple(f"row {k + 1}" for k in range(8))
+        grey = (images.reshape(-1, 8, 8) / 16).astype(np.float32)
+        items = tuple(Sequence(image, features, rows, f"digit {k + 1}") for k, image in enumerate(grey))
+        data = Sequences(items, Scaling("none", features, np.zeros(8), np.ones(8)))
+        super().__init__(LabelledSequences(data, tuple(map(str, labels.tolist())), "digit"), validation)
+
+    def _sentence(self) -> str:
+        return "A handwritten digit is read row by row, eight rows of eight grey values; at the end, say which it is."
+
+
+def _at_most(data: Sequences, steps: int) -> tuple[tuple[Sequence, ...], tuple[str, ...]]:
+    """Keep only the first steps of longer sequences."""
+    empty = [item.name for item in data if not len(item)]
+    if empty:
+        found = f"{count(len(empty), 'sequence')} without a step: {listing(empty)}"
+        raise TrainingError("classify", found, "at least one step in each", "Leave them out.")
+    cut = [item.name for item in data if len(item) > steps]
+    if not cut:
+        return data.items, ()
+    items = tuple(
+        item
+        if len(item) <= steps
+        else Sequence(item.values[:steps], item.features, item.time and item.time[:steps], item.name)
+        for item in data
+    )
+    return items, (f"{count(len(cut), 'sequence')} cut to the first {steps:,} steps: {listing(cut)}.",)
+
+
+def _stratified(labels: np.ndarray, validation: float) -> np.ndarray:
+    """(sequences,) bool, which are held out: of each class its share, at least one where there are two."""
+    held = np.zeros(len(labels), bool)
+    order = generator(HELD_OUT_SEED, "split").permutation(len(labels))
+    for label in range(int(labels.max()) + 1):
+        own = order[labels[order] == label]
+        if len(own) > 1:
+            held[own[: min(len(own) - 1, max(1, round(validation * len(own))))]] = True
+    return held

@@ -1,0 +1,93 @@
+"""Characters as numbers, and how well they are foretold by counting alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from gru_viz.sequences.text import shown
+
+__all__ = ["OTHER", "Alphabet", "count_pairs", "count_singles"]
+
+OTHER = "other"
+"""What the symbol of all characters beyond the alphabet is called."""
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """The characters that a network knows; all others are one symbol, the last.
+
+    Attributes:
+        characters: sorted, each once.
+
+    Example:
+        >>> alphabet = Alphabet.of("abracadabra", most=3)
+        >>> alphabet.names, alphabet.encode("cab?").tolist()
+        (('a', 'b', 'r', 'other'), [3, 0, 1, 3])
+    """
+
+    characters: str
+
+    @classmethod
+    def of(cls, text: str, most: int) -> Alphabet:
+        """The characters of a text, the commonest where there are many; of equally common ones the first in it."""
+        return cls("".join(sorted(character for character, _ in Counter(text).most_common(most))))
+
+    def __len__(self) -> int:
+        return len(self.characters) + 1
+
+    @property
+    def other(self) -> int:
+        """The number of the symbol of all other characters."""
+        return len(self.characters)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The symbols so that they can be seen."""
+        return (*map(shown, self.characters), OTHER)
+
+    def encode(self, text: str) -> np.ndarray:
+        """(characters,) int64 the number of each character."""
+        known, codes = _codes(self.characters), _codes(text)
+        at = np.searchsorted(known, codes).clip(max=max(len(known) - 1, 0))
+        return np.where(known[at] == codes, at, self.other)
+
+    def decode(self, tokens: list[int]) -> str:
+        """The text of some numbers; other characters become ``�``."""
+        every = f"{self.characters}�"
+        return "".join(every[token] for token in tokens)
+
+
+def _codes(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def count_singles(tokens: np.ndarray, symbols: int) -> np.ndarray:
+    """(symbols,) how likely each symbol is, by its count plus one (Laplace).
+
+    Example:
+        >>> count_singles(np.array([0, 0, 1]), 3)
+        array([0.5       , 0.33333333, 0.16666667])
+    """
+    counts = np.bincount(tokens, minlength=symbols) + 1
+    return counts / counts.sum()
+
+
+def count_pairs(tokens: np.ndarray, symbols: int) -> np.ndarray:
+    """(symbols, symbols) how likely each symbol is after each, by the counts of pairs.
+
+    Pairs that were never seen get their share by Witten & Bell 1991: a symbol that is followed by t different ones
+    gives t parts of its n + t to ``count_singles``.
+
+    Example:
+        >>> count_pairs(np.array([0, 1, 0, 1, 0]), 2).round(2)
+        array([[0.19, 0.81],
+               [0.86, 0.14]])
+    """
+    pairs = np.bincount(tokens[:-1] * symbols + tokens[1:], minlength=symbols**2).reshape(symbols, symbols)
+    kinds = (pairs > 0).sum(1, keepdims=True)
+    seen = pairs.sum(1, keepdims=True)
+    share = np.where(seen > 0, kinds / np.maximum(seen + kinds, 1), 1.0)
+    return (1 - share) * pairs / np.maximum(seen, 1) + share * count_singles(tokens, symbols)

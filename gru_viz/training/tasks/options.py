@@ -1,0 +1,67 @@
+"""What a task lets its user choose, described once for the page, for the checks and for the records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gru_viz.errors import TrainingError
+
+__all__ = ["Option", "complete"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One choice of a task.
+
+    Attributes:
+        name: its key in ``Settings.options``.
+        title: what the page calls it, with its unit.
+        default: what holds where nothing is chosen.
+        least: the smallest number allowed; None where it is no number.
+        most: the largest.
+        choices: value → title, where it is one of a few.
+        help: one sentence for who wonders.
+    """
+
+    name: str
+    title: str
+    default: Any
+    least: float | None = None
+    most: float | None = None
+    choices: Mapping[Any, str] = field(default_factory=dict)
+    help: str = ""
+
+    def check(self, task: str, value: Any) -> Any:
+        """Give the value back if it is allowed.
+
+        Raises:
+            TrainingError: it is not.
+        """
+        if self.choices and value not in self.choices:
+            known = ", ".join(map(str, self.choices))
+            raise TrainingError(f"{task}, {self.name}", repr(value), f"one of {known}", "Choose one of these.")
+        if self.least is not None and self.most is not None and not self.least <= value <= self.most:
+            raise TrainingError(
+                f"{task}, {self.name}", f"{value:,}", f"{self.least:,} to {self.most:,}", "Choose within these limits."
+            )
+        return value
+
+
+def complete(task: str, options: Sequence[Option], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option's value, chosen or by default.
+
+    Raises:
+        TrainingError: one is unknown, or out of its limits.
+
+    Example:
+        >>> complete("adding", [Option("length", "Length", 50, 2, 1000)], {})
+        {'length': 50}
+    """
+    known = {option.name: option for option in options}
+    for name in chosen:
+        if name not in known:
+            found = ", ".join(known) or "no option"
+            raise TrainingError(f"{task}, options", repr(name), f"one of {found}", "Remove it, or correct its name.")
+    return {name: option.check(task, chosen.get(name, option.default)) for name, option in known.items()}

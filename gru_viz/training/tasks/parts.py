@@ -1,0 +1,93 @@
+"""What is held out, how much of it is looked at, and a scaling that knows nothing of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gru_viz.errors import TrainingError
+from gru_viz.sequences import Scaling, Sequences
+from gru_viz.sequences.scaling import fit_scaling
+from gru_viz.sequences.words import listing
+
+__all__ = ["HELD_OUT_SEED", "PROBE_STEPS", "affordable", "rescaled", "softmax", "spaced"]
+
+HELD_OUT_SEED = 2**31 - 1
+"""No model's seed, so that what is held out is never trained on."""
+PROBE_STEPS = 120
+"""The longest probe, in steps."""
+MOST_EXAMPLES = 512
+MOST_NUMBERS = 2**22
+LARGEST = 1e15
+"""Beyond it, the square of a float32 comes close to what it can hold."""
+
+
+def affordable(numbers: int) -> int:
+    """How many held-out examples are looked at, so that looking stays cheap beside training.
+
+    Args:
+        numbers: that one example holds.
+
+    Example:
+        >>> affordable(50), affordable(2000 * 100)
+        (512, 20)
+    """
+    return min(MOST_EXAMPLES, max(8, MOST_NUMBERS // numbers))
+
+
+def spaced(rows: np.ndarray, most: int) -> np.ndarray:
+    """So many of the rows at most, evenly spaced, the first and the last among them.
+
+    Example:
+        >>> spaced(np.arange(10), 4)
+        array([0, 3, 6, 9])
+    """
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
+
+
+def rescaled(
+    where: str, data: Sequences, values: np.ndarray, training: np.ndarray
+) -> tuple[np.ndarray, Scaling, tuple[str, ...]]:
+    """Scale again, by the method the data were read with, but by what is trained on alone.
+
+    Args:
+        where: whose data, for messages.
+        data: as they were read.
+        values: (rows, features) the data's values in their own units.
+        training: (rows,) bool, which of them are trained on.
+
+    Returns:
+        (rows, features) float32 scaled values, the scaling, and sentences on what was odd.
+
+    Raises:
+        TrainingError: numbers too large to be squared.
+    """
+    scaling, said = fit_scaling(values[training], data.features, data.scaling.method, _spared(data.scaling, values))
+    scaled = scaling.apply(values)
+    huge = np.abs(scaled).max(0, initial=0) > LARGEST
+    if huge.any():
+        names = listing(name for name, beyond in zip(data.features, huge, strict=True) if beyond)
+        remedy = "Leave the column out, or correct its outliers."
+        raise TrainingError(where, f"numbers beyond 1e15 in {names}", "numbers whose square is finite", remedy)
+    notices = [f"In the part that is trained on: {sentence}" for sentence in said]
+    wide = data.scaling.method == "none" and scaled[training].size and np.abs(scaled[training]).max() > 30
+    if wide:
+        notices.append("The values are large and not scaled; read with scale='standardise', they are easier to learn.")
+    return scaled.astype(np.float32), scaling, tuple(notices)
+
+
+def _spared(scaling: Scaling, values: np.ndarray) -> np.ndarray:
+    """Which features the reader left as they are: the 0 and 1 of a one-hot column."""
+    return (scaling.centre == 0) & (scaling.scale == 1) & ((values == 0) | (values == 1)).all(0)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of classes, in float64, along the last axis.
+
+    Example:
+        >>> softmax(np.array([0.0, 0.0]))
+        array([0.5, 0.5])
+    """
+    powers = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)

@@ -1,0 +1,48 @@
+"""Whether a series repeats itself, and after how many steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+__all__ = ["find_season"]
+
+CLEAR = 0.3
+"""The least autocorrelation that is called a season, and the least that it rises from the trough before it."""
+
+
+def find_season(series: Iterable[np.ndarray]) -> int | None:
+    """The lag at which series of the same kind resemble themselves most, or None where there is no clear one.
+
+    The autocorrelation is that of Box & Jenkins 1976, with the straight line through a series taken away first and
+    averaged over the series by their steps. A season is the highest of its peaks, over at most a third of a series.
+
+    Args:
+        series: (steps,) each.
+
+    Example:
+        >>> find_season([np.sin(2 * np.pi * np.arange(200) / 12)]), find_season([np.arange(200.0) ** 2])
+        (12, None)
+    """
+    correlations, weights = [], []
+    for one in series:
+        steps = len(one)
+        if steps < 8:
+            continue
+        rest = one - np.polyval(np.polyfit(np.arange(steps), one, 1), np.arange(steps))
+        size = np.abs(rest).max()
+        if size <= 1e-9 * max(1.0, np.abs(one).max()):
+            continue
+        spectrum = np.fft.rfft(rest / size, 2 * steps)
+        products = np.fft.irfft(np.abs(spectrum) ** 2)[: steps // 3 + 2]
+        correlations.append(products / products[0])
+        weights.append(steps)
+    if not correlations:
+        return None
+    most = min(map(len, correlations))
+    r = np.average([each[:most] for each in correlations], axis=0, weights=weights)
+    lags = np.arange(2, most - 1)
+    troughs = np.minimum.accumulate(r)[lags]
+    peaks = (r[lags] > r[lags - 1]) & (r[lags] >= r[lags + 1]) & (r[lags] > CLEAR) & (r[lags] - troughs > CLEAR)
+    return int(lags[peaks][np.argmax(r[lags[peaks]])]) if peaks.any() else None

@@ -1,0 +1,264 @@
+"""The training of one lane: a loop that yields records, and knows no screen, no thread and no disk."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence as AbstractSequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gru_viz.errors import TrainingError
+from gru_viz.training.network import Network, estimate_memory
+from gru_viz.training.optimiser import clip_each, make_optimiser, optimiser_arrays, restore_optimiser, scheduled
+from gru_viz.training.randomness import torch_seed
+from gru_viz.training.records import Checkpoint, Diverged, Point, RateChange, Record, Snapshot
+from gru_viz.training.settings import LIMITS, Settings, check_rate
+from gru_viz.training.tasks.task import Examples, Task, Tensors
+
+__all__ = ["Trainer", "check_memory", "is_evaluated", "is_kept"]
+
+MOST_POINTS = 2000
+EVALUATIONS = 60
+CHECKPOINT_SECONDS = 1.0
+EVALUATED_AT_ONCE = 256
+EVALUATED_NUMBERS = 2**26
+
+
+def is_kept(update: int) -> bool:
+    """Whether a snapshot is kept after so many updates: 0, then eight a decade, evenly on a logarithmic scale.
+
+    Example:
+        >>> [update for update in range(101) if is_kept(update)]
+        [0, 1, 2, 3, 4, 6, 7, 10, 13, 18, 24, 32, 42, 56, 75, 100]
+    """
+    if update == 0:
+        return True
+    nearest = round(8 * np.log10(update))
+    return any(update == round(10 ** (step / 8)) for step in (nearest - 1, nearest, nearest + 1))
+
+
+def is_evaluated(update: int, planned: int) -> bool:
+    """Whether the held-out loss is taken: at kept snapshots, and sixty times, evenly, over the planned updates.
+
+    Example:
+        >>> [update for update in range(900, 1001) if is_evaluated(update, planned=1000)]
+        [900, 917, 934, 950, 967, 984, 1000]
+    """
+    return is_kept(update) or update * EVALUATIONS // planned > (update - 1) * EVALUATIONS // planned
+
+
+class Trainer:
+    """Trains one lane, and yields what happens.
+
+    Iterate over it: it trains between two records. What it yields depends on the task, the settings and the lane
+    alone, except for the seconds; one that goes on from a checkpoint yields what the uninterrupted one would have.
+
+    Args:
+        task: what is learnt.
+        settings: of the whole comparison.
+        lane: the name of the lane.
+        until: train to this update; None: the settings' number.
+        checkpoint: go on from here; None: begin.
+        changes: learning rates set by hand in an earlier part of the same training, as they were asked for: of two
+            that apply, the later in this order counts.
+
+    Raises:
+        TrainingError: the lane cannot be computed as asked, needs more memory than there may be, or the checkpoint is
+            not its own.
+        DeviceError: the lane's device is not there.
+
+    Example:
+        >>> from gru_viz.training.tasks import make_task
+        >>> settings = Settings("adding", {"length": 5}, updates=3)
+        >>> trainer = Trainer(make_task(settings), settings, "GRU")
+        >>> [record.update for record in trainer if isinstance(record, Point) and record.measure == "train"]
+        [1, 2, 3]
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        settings: Settings,
+        lane: str,
+        *,
+        until: int | None = None,
+        checkpoint: Checkpoint | None = None,
+        changes: AbstractSequence[RateChange] = (),
+    ) -> None:
+        self.task, self.settings, self.lane = task, settings, settings.lane(lane)
+        self.until = settings.updates if until is None else until
+        self.update, self.seconds = 0, 0.0
+        check_memory(task, settings, lane)
+        self.network = Network(self.lane, task.features, task.outputs, settings.all_seeds)
+        self.optimiser = make_optimiser(self.lane, self.network.parameters.values())
+        self._changes = list(changes)
+        self._asked: deque[float] = deque(maxlen=1)
+        self._stopping = False
+        self._stride = -(-settings.updates // MOST_POINTS)
+        self._recent: list[tuple[Tensor, Tensor]] = []
+        self._held_out = task.held_out
+        self._saved = 0.0
+        if checkpoint is not None:
+            self._restore(checkpoint)
+
+    def change_rate(self, rate: float) -> None:
+        """Use another learning rate from the next update on; safe to call from another thread.
+
+        Raises:
+            TrainingError: it is no learning rate.
+        """
+        check_rate(f"lane {self.lane.name}", rate)
+        self._asked.append(rate)
+
+    def stop(self) -> None:
+        """Yield a checkpoint and end, as soon as an update is complete; safe to call from another thread."""
+        self._stopping = True
+
+    def checkpoint(self) -> Checkpoint:
+        """All that is needed to go on from here."""
+        parameters = {
+            f"parameter.{name}": t.detach().cpu().numpy().copy() for name, t in self.network.parameters.items()
+        }
+        memory = optimiser_arrays(self.optimiser, self.network.parameters)
+        recent = {
+            f"recent.{name}": torch.stack([each[at] for each in self._recent]).cpu().numpy()
+            for at, name in enumerate(("train", "gradient"))
+            if self._recent
+        }
+        return Checkpoint(self.update, self.seconds, {**parameters, **memory, **recent})
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        arrays = checkpoint.arrays
+        kept = {name.removeprefix("parameter."): array for name, array in arrays.items()}
+        self.network.load(kept)
+        restore_optimiser(self.optimiser, self.network.parameters, arrays)
+        if "recent.train" in arrays:
+            recent = (arrays[f"recent.{name}"] for name in ("train", "gradient"))
+            told = (torch.tensor(values, device=self.network.device) for values in recent)
+            self._recent = list(zip(*told, strict=True))
+        self.update, self.seconds = checkpoint.update, checkpoint.seconds
+
+    def __iter__(self) -> Iterator[Record]:
+        """Train to the end, yielding records on the way; a checkpoint about every second, and one at the end."""
+        self._saved = time.monotonic()
+        while True:
+            yield from self._look()
+            if self.update >= self.until:
+                break
+            if self._asked:
+                change = RateChange(self.update, self._asked.popleft())
+                self._changes.append(change)
+                yield change
+            diverged = self._step()
+            if diverged:
+                yield diverged
+                return
+            yield from self._tell()
+            if self._stopping:
+                break
+            if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+                self._saved = time.monotonic()
+                yield self.checkpoint()
+        yield self.checkpoint()
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next update."""
+        base = self.lane.learning_rate
+        for change in self._changes:
+            if change.update <= self.update:
+                base = change.rate
+        return scheduled(self.lane.schedule, base, self.update, self.settings.updates)
+
+    def _step(self) -> Diverged | None:
+        """One update of every model; None, or why it was not applied."""
+        begun = time.perf_counter()
+        seeds, device = self.settings.all_seeds, self.network.device
+        batches = [self.task.batch(seed, self.update, self.settings.batch) for seed in seeds]
+        examples = Tensors.stack(batches, device)
+        dropout = None
+        if self.lane.dropout and self.lane.layers > 1:
+            dropout = [torch.Generator(device).manual_seed(torch_seed(seed, "dropout", self.update)) for seed in seeds]
+        answers = self.network.forward(examples.x, self.task.answers, examples.lengths, dropout)
+        losses = self.task.losses(answers, examples)
+        self.optimiser.zero_grad(set_to_none=True)
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+        gradients = [tensor.grad for tensor in self.network.parameters.values() if tensor.grad is not None]
+        norms = clip_each(gradients, self.lane.clip)
+        told = losses.detach()
+        for what, values in (("loss", told), ("gradient", norms)):
+            finite = torch.isfinite(values)
+            if not finite.all():
+                lost = tuple(seed for seed, good in zip(seeds, finite.tolist(), strict=True) if not good)
+                return Diverged(self.update + 1, lost, what)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate
+        self.optimiser.step()
+        self._recent.append((told, norms))
+        self.update += 1
+        self.seconds += time.perf_counter() - begun
+        return None
+
+    def _tell(self) -> Iterator[Point]:
+        """The mean of the losses and of the gradient's norms since the last point, when it is time for the next."""
+        due = self.update % self._stride == 0
+        if not due and self.update != self.until:
+            return
+        for at, measure in enumerate(("train", "gradient")):
+            mean = torch.stack([each[at] for each in self._recent]).double().mean(0)
+            yield Point(measure, self.update, self.seconds, tuple(mean.tolist()))
+        if due:  # a training that is later carried on past its end tells their mean with those to come
+            self._recent = []
+
+    def _look(self) -> Iterator[Point | Snapshot]:
+        """Hold the models against what they never trained on, and keep the first one, when it is time to."""
+        last = self.update == self.until
+        if last or is_evaluated(self.update, self.settings.updates):
+            yield from self._evaluate()
+        if last or is_kept(self.update):
+            yield Snapshot(self.update, self.network.arrays(0))
+
+    @torch.no_grad()
+    def _evaluate(self) -> Iterator[Point]:
+        held, task, models = self._held_out, self.task, len(self.settings.all_seeds)
+        answers, losses, counted = [], [], []
+        numbers = models * held.x.shape[1] * self.lane.hidden * len(self.network.convention.gates)
+        at_once = max(1, min(EVALUATED_AT_ONCE, EVALUATED_NUMBERS // numbers))
+        for first in range(0, len(held.x), at_once):
+            part = _rows(held, slice(first, first + at_once))
+            examples = Tensors.stack([part] * models, self.network.device)
+            answer = self.network.forward(examples.x, task.answers, examples.lengths)
+            losses.append(task.losses(answer, examples).cpu().numpy())
+            counted.append(len(part.x) if part.counts is None else int(part.counts.sum()))
+            answers.append(answer.cpu().numpy())
+        loss = np.average(losses, axis=0, weights=counted)
+        measured = [task.measured(float(loss[m]), np.concatenate([a[m] for a in answers])) for m in range(models)]
+        for measure, values in (("held_out", loss.tolist()), (task.measure.name, measured)):
+            yield Point(measure, self.update, self.seconds, tuple(values))
+
+
+def check_memory(task: Task, settings: Settings, lane: str) -> None:
+    """Refuse a lane that would need more memory than a shared machine can give.
+
+    Raises:
+        TrainingError: it would.
+    """
+    needed = estimate_memory(settings.lane(lane), task.features, task.outputs, task.tokens, settings)
+    if needed > LIMITS.memory:
+        found = f"about {needed / 2**30:.1f} GiB of memory needed"
+        remedy = "Choose fewer units, layers or seeds, smaller batches, or shorter sequences."
+        raise TrainingError(f"lane {lane}", found, f"{LIMITS.memory / 2**30:.0f} GiB at most", remedy)
+
+
+def _rows(examples: Examples, rows: slice) -> Examples:
+    """Some of the examples."""
+    lengths, counts = examples.lengths, examples.counts
+    return Examples(
+        examples.x[rows],
+        examples.y[rows],
+        None if lengths is None else lengths[rows],
+        None if counts is None else counts[rows],
+    )

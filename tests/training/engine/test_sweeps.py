@@ -1,0 +1,95 @@
+"""Sweeps under an engine: behind whoever watches, and on by themselves where a worker dies."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+from conftest import Open
+from engines import LIVELY, LONG, reach, rest, statuses, stored, undisturbed, wait
+
+from gru_viz.training import Settings
+from gru_viz.training.engine import Engine, foreman
+from gru_viz.training.sweep import Sweep, resume_sweep, start_sweep, sweep_points, sweeps
+
+
+def test_a_sweep_makes_room_for_who_watches_and_ends_with_the_same_numbers(engine: Engine) -> None:
+    store = engine.store
+    key = start_sweep(store, engine, Sweep(("torch", "torch_lstm"), (8,), (0.01, 0.02), replace(LIVELY, seeds=1)))
+    first, second, *others = (run.id for run in store.runs(key))
+    wait(lambda: sum("running" in statuses(store, run.id) for run in store.runs(key)) == 2)
+    swept = [run.id for run in store.runs(key) if run.status == "running"]
+    for run in swept:
+        reach(store, run, 1)
+    assert {first, second} == set(swept)
+    watched = store.create(LONG)
+    engine.start(watched)
+    assert engine.place(watched) == 1
+    assert sorted(filter(None, (engine.place(run) for run in others))) == [2, 3]
+    reach(store, watched, 1)
+    assert statuses(store, first) == statuses(store, second) == ["queued"]
+    assert "makes room" in store.run(first).lanes[0].message.lower()
+    assert {engine.place(first), engine.place(second)} == {1, 2}
+
+    until = 50 + max(update for run in swept for _, _, update in stored(store, run))
+    for run in store.runs(key):
+        store.set_lane(run.id, run.lanes[0].name, until=until)
+    engine.stop(watched)
+    wait(lambda: not sweeps(store)[0].active, lambda: (engine.state, sweeps(store)))
+    for run in store.runs(key):
+        assert stored(store, run.id) == undisturbed(run.settings, until)
+    points = {p.run: p.loss for p in sweep_points(store, key)}
+    assert points == {run.id: stored(store, run.id)[run.lanes[0].name, "held_out", until][0] for run in store.runs(key)}
+    rest(engine, watched)
+
+
+def test_what_diverges_in_a_sweep_ends_alone(engine: Engine) -> None:
+    store, settings = engine.store, Settings("adding", {"length": 5}, updates=60, seeds=2)
+    settings = replace(settings, lanes=(replace(settings.lanes[0], optimiser="sgd", clip=0.0),))
+    key = start_sweep(store, engine, Sweep(("torch",), (4,), (0.01, 100.0), settings))
+    wait(lambda: not sweeps(store)[0].active, lambda: (engine.state, sweeps(store)))
+    losses = {(p.learning_rate, p.seed): p.loss for p in sweep_points(store, key)}
+    assert {which: math.isfinite(loss) for which, loss in losses.items()} == {
+        (0.01, 0): True,
+        (0.01, 1): True,
+        (100.0, 0): False,
+        (100.0, 1): False,
+    }
+
+
+def test_a_sweep_is_cancelled_and_resumed(engine: Engine) -> None:
+    store = engine.store
+    key = start_sweep(store, engine, Sweep(("torch",), (4, 8), (0.01, 0.02), replace(LIVELY, seeds=1)))
+    wait(lambda: any(run.status == "running" for run in store.runs(key)))
+    engine.cancel_sweep(key)
+    wait(lambda: not sweeps(store)[0].active, lambda: store.runs(key))
+    assert [run.status for run in store.runs(key)] == ["stopped"] * 4
+    assert (engine.state.waiting, engine.state.running) == (0, 0)
+    resume_sweep(store, engine, key)
+    wait(lambda: any(run.status == "running" for run in store.runs(key)))
+    engine.cancel_sweep(key)
+    wait(lambda: not sweeps(store)[0].active, lambda: store.runs(key))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_sweep_goes_on_by_itself_where_a_worker_dies_but_not_for_ever(
+    open_engine: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(foreman, "SWEEP_TRIES", 1)
+    engine = open_engine(slots=1)
+    store = engine.store
+    key = start_sweep(store, engine, Sweep(("torch",), (8,), (0.01,), replace(LIVELY, seeds=1)))
+    (run,) = store.runs(key)
+    killed = set()
+    for status in ("running", "interrupted"):
+        reach(store, run.id, 1)
+        (attempt,) = engine._foreman._attempts.values()
+        assert attempt.seat.name not in killed
+        killed.add(attempt.seat.name)
+        os.kill(int(attempt.seat.name), signal.SIGKILL)
+        wait(lambda: store.run(run.id).lanes[0].message, lambda: store.run(run.id))
+        assert "ended near update" in store.run(run.id).lanes[0].message
+        wait(lambda status=status: store.run(run.id).status == status, lambda: store.run(run.id))

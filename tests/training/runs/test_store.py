@@ -1,0 +1,357 @@
+"""Runs on disk: whole or not at all, whoever writes at the same time; and messages where something is missing."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gru_viz.errors import TrainingError
+from gru_viz.training import Checkpoint, Diverged, Lane, Point, RateChange, Settings, Snapshot
+from gru_viz.training.runs import Follower, Store
+from gru_viz.training.runs.engines import NotInChargeError, is_dead, name_engine
+from gru_viz.training.runs.files import RunFiles
+
+SETTINGS = Settings("adding", {"length": 5}, updates=7, seeds=2)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path) as opened:
+        yield opened
+
+
+def point(update: int, value: float = 0.5, measure: str = "train") -> Point:
+    return Point(measure, update, 0.1 * update, (value, -value))
+
+
+def checkpoint(update: int) -> Checkpoint:
+    return Checkpoint(update, 0.5, {"parameter.head.bias": np.full((2, 1), update, np.float32)})
+
+
+def test_a_new_run_is_what_was_asked_for(store: Store) -> None:
+    key = store.create(SETTINGS, name="mine")
+    run = store.run(key)
+    assert (run.id, run.name, run.settings, run.status, run.sweep) == (key, "mine", SETTINGS, "stopped", "")
+    assert [(lane.name, lane.update, lane.until) for lane in run.lanes] == [("GRU", 0, 7), ("LSTM", 0, 7)]
+    assert [run.id for run in store.runs()] == [key]
+    assert store.data(key) is None
+    assert store.task(key).features == 2
+    assert run.lane("GRU").parameters == 3 * 32 * (2 + 32) + 6 * 32 + 33
+
+
+def test_what_makes_no_task_leaves_nothing_behind(store: Store) -> None:
+    with pytest.raises(TrainingError, match="length"):
+        store.create(replace(SETTINGS, options={"length": -1}))
+    assert store.runs() == []
+    assert not (store.folder / "runs").exists()
+
+
+def test_every_record_comes_back_as_it_was(store: Store) -> None:
+    key = store.create(SETTINGS)
+    snapshot = Snapshot(3, {"head.bias": np.arange(3, dtype=np.float32)})
+    store.write(key, "LSTM", [point(1), checkpoint(2), RateChange(2, 0.5), snapshot, checkpoint(3)], update=3, rate=9.5)
+    assert store.points(key)[0] == [("LSTM", point(1))]
+    assert store.snapshots(key, "LSTM") == (3,)
+    assert store.snapshot(key, "LSTM", 3).arrays["head.bias"].tolist() == [0, 1, 2]
+    kept = store.checkpoint(key, "LSTM")
+    assert kept is not None
+    assert (kept.update, kept.seconds, kept.arrays["parameter.head.bias"].tolist()) == (3, 0.5, [[3], [3]])
+    assert store.changes(key, "LSTM") == [RateChange(2, 0.5)]
+    assert store.checkpoint(key, "GRU") is None
+    assert store.snapshots(key, "GRU") == ()
+    lane = store.run(key).lane("LSTM")
+    assert (lane.update, lane.rate) == (3, 9.5)
+    assert store.run(key).lane("GRU").update == 0
+
+
+def test_what_is_not_a_number_comes_back_too(store: Store) -> None:
+    key = store.create(SETTINGS)
+    store.write(key, "GRU", [Point("train", 1, 0.0, (float("inf"), float("nan")))])
+    values = store.points(key)[0][0][1].values
+    assert values[0] == float("inf")
+    assert np.isnan(values[1])
+
+
+def test_what_is_told_again_replaces_what_was_told(store: Store) -> None:
+    key = store.create(SETTINGS)
+    store.write(key, "GRU", [point(1, 0.5), point(2, 0.25), RateChange(2, 0.5)])
+    told, mark = store.points(key)
+    store.write(key, "GRU", [point(2, 0.125), RateChange(2, 0.25)])
+    again, _ = store.points(key, mark)
+    assert [p for _, p in told] == [point(1, 0.5), point(2, 0.25)]
+    assert again == [("GRU", point(2, 0.125))]
+    assert [p for _, p in store.points(key)[0]] == [point(1, 0.5), point(2, 0.125)]
+    assert store.changes(key, "GRU") == [RateChange(2, 0.25)]
+
+
+def test_a_divergence_is_told_in_a_sentence(store: Store) -> None:
+    key = store.create(SETTINGS)
+    store.write(key, "GRU", [Diverged(5, (1,), "gradient")])
+    lane = store.run(key).lane("GRU")
+    assert lane.status == "diverged"
+    assert "gradient was no longer a finite number at update 5 (seed 1)" in lane.message
+
+
+def test_a_transaction_is_written_whole_or_not_at_all(store: Store) -> None:
+    key = store.create(SETTINGS)
+    with pytest.raises(sqlite3.Error):
+        store.write(key, "GRU", [point(1), RateChange(1, 0.5)], no_such_column=1)
+    assert store.points(key) == ([], 0)
+    assert store.changes(key, "GRU") == []
+    store.write(key, "GRU", [point(1)])
+    assert len(store.points(key)[0]) == 1
+
+
+def test_a_checkpoint_comes_after_its_points_and_before_what_is_said_of_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the writer is killed: one that ran ahead of its points would leave a gap in the curve."""
+    key = store.create(SETTINGS)
+    there: list[tuple[int, int]] = []
+
+    def killed(files: RunFiles, lane: int, kept: Checkpoint) -> None:
+        there.append((len(store.points(key)[0]), store.run(key).lanes[lane].update))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunFiles, "write_checkpoint", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.write(key, "GRU", [point(1), checkpoint(1)], update=1, status="paused")
+    assert there == [(1, 0)]
+    assert store.run(key).lane("GRU").status == "stopped"
+
+
+def test_a_run_is_renamed_and_deleted_with_its_files(store: Store) -> None:
+    key, other = store.create(SETTINGS), store.create(SETTINGS)
+    store.rename(key, "another name")
+    assert store.run(key).name == "another name"
+    store.write(key, "GRU", [point(1), checkpoint(1), Snapshot(1, {})])
+    store.delete(key)
+    assert [run.id for run in store.runs()] == [other]
+    assert not store.files(key).folder.exists()
+    assert store.points(key) == ([], 0)
+    for wrong in (store.run, store.delete, store.task, lambda k: store.rename(k, "x")):
+        with pytest.raises(TrainingError, match=key):
+            wrong(key)
+
+
+@pytest.mark.parametrize("status", ["queued", "running"])
+def test_a_run_under_way_is_not_deleted(store: Store, status: str) -> None:
+    key = store.create(SETTINGS)
+    store.set_lane(key, "LSTM", status=status)
+    with pytest.raises(TrainingError, match="Stop it first"):
+        store.delete(key)
+    assert store.files(key).folder.exists()
+
+
+def test_a_lane_or_a_snapshot_that_is_not_there_is_named(store: Store) -> None:
+    key = store.create(SETTINGS)
+    store.write(key, "GRU", [Snapshot(1, {"a": np.ones(1)}), Snapshot(2, {"a": np.ones(1)})])
+    with pytest.raises(TrainingError, match="no lane 'RNN'"):
+        store.write(key, "RNN", [point(1)])
+    with pytest.raises(TrainingError, match="one of 1, 2"):
+        store.snapshot(key, "GRU", 3)
+
+
+def test_files_that_are_gone_or_damaged_are_told(store: Store) -> None:
+    key = store.create(SETTINGS)
+    store.write(key, "GRU", [Snapshot(1, {"a": np.ones(1)}), checkpoint(1)])
+    folder = store.files(key).folder
+    (folder / "lane0" / "checkpoint.safetensors").write_bytes(b"\x09" + bytes(30))
+    with pytest.raises(TrainingError, match="damaged"):
+        store.checkpoint(key, "GRU")
+    (folder / "lane0" / "snapshot-00000001.safetensors").unlink()
+    with pytest.raises(TrainingError, match="no such file"):
+        store.snapshot(key, "GRU", 1)
+    (folder / "data.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(TrainingError, match="damaged"):
+        store.data(key)
+    (folder / "data.safetensors").unlink()
+    with pytest.raises(TrainingError, match="no such file"):
+        store.task(key)
+
+
+def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match="GRU_VIZ_HOME"):
+        Store(tmp_path / "file")
+    (tmp_path / "runs.sqlite").write_bytes(b"not a database, but long enough to be taken for one" * 100)
+    with pytest.raises(TrainingError, match="not a database"):
+        Store(tmp_path)
+
+
+def test_tables_of_a_later_version_are_left_alone(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    database = sqlite3.connect(tmp_path / "runs.sqlite")
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(TrainingError, match="version 99"):
+        Store(tmp_path)
+
+
+def test_a_run_of_another_version_is_left_out_of_the_list(store: Store) -> None:
+    key, other = store.create(SETTINGS), store.create(SETTINGS)
+    with store._writing() as database:
+        database.execute('UPDATE runs SET settings = \'{"task": "a task to come"}\' WHERE id = ?', (key,))
+    assert [run.id for run in store.runs()] == [other]
+    with pytest.raises(TrainingError, match="another version"):
+        store.run(key)
+
+
+def test_several_runs_share_their_data(store: Store) -> None:
+    text = "To be, or not to be. " * 200
+    asked = [Settings("text", {"length": 8}, (Lane(learning_rate=rate),)) for rate in (0.1, 0.2, 0.3)]
+    keys = store.create_all(asked, text, ["a", "b", ""], "sweep")
+    assert [store.run(key).settings for key in keys] == asked
+    assert [store.data(key) for key in keys] == [text] * 3
+    assert store.runs() == []
+    assert {run.id for run in store.runs("sweep")} == set(keys) == {run.id for run in store.runs(None)}
+    store.delete(keys[0])
+    assert store.data(keys[1]) == text
+
+
+WRITER = """
+import sys
+from gru_viz.training import Point
+from gru_viz.training.runs import Store
+folder, key, lane = sys.argv[1:]
+with Store(folder) as store:
+    for update in range(1, 201):
+        store.write(key, lane, [Point("train", update, 0.0, (float(update),)), Point("held_out", update, 0.0, (0.0,))])
+"""
+
+
+def test_processes_and_threads_write_at_once_while_others_read(store: Store) -> None:
+    """Two processes and two threads write to two runs; a reader sees every point once, in order, and whole pairs."""
+    here, there = store.create(SETTINGS), store.create(SETTINGS)
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(store.folder), there, lane]) for lane in ("GRU", "LSTM")
+    ]
+    threads = [
+        threading.Thread(target=lambda lane=lane: [store.write(here, lane, [point(u)]) for u in range(1, 201)])
+        for lane in ("GRU", "LSTM")
+    ]
+    for thread in threads:
+        thread.start()
+    seen: list[tuple[str, Point]] = []
+    mark = 0
+    while any(writer.poll() is None for writer in writers):
+        told, mark = store.points(there, mark)
+        assert len(told) % 2 == 0  # a transaction holds two
+        seen += told
+    told, mark = store.points(there, mark)
+    for thread in threads:
+        thread.join()
+    assert [writer.returncode for writer in writers] == [0, 0]
+    for lane in ("GRU", "LSTM"):
+        updates = [p.update for name, p in seen + told if name == lane and p.measure == "train"]
+        assert updates == list(range(1, 201))
+        assert [p.update for name, p in store.points(here)[0] if name == lane] == list(range(1, 201))
+
+
+def test_of_two_engines_one_gets_the_lane(store: Store) -> None:
+    key = store.create(SETTINGS)
+    engines = [name_engine() for _ in range(8)]
+    claimed: list[dict[str, list[str]]] = []
+
+    def claim(engine: str) -> None:
+        claimed.append(store.claim([key], engine, ("stopped",), status="queued"))
+
+    threads = [threading.Thread(target=claim, args=(engine,)) for engine in engines]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed, key=len)[-1] == {key: ["GRU", "LSTM"]}
+    assert sum(map(len, claimed)) == 1
+
+
+def test_who_is_no_longer_in_charge_writes_nothing(store: Store) -> None:
+    key = store.create(SETTINGS)
+    store.claim([key], "new", ("stopped",), status="queued")
+    with pytest.raises(NotInChargeError):
+        store.write(key, "GRU", [point(1), checkpoint(1), Snapshot(1, {})], by="old", status="finished")
+    assert store.points(key) == ([], 0)
+    assert not (store.files(key).folder / "lane0").exists()
+    store.write(key, "GRU", [point(1)], by="new")
+    assert len(store.points(key)[0]) == 1
+
+
+def test_an_engine_is_dead_when_its_process_is_or_when_it_is_silent() -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    host = name_engine().partition("/")[0]
+    now = time.time()
+    assert not is_dead(name_engine(), now)
+    assert is_dead(name_engine(), now - 60)
+    assert is_dead(name_engine(), None)
+    assert is_dead(f"{host}/{gone.pid}/abc", now)
+    assert not is_dead(f"elsewhere/{gone.pid}/abc", now)
+    assert not is_dead(f"{host}/{os.getppid()}/abc", now)
+
+
+def test_lanes_of_a_dead_engine_are_interrupted_and_others_are_not(store: Store) -> None:
+    key, other = store.create(SETTINGS), store.create(SETTINGS)
+    alive, dead = name_engine(), "elsewhere/1/abc"
+    store.beat(alive)
+    store.claim([other], alive, ("stopped",), status="running")
+    store.claim([key], dead, ("stopped",), status="queued")
+    store.write(key, "LSTM", [checkpoint(4)], status="running", update=6, rate=5.0)
+    assert sorted(store.mark_orphans()) == [(key, "GRU"), (key, "LSTM")]
+    gru, lstm = store.run(key).lanes
+    assert (gru.status, lstm.status, lstm.rate) == ("interrupted", "interrupted", 0.0)
+    assert "waited" in gru.message
+    assert "near update 6; resume goes on from update 4" in lstm.message
+    assert store.run(other).status == "running"
+    assert store.mark_orphans() == []
+
+
+def test_a_rate_kept_at_rest_holds_from_the_checkpoint_on(store: Store) -> None:
+    """Changes that an interrupted lane had made after its checkpoint are forgotten with what came after it."""
+    key = store.create(SETTINGS)
+    store.write(key, "GRU", [RateChange(1, 0.1), RateChange(6, 0.2), checkpoint(4)])
+    store.keep_rate(key, "GRU", 0.3)
+    assert store.changes(key, "GRU") == [RateChange(1, 0.1), RateChange(4, 0.3)]
+    assert store.run(key).lane("GRU").learning_rate == 0.3
+
+
+def test_a_follower_reads_only_what_is_new(store: Store) -> None:
+    key = store.create(SETTINGS)
+    follower = Follower(store, key)
+    assert follower.curves() == []
+    store.write(key, "GRU", [point(1), point(1, 2.0, "held_out")])
+    store.write(key, "LSTM", [point(1)])
+    before = {(c.lane, c.measure): c for c in follower.curves()}
+    store.write(key, "GRU", [point(2), point(1, 0.75)])
+    after = {(c.lane, c.measure): c for c in follower.curves()}
+    assert after["GRU", "train"].updates.tolist() == [1, 2]
+    assert after["GRU", "train"].values.tolist() == [[0.75, -0.75], [0.5, -0.5]]
+    for unchanged in (("GRU", "held_out"), ("LSTM", "train")):
+        assert after[unchanged] is before[unchanged]
+    whole = Follower(store, key).curves()
+    assert [(c.lane, c.measure, c.values.tolist()) for c in whole] == [
+        (c.lane, c.measure, c.values.tolist()) for c in after.values()
+    ]
+
+
+def test_a_changed_rate_takes_back_what_an_interrupted_lane_had_told_of_later_updates(store: Store) -> None:
+    """It had come to 9, went back to its checkpoint at 4, and takes another way from there."""
+    key = store.create(SETTINGS)
+    store.write(key, "GRU", [*map(point, range(1, 10)), Snapshot(3, {}), Snapshot(8, {}), checkpoint(4)])
+    store.write(key, "LSTM", [point(9)])
+    follower = Follower(store, key)
+    assert follower.curves()[0].updates.tolist() == list(range(1, 10))
+    store.keep_rate(key, "GRU", 0.3)
+    assert {c.lane: c.updates.tolist() for c in follower.curves()} == {"GRU": [1, 2, 3, 4], "LSTM": [9]}
+    assert store.snapshots(key, "GRU") == (3,)
+    store.write(key, "GRU", [point(5), point(6), RateChange(5, 0.4)])
+    assert {c.lane: c.updates.tolist() for c in follower.curves()} == {"GRU": [1, 2, 3, 4, 5], "LSTM": [9]}

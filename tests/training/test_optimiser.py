@@ -1,0 +1,143 @@
+"""Optimisers are torch's own, one schedule is one formula, and clipping is Pascanu's, model by model."""
+
+from __future__ import annotations
+
+import math
+
+import hypothesis
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, strategies as st
+
+from gru_viz.training import Lane
+from gru_viz.training.optimiser import clip_each, make_optimiser, optimiser_arrays, restore_optimiser, scheduled
+from gru_viz.training.settings import OPTIMISERS, SCHEDULES
+
+RIVALS = {
+    "adam": lambda p: torch.optim.Adam(p, lr=0.01),
+    "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.01),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01),
+    "sgd": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9),
+}
+
+
+def some(seed: int) -> list[torch.Tensor]:
+    rng = torch.Generator().manual_seed(seed)
+    return [torch.randn(shape, generator=rng) for shape in ((2, 3, 4), (2, 5), (2, 1, 1))]
+
+
+def descend(optimiser: torch.optim.Optimizer, parameters: list[torch.Tensor], updates: range) -> None:
+    for update in updates:
+        for parameter, gradient in zip(parameters, some(100 + update), strict=True):
+            parameter.grad = gradient
+        optimiser.step()
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_an_optimiser_is_torch_s_own(name: str) -> None:
+    mine, theirs = ([p.requires_grad_() for p in some(0)] for _ in range(2))
+    descend(make_optimiser(Lane(optimiser=name, learning_rate=0.01), mine), mine, range(20))
+    descend(RIVALS[name](theirs), theirs, range(20))
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(mine, theirs, strict=True))
+    assert not any(torch.allclose(a, b, atol=1e-3) for a, b in zip(mine, some(0), strict=True))
+
+
+@pytest.mark.parametrize("axes", ["as they are", "as a file keeps them"])
+@pytest.mark.parametrize("made", [0, 1, 7])
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_its_memory_comes_back_to_the_last_bit(name: str, made: int, axes: str) -> None:
+    lane, names = Lane(optimiser=name), ["one", "one.more", "three"]
+    whole = [p.requires_grad_() for p in some(0)]
+    first = make_optimiser(lane, whole)
+    descend(first, whole, range(made))
+    kept = optimiser_arrays(first, names)
+    if axes != "as they are":
+        kept = {key: np.ascontiguousarray(array) for key, array in kept.items()}
+    copied = [p.detach().clone().requires_grad_() for p in whole]
+    second = make_optimiser(lane, copied)
+    restore_optimiser(second, names, kept)
+    for key, array in optimiser_arrays(second, names).items():
+        assert array.dtype == kept[key].dtype
+        assert np.array_equal(array.ravel(), kept[key].ravel()), key
+    descend(first, whole, range(made, made + 5))
+    descend(second, copied, range(made, made + 5))
+    assert all(torch.equal(a, b) for a, b in zip(whole, copied, strict=True))
+
+
+def test_a_memory_is_a_copy() -> None:
+    parameters = [p.requires_grad_() for p in some(0)]
+    optimiser = make_optimiser(Lane(), parameters)
+    descend(optimiser, parameters, range(1))
+    kept = optimiser_arrays(optimiser, "abc")
+    before = {key: array.copy() for key, array in kept.items()}
+    restore_optimiser(optimiser, "abc", kept)
+    descend(optimiser, parameters, range(1, 3))
+    assert all(np.array_equal(kept[key], array) for key, array in before.items())
+
+
+# --- schedules -----------------------------------------------------------------------------------------------------
+
+
+def formula(schedule: str, update: int, planned: int) -> float:
+    """As the schedules are described, written again."""
+    t = min(update, planned - 1) / planned
+    falling = {"cosine": t, "warmup": (t - 0.1) / 0.9}
+    if schedule == "warmup" and t < 0.1:
+        return min(1.0, (min(update, planned - 1) + 1) / (planned / 10))
+    if schedule in falling:
+        return 1 - 0.9 * math.sin(math.pi / 2 * falling[schedule]) ** 2
+    return {"constant": 1.0, "halving": 2.0 ** -math.floor(4 * t)}[schedule]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@hypothesis.settings(max_examples=100)
+@given(st.integers(1, 3000), st.floats(0, 1.2))
+def test_a_schedule_is_its_formula(schedule: str, planned: int, share: float) -> None:
+    update = int(share * planned)
+    assert scheduled(schedule, 0.3, update, planned) == pytest.approx(0.3 * formula(schedule, update, planned))
+
+
+@pytest.mark.parametrize("planned", [1, 2, 5, 10, 11, 99, 1000])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_rate_is_positive_never_above_what_was_asked_and_stays_past_the_end(schedule: str, planned: int) -> None:
+    rates = [scheduled(schedule, 1.0, update, planned) for update in range(planned + 50)]
+    assert all(0 < rate <= 1 for rate in rates)
+    assert max(rates) == pytest.approx(1.0)
+    assert len(set(rates[planned - 1 :])) == 1
+    rising = rates[: max(1, planned // 10)] if schedule == "warmup" else rates[:1]
+    assert rising == sorted(rising)
+    assert rates[len(rising) :] == sorted(rates[len(rising) :], reverse=True)
+    ends = {"constant": 1.0, "cosine": 0.1, "warmup": 0.1, "halving": 0.125}
+    if planned >= 99:
+        assert rates[-1] == pytest.approx(ends[schedule], abs=1e-3)
+
+
+# --- clipping ------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 1000), st.sampled_from([0.0, 1e-3, 0.5, 1.0, 100.0]), st.sampled_from([1e-6, 1.0, 1e6]))
+def test_clipping_is_torch_s_for_each_model(seed: int, most: float, scale: float) -> None:
+    gradients = [scale * g for g in some(seed)]
+    gradients[1][1] *= 30
+    wanted, norms = [g.clone() for g in gradients], []
+    for model in range(2):
+        parts = [torch.zeros_like(g[model]).requires_grad_() for g in wanted]
+        for part, g in zip(parts, wanted, strict=True):
+            part.grad = g[model].clone()
+        norms.append(torch.nn.utils.clip_grad_norm_(parts, most or math.inf))
+        for part, g in zip(parts, wanted, strict=True):
+            assert part.grad is not None
+            g[model] = part.grad
+    mine = clip_each(gradients, most)
+    assert torch.allclose(mine, torch.stack(norms), rtol=1e-5)
+    for g, w in zip(gradients, wanted, strict=True):
+        assert torch.allclose(g, w, rtol=1e-5 if scale >= 1 else 3e-3, atol=0)  # torch adds 1e-6 to the norm
+
+
+def test_a_norm_of_nothing_and_one_beyond_all_numbers_are_told() -> None:
+    gradients = [torch.tensor([[0.0, 0.0], [torch.inf, 1.0], [torch.nan, 1.0], [3.0, 4.0]])]
+    norms = clip_each(gradients, 1.0)
+    assert norms[0] == 0
+    assert not torch.isfinite(norms[1:3]).any()
+    assert torch.equal(gradients[0][[0, 3]], torch.tensor([[0.0, 0.0], [0.6, 0.8]]))
