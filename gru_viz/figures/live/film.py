@@ -1,0 +1,78 @@
+"""One block of bytes for the film: a JSON header, then every map of every snapshot in a byte a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from plotly.colors import sample_colorscale
+
+from gru_viz.figures.live.payload import Blobs, join
+from gru_viz.figures.style import DIVERGING, SEQUENTIAL
+from gru_viz.figures.training import look
+from gru_viz.figures.training.film import Snapshots, shoot
+
+__all__ = ["coded", "pack_film"]
+
+NAN_CODE = 255
+PAPER = (128, 128, 128)
+
+
+def coded(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Round values between low and high to 0 … 254; 255 is no number.
+
+    Example:
+        >>> coded(np.array([-1.0, 0.0, 1.0, np.nan]), -1, 1).tolist()
+        [0, 127, 254, 255]
+    """
+    with np.errstate(invalid="ignore"):
+        scaled = np.clip((values - low) / (high - low), 0, 1) * (NAN_CODE - 1)
+    return np.where(np.isnan(values), NAN_CODE, np.rint(np.nan_to_num(scaled))).astype(np.uint8)
+
+
+def _table(scale: list[Any]) -> np.ndarray:
+    colours = sample_colorscale(scale, [i / (NAN_CODE - 1) for i in range(NAN_CODE)], colortype="tuple")
+    return np.rint(np.array([*colours, tuple(c / 255 for c in PAPER)]) * 255).astype(np.uint8)
+
+
+TABLES = {"sequential": _table(SEQUENTIAL), "diverging": _table(DIVERGING)}
+"""A colour for each code, fixed by meaning."""
+
+
+def pack_film(snapshots: Mapping[str, Snapshots], order: str = "index", layer: int = 0) -> bytes:
+    """Everything the film shows, as it goes to the browser.
+
+    Args:
+        snapshots: lane → its snapshots, rising: after how many updates, and the probe as it was read then.
+        order: how units are sorted, by the last snapshot; a name in ``analysis.ORDERS``.
+        layer: counted from 0.
+
+    Raises:
+        TrainingError: there is no snapshot.
+    """
+    film, blobs = shoot(snapshots, order, layer), Blobs()
+    lanes = []
+    for lane in film.lanes:
+        looks = look(lane.place)
+        maps = [
+            {
+                "title": panel.title,
+                "meaning": panel.meaning,
+                "low": panel.low,
+                "high": panel.high,
+                "lowMeans": panel.low_means,
+                "highMeans": panel.high_means,
+                "colours": panel.colours,
+                "codes": {"array": blobs.add(coded(lane.values[panel.key], panel.low, panel.high).ravel())},
+            }
+            for panel in lane.panels
+        ]
+        look_of = {"colour": looks.colour, "dash": looks.dash, "symbol": looks.symbol}
+        size = {"units": lane.panels[0].rows, "columns": lane.panels[0].values.shape[1]}
+        lanes.append({"name": lane.name, "updates": lane.updates, "maps": maps} | look_of | size)
+    tables = {name: {"array": blobs.add(table.ravel())} for name, table in TABLES.items()}
+    header = {"lanes": lanes, "updates": film.updates, "steps": film.steps, "probe": film.probe, "tables": tables}
+    digest = blake2b(b"".join(blobs.parts), digest_size=9)
+    return join(header | {"film": digest.hexdigest()}, blobs)

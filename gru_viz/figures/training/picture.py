@@ -1,0 +1,115 @@
+"""A picture as plain plotly: what a notebook shows and what the page sends are made from it."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from gru_viz.figures.style import CURVES, FONT
+
+__all__ = ["INK", "LETTER", "PAPER", "Look", "Picture", "axis", "base_layout", "look", "rgba"]
+
+INK = "#1b1f24"
+"""What is true, and what was there before the lanes; the component draws it in the colour of the page's text."""
+
+PAPER = "#fffffe"
+"""Behind words that lie over lines; the component draws it in the colour of the page."""
+
+GRID = "rgba(128,128,128,0.25)"
+SMALL = 14
+LETTER = 8.2
+"""Pixels, about, of a small letter."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a lane is told from the others, with colours and without."""
+
+    colour: str
+    dash: str
+    symbol: str
+    sign: str
+
+
+LOOKS = tuple(
+    Look(colour, dash, symbol, sign)
+    for (colour, dash, symbol, sign) in zip(
+        CURVES,
+        ("solid", "9px,3px", "4px,3px", "12px,3px,3px,3px", "solid", "9px,3px"),
+        ("circle", "square", "diamond", "triangle-up", "triangle-down", "star"),
+        ("●", "■", "◆", "▲", "▼", "★"),
+        strict=True,
+    )
+)
+
+
+def look(place: int) -> Look:
+    """The look of the lane at a place, counted from 0: the first is blue, the second orange, the third green."""
+    return LOOKS[place % len(LOOKS)]
+
+
+def rgba(colour: str, opacity: float) -> str:
+    """A colour of ``#rrggbb``, let through.
+
+    Example:
+        >>> rgba("#0072b2", 0.2)
+        'rgba(0,114,178,0.2)'
+    """
+    return "rgba({},{},{},{})".format(*(int(colour[i : i + 2], 16) for i in (1, 3, 5)), opacity)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One figure, before plotly checks it.
+
+    Attributes:
+        key: its name among the figures of a page; the same from one refresh to the next.
+        title: its heading.
+        caption: how to read it, in a few words.
+        summary: what it shows, in words, for who cannot see it.
+        data: plotly traces; their numbers as numpy arrays.
+        layout: plotly's, without a title.
+        height: pixels.
+        wide: whether it needs the whole width.
+    """
+
+    key: str
+    title: str
+    caption: str
+    summary: str
+    data: list[dict[str, Any]]
+    layout: dict[str, Any]
+    height: int = 245
+    wide: bool = False
+
+    def figure(self) -> go.Figure:
+        """Make a plotly figure of it, with title and caption."""
+        words: dict[str, Any] = {"text": f"<b>{html.escape(self.title)}</b>", "x": 0.01, "y": 0.98, "yanchor": "top"}
+        if self.caption:
+            words["subtitle"] = {"text": html.escape(self.caption)}
+        margin = {**self.layout["margin"], "t": self.layout["margin"]["t"] + 60}
+        layout = {**self.layout, "template": go.layout.Template(), "title": words, "margin": margin}
+        return go.Figure(self.data, {**layout, "height": self.height + 90})
+
+
+def base_layout(right: int = 16, left: int = 60) -> dict[str, Any]:
+    """What all pictures share: type, room, colours that let the page through."""
+    return {
+        "font": {"family": FONT, "size": SMALL},
+        "margin": {"l": left, "r": right, "t": 10, "b": 46},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "hovermode": "closest",
+        "hoverlabel": {"font": {"family": FONT, "size": SMALL, "color": INK}, "bgcolor": PAPER},
+        "dragmode": "zoom",
+        "showlegend": False,
+    }
+
+
+def axis(title: str = "", **more: Any) -> dict[str, Any]:
+    """An axis that follows its data: it is given no range, so that a zoom is kept when the data change."""
+    words = {"title": {"text": html.escape(title), "standoff": 6, "font": {"size": SMALL}}} if title else {}
+    return {"gridcolor": GRID, "zeroline": False, "showline": False, "nticks": 6, **words, **more}

@@ -1,0 +1,85 @@
+"""Fewer points where the screen cannot show them all, chosen so that a growing line never moves what it has drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["MOST_DRAWN", "bin_ends", "extremes", "smooth", "stride"]
+
+MOST_DRAWN = 600
+"""Points of a line; a chart has about as many columns."""
+
+
+def stride(points: int, most: int) -> int:
+    """The smallest power of two that leaves no more than ``most`` bins.
+
+    Bins begin at the first point, so those that are full stay as they are while points are added, until the stride
+    doubles and each takes in its neighbour.
+
+    Example:
+        >>> stride(600, 600), stride(601, 600), stride(2000, 300)
+        (1, 2, 8)
+    """
+    bins = 1
+    while -(-points // bins) > most:
+        bins *= 2
+    return bins
+
+
+def bin_ends(points: int, most: int = MOST_DRAWN) -> np.ndarray:
+    """The last place of every bin, with the first and the newest point.
+
+    Example:
+        >>> bin_ends(7, most=5).tolist()
+        [0, 3, 6]
+    """
+    if points <= most:
+        return np.arange(points)
+    step = stride(points, most - 2)
+    return np.unique(np.append(np.arange(step - 1, points, step), [0, points - 1]))
+
+
+def extremes(x: np.ndarray, y: np.ndarray, most: int = MOST_DRAWN) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest point of every bin, in the order in which they came; NaN where a bin has a gap.
+
+    Example:
+        >>> x, y = extremes(np.arange(8), np.array([1.0, 5, 2, 0, 3, 3, 9, 4]), most=4)
+        >>> x.tolist(), y.tolist()
+        ([1, 3, 4, 6], [5.0, 0.0, 3.0, 9.0])
+    """
+    if len(y) <= most:
+        return x, y
+    step = stride(len(y), most // 2)
+    rows = -(-len(y) // step)
+    padded = np.full(rows * step, np.nan)
+    padded[: len(y)] = y
+    bins = padded.reshape(rows, step)
+    missing = np.isnan(bins)
+    low = np.where(missing, np.inf, bins).argmin(1)
+    high = np.where(missing, -np.inf, bins).argmax(1)
+    places = np.sort(np.stack([low, high], 1), 1) + np.arange(rows)[:, None] * step
+    kept = places.ravel()
+    values = y[kept]
+    gaps = np.flatnonzero(missing[:, :].any(1))
+    gaps = gaps[gaps < len(y) // step]  # the newest bin is not full yet; that is no gap
+    return np.insert(x[kept], 2 * gaps + 2, x[places[gaps, 1]]), np.insert(values, 2 * gaps + 2, np.nan)
+
+
+def smooth(values: np.ndarray, memory: float) -> np.ndarray:
+    """Average over the past, each older point counting ``memory`` times as much; along the first axis.
+
+    The mean is of what there is (Kingma and Ba's bias correction), so that it starts at the first value; a NaN stays
+    one and counts for nothing after.
+
+    Example:
+        >>> smooth(np.array([4.0, 0.0, np.nan, 0.0]), 0.5).round(3).tolist()
+        [4.0, 1.333, nan, 0.364]
+    """
+    there = np.isfinite(values)
+    sums, weights = np.where(there, values, 0.0), there.astype(float)
+    reach, share = 1, memory
+    while reach < len(values) and share > 1e-12:  # after k rounds each sum holds 2ᵏ points: all passes, no loop
+        sums[reach:] += share * sums[:-reach]
+        weights[reach:] += share * weights[:-reach]
+        reach, share = 2 * reach, share * share
+    return np.divide(sums, weights, out=np.full(values.shape, np.nan), where=there)

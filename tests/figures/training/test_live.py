@@ -1,0 +1,325 @@
+"""What goes to the browser, and what it does there: changed in place, a zoom kept, nothing drawn twice."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from axe_core_python.sync_playwright import Axe
+from fake_runs import BASELINES, MEASURE, run, snapshots
+from playwright.sync_api import Page, expect
+
+from gru_viz.figures.live import ASSETS, FILM_ASSETS, LaneStatus, pack, pack_film, standalone
+from gru_viz.figures.live.film import coded
+from gru_viz.figures.training import (
+    Picture,
+    Reading,
+    SweepPoint,
+    gradient_picture,
+    loss_picture,
+    measure_picture,
+    sweep_picture,
+)
+from gru_viz.training.tasks import Measure
+
+KINDS = {"u1": np.uint8, "u2": np.dtype("<u2"), "f4": np.dtype("<f4"), "f8": np.dtype("<f8")}
+
+
+def pictures(points: int = 2000, seeds: int = 1, **reading: Any) -> list[Picture]:
+    curves, read = run(points=points, seeds=seeds), Reading(**reading)
+    return [
+        loss_picture(curves, BASELINES, read),
+        measure_picture(curves, MEASURE, BASELINES, read),
+        gradient_picture(curves, 1.0, read),
+    ]
+
+
+def status(name: str = "GRU", update: int = 412, **more: Any) -> LaneStatus:
+    return LaneStatus(name, f"{name}, 32 units", 3393, "compiled kernel", update, 1000, 812.3, 71.6, 0.0123, **more)
+
+
+def block(points: int = 2000, **more: Any) -> bytes:
+    return pack(pictures(points), [status(update=points, **more), status("LSTM", points)], MEASURE.title)
+
+
+def header_of(packed: bytes) -> tuple[dict[str, Any], bytes]:
+    (size,) = struct.unpack_from("<I", packed)
+    return json.loads(packed[4 : 4 + size]), packed[4 + size :]
+
+
+def array(about: dict[str, Any], blobs: bytes) -> np.ndarray:
+    place = about["array"]
+    return np.frombuffer(blobs, KINDS[place["kind"]], place["count"], place["at"])
+
+
+# --- the block ----------------------------------------------------------------------------------------------------
+
+
+def test_every_number_comes_back_as_finely_as_a_screen_shows_it() -> None:
+    header, blobs = header_of(pack(pictures(axis="tokens", tokens=123_457)))
+    for sent, picture in zip(header["figures"], pictures(axis="tokens", tokens=123_457), strict=True):
+        for trace, drawn in zip(sent["data"], picture.data, strict=True):
+            assert np.array_equal(array(trace["x"], blobs), drawn["x"]), drawn["name"]
+            assert np.allclose(array(trace["y"], blobs), drawn["y"], rtol=1e-6, equal_nan=True)
+
+
+def test_two_lanes_of_2000_points_are_small() -> None:
+    assert len(block()) < 40_000
+    assert len(pack(pictures(seeds=5))) < 60_000
+
+
+def test_the_same_is_the_same_and_what_changed_is_drawn_anew() -> None:
+    assert block() == block()
+    one, two = (header_of(block(points))[0] for points in (2000, 1999))
+    assert [a["drawn"] == b["drawn"] for a, b in zip(one["figures"], two["figures"], strict=True)] == [
+        False,
+        True,
+        False,
+    ]
+    told = header_of(block(message="Paused."))[0]
+    assert [figure["drawn"] for figure in told["figures"]] == [figure["drawn"] for figure in one["figures"]]
+
+
+def test_a_matrix_and_a_gap_survive() -> None:
+    points = [SweepPoint("GRU", 8, 0.01, 0, 0.1, "a"), SweepPoint("GRU", 16, 0.02, 0, 0.2, "b")]
+    header, blobs = header_of(pack([sweep_picture(points)]))
+    z = header["figures"][0]["data"][0]["z"]
+    assert z["array"]["columns"] == 2
+    assert np.isnan(array(z, blobs)).sum() == 2
+
+
+def test_the_strip_says_what_is_known_and_dashes_what_is_not() -> None:
+    lanes = header_of(pack([], [status(), LaneStatus("LSTM", "LSTM", 1, "", 0, 0)], "x"))[0]["lanes"]
+    assert lanes[0]["cells"] == ["812", "1:12", "0.0123", "–", "–"]
+    assert lanes[0]["progress"] == "412 of 1,000"
+    assert lanes[1]["cells"] == ["–"] * 5
+
+
+def test_the_film_s_codes_are_within_half_a_step_of_the_trace() -> None:
+    taken = {"GRU": snapshots(torch.nn.GRU, (0, 10)), "LSTM": snapshots(torch.nn.LSTM, (0, 10))}
+    header, blobs = header_of(pack_film(taken))
+    update = header["lanes"][0]["maps"][1]
+    assert update["title"] == "update gate z"
+    codes = array(update["codes"], blobs).reshape(2, 4, 9)
+    for frame, (_, trace) in zip(codes, taken["GRU"], strict=True):
+        assert np.abs(frame / 254 - trace.update[0].T).max() <= 0.5 / 254 + 1e-9
+    assert header["updates"] == [0, 10]
+
+
+def test_codes_keep_the_middle_and_have_one_for_nothing() -> None:
+    assert coded(np.array([-2.0, -1, 0, 1, 2, np.nan]), -1, 1).tolist() == [0, 0, 127, 254, 254, 255]
+
+
+def test_a_film_of_12_snapshots_and_2_lanes_is_small() -> None:
+    updates = tuple(range(12))
+    taken = {
+        "GRU": snapshots(torch.nn.GRU, updates, 32, 100),
+        "LSTM": snapshots(torch.nn.LSTM, updates, 32, 100),
+    }
+    assert len(pack_film(taken)) < 400_000
+
+
+@pytest.mark.parametrize("assets", [ASSETS, FILM_ASSETS])
+def test_the_components_take_no_text_for_markup(assets: Any) -> None:
+    assert "innerHTML" not in assets["js"]
+    assert "insertAdjacentHTML" not in assets["js"]
+    assert assets["js"].count("export default function (") == 1
+    assert "</" not in assets["js"]
+
+
+# --- in the browser -----------------------------------------------------------------------------------------------
+
+RANGES = """key => { const { xaxis, yaxis } = document.querySelector(`[data-figure=${key}] .gv-chart`)._fullLayout;
+  return [...xaxis.range, ...yaxis.range] }"""
+
+
+class Harness:
+    """A page with a component, and blocks to show on it."""
+
+    def __init__(self, page: Page, folder: Path) -> None:
+        self.page, self.folder, self.problems = page, folder, []
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+
+    def open(self, first: bytes, ready: str, assets: Any = ASSETS) -> None:
+        path = self.folder / "page.html"
+        path.write_text(standalone(first, "A training", "About it.", assets), encoding="utf-8")
+        self.page.goto(path.as_uri())
+        self.page.evaluate("() => { window.told = []; for (const name of ['picked', 'frame'])"
+                           " addEventListener(name, (event) => told.push(event.detail)) }")  # fmt: skip
+        expect(self.page.locator(ready)).to_be_visible()
+
+    def show(self, packed: bytes) -> None:
+        show = "text => window.show(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)))"
+        self.page.evaluate(show, base64.b64encode(packed).decode())
+        self.page.wait_for_timeout(100)
+
+    def box(self, figure: str) -> Any:
+        return self.page.locator(f"[data-figure={figure}] .nsewdrag").first.bounding_box()
+
+    def ranges(self, figure: str) -> list[float]:
+        return self.page.evaluate(RANGES, figure)
+
+    def drag(self, box: Any, meanwhile: Any = None) -> None:
+        self.page.mouse.move(box["x"] + 60, box["y"] + 30)
+        self.page.mouse.down()
+        self.page.mouse.move(box["x"] + 200, box["y"] + 90, steps=4)
+        if meanwhile:
+            meanwhile()
+        self.page.mouse.move(box["x"] + 300, box["y"] + 150, steps=4)
+        self.page.mouse.up()
+        self.page.wait_for_timeout(400)
+
+    def violations(self) -> list[str]:
+        return [each["id"] for each in Axe().run(self.page)["violations"]]
+
+
+@pytest.fixture
+def harness(page: Page, tmp_path: Path) -> Any:
+    seen = Harness(page, tmp_path)
+    yield seen
+    assert not seen.problems
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 1024)])
+def test_it_shows_three_figures_and_two_lanes_that_everyone_can_read(harness: Any, scheme: Any, width: int) -> None:
+    harness.page.emulate_media(color_scheme=scheme)
+    harness.page.set_viewport_size({"width": width, "height": 900})
+    harness.open(block(), ".gv-live[data-drawn]")
+    titles = harness.page.locator(".gv-figure-title").all_inner_texts()
+    assert titles == ["Loss", "Mean absolute error", "Gradient norm"]
+    assert harness.page.locator(".gv-row").count() == 2
+    assert "GRU" in harness.page.locator(".gv-chart").first.get_attribute("aria-label")
+    columns = harness.page.evaluate(
+        "() => new Set([...document.querySelectorAll('.gv-figure')].map((f) => f.offsetLeft)).size"
+    )
+    assert columns == (2 if width == 1440 else 1)
+    assert harness.violations() == []
+
+
+def test_growing_curves_change_in_place_and_a_zoom_and_the_hover_stay(harness: Any) -> None:
+    blocks = [block(200 + 45 * k) for k in range(41)]
+    harness.open(blocks[0], ".gv-live[data-drawn]")
+    harness.page.evaluate(
+        "() => window.marks = [...document.querySelectorAll('.gv-chart, .main-svg, .gv-figure, .gv-strip td')]"
+    )
+    harness.drag(harness.box("loss"))
+    zoomed, followed = harness.ranges("loss"), harness.ranges("gradient")
+    over = harness.box("measure")
+    harness.page.mouse.move(over["x"] + 200, over["y"] + 90)
+    metrics = harness.page.context.new_cdp_session(harness.page)
+    metrics.send("Performance.enable")
+
+    def busy() -> float:
+        listed = metrics.send("Performance.getMetrics")["metrics"]
+        return next(each["value"] for each in listed if each["name"] == "TaskDuration")
+
+    read = harness.page.locator("[data-figure=measure] .hoverlayer .legend")
+    expect(read).to_be_visible()
+    begun = busy()
+    for each in blocks[1:]:
+        harness.show(each)
+        expect(read).to_be_visible()
+    assert (busy() - begun) / 40 < 0.4, "seconds of the main thread for each refresh"
+    assert harness.page.evaluate("() => window.marks.every((node) => node.isConnected)")
+    assert harness.ranges("loss") == pytest.approx(zoomed)
+    assert harness.ranges("gradient")[1] > 5 * followed[1]
+    box = harness.box("loss")
+    harness.page.mouse.dblclick(box["x"] + 200, box["y"] + 90)
+    harness.page.wait_for_timeout(600)
+    everything = harness.ranges("loss")
+    assert everything[1] > 2000
+    harness.show(blocks[10])
+    harness.page.wait_for_timeout(300)
+    assert 650 < harness.ranges("loss")[1] < 1000
+
+
+def test_a_block_that_comes_while_a_zoom_is_drawn_waits_for_its_end(harness: Any) -> None:
+    harness.open(block(500), ".gv-live[data-drawn]")
+    drawn = harness.page.locator(".gv-live").get_attribute("data-drawn")
+
+    def meanwhile() -> None:
+        harness.show(block(900))
+        assert harness.page.locator(".gv-live").get_attribute("data-drawn") == drawn
+
+    harness.drag(harness.box("loss"), meanwhile)
+    expect(harness.page.locator(".gv-live")).not_to_have_attribute("data-drawn", drawn)
+    assert harness.ranges("loss")[1] < 500
+
+
+def test_the_same_bytes_draw_nothing(harness: Any) -> None:
+    harness.open(block(), ".gv-live[data-drawn]")
+    harness.page.evaluate(
+        "() => { window.drawn = 0; const { react } = Plotly;"
+        " Plotly.react = (...all) => { drawn += 1; return react(...all) } }"
+    )
+    harness.show(block())
+    harness.show(block(message="Paused."))  # the strip alone
+    assert harness.page.evaluate("() => drawn") == 0
+    expect(harness.page.get_by_text("Paused.")).to_be_visible()
+    harness.show(block(1990))
+    assert harness.page.evaluate("() => drawn") == 2
+
+
+def test_a_name_from_a_user_stays_a_name(harness: Any) -> None:
+    naughty = "<img src=x onerror=alert(1)>"
+    picture = measure_picture(run((naughty,)), Measure("error", naughty, "lower"))
+    harness.open(pack([picture], [status(naughty, message=naughty)], naughty), ".gv-live[data-drawn]")
+    assert harness.page.locator("#mount img").count() == 0
+    assert harness.page.locator(".gv-lane-name").inner_text() == naughty
+
+
+def test_a_click_on_a_field_of_the_sweep_tells_its_runs(harness: Any) -> None:
+    points = [SweepPoint("GRU", h, r, s, h * r, f"{h}-{r}-{s}") for h in (8, 16) for r in (0.1, 0.2) for s in (0, 1)]
+    harness.open(pack([sweep_picture(points)]), ".gv-live[data-drawn]")
+    box = harness.box("sweep")
+    harness.page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.75)
+    harness.page.wait_for_timeout(200)
+    harness.page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.75)
+    harness.page.wait_for_timeout(300)
+    assert harness.page.evaluate("() => told") == [["16-0.1-0", "16-0.1-1"]]
+    assert harness.violations() == []
+
+
+def test_the_film_s_slider_follows_at_the_end_and_stays_elsewhere(harness: Any) -> None:
+    every = {
+        "GRU": snapshots(torch.nn.GRU, (0, 1, 10, 100, 1000)),
+        "LSTM": snapshots(torch.nn.LSTM, (0, 1, 10, 100, 1000)),
+    }
+    fewer = {name: each[:4] for name, each in every.items()}
+    harness.open(pack_film(fewer), ".gv-film[data-ready]", FILM_ASSETS)
+    film = harness.page.locator(".gv-film")
+    expect(film).to_have_attribute("data-update", "100")
+    harness.show(pack_film(every))
+    expect(film).to_have_attribute("data-update", "1000")
+    harness.page.locator(".gv-film-slider").focus()
+    for key in ("Home", "ArrowRight", "ArrowRight"):
+        harness.page.keyboard.press(key)
+    expect(film).to_have_attribute("data-update", "10")
+    harness.show(pack_film(fewer))
+    expect(film).to_have_attribute("data-update", "10")
+    harness.page.wait_for_timeout(500)
+    assert harness.page.evaluate("() => told.at(-1)") == {"updates": {"GRU": 10, "LSTM": 10}}
+    assert harness.violations() == []
+
+
+def test_the_film_paints_what_the_trace_holds(harness: Any) -> None:
+    taken = {"GRU": snapshots(torch.nn.GRU, (0, 5))}
+    harness.open(pack_film(taken), ".gv-film[data-ready]", FILM_ASSETS)
+    canvas = harness.page.locator("canvas").nth(1)
+    assert canvas.get_attribute("aria-label") == "update gate z of GRU after 5 updates"
+    box = canvas.bounding_box()
+    harness.page.mouse.move(box["x"] + box["width"] * (6.5 / 9), box["y"] + box["height"] * (2.5 / 4))
+    said = harness.page.locator(".gv-film-reading").inner_text()
+    assert said == f"GRU, update gate z: unit 3, step 7 is {taken['GRU'][1][1].update[0, 6, 2]:.2f}"
+    pixel = canvas.evaluate("(c) => [...c.getContext('2d').getImageData(6, 2, 1, 1).data]")
+    from gru_viz.figures.live.film import TABLES
+
+    code = coded(np.array([taken["GRU"][1][1].update[0, 6, 2]]), 0, 1)[0]
+    assert pixel == [*TABLES["sequential"][code].tolist(), 255]
