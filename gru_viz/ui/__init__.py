@@ -5,14 +5,20 @@ from gru_viz.ui.frame import open_page
 from gru_viz.ui.instrument import show_gates
 from gru_viz.ui.model_choice import Model, choose_model
 from gru_viz.ui.sequence_choice import Chosen, choose_sequences
+from gru_viz.ui.training import choose_lanes, choose_sweep, choose_task, show_sweep, show_training
 
 __all__ = [
     "Chosen",
     "Comparison",
     "Model",
     "choose_comparison",
+    "choose_lanes",
     "choose_model",
     "choose_sequences",
+    "choose_sweep",
+    "choose_task",
     "open_page",
     "show_gates",
+    "show_sweep",
+    "show_training",
 ]

@@ -17,14 +17,18 @@ __all__ = ["open_page"]
 
 STYLE = """<style>
 .stMainBlockContainer { padding: 1.6rem 2rem 2rem; max-width: none; }
+.stMainBlockContainer > .stVerticalBlock { gap: 0.6rem; }
 .stAppHeader { height: 2.4rem; min-height: 2.4rem; background: transparent; pointer-events: none; }
 .stAppHeader > * { pointer-events: auto; }
 .stSidebar [data-testid="stSidebarHeader"] { height: 2.2rem; min-height: 2.2rem; margin: 0; padding-block: 0; }
 .stSidebar [data-testid="stSidebarUserContent"] { padding-top: 0; }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85; }
 h1 { font-size: 1.7rem !important; padding: 0 0 0.3rem !important; }
-.stSidebar [data-testid="stButtonGroup"] button { padding-inline: 0.5rem; }
+.stSidebar [data-testid="stButtonGroup"] button { padding-inline: 0.2rem; }
 .stSidebar [data-variant="segmented_control"][aria-checked="true"] { color: inherit; font-weight: 600; }
+.stSidebar [data-testid="stSidebarNavLink"] span::first-letter { text-transform: uppercase; }
+.gv-prose { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 1.05rem; line-height: 1.5; margin: 0; }
+.gv-prose span { font-weight: 600; }
 .st-key-view_choices { margin-bottom: -0.75rem; }
 .stSidebar h2 { font-size: 1.15rem !important; padding: 0.25rem 0 0 !important; }
 </style>"""

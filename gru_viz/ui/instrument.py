@@ -70,6 +70,10 @@ def _trace_all(chosen: Chosen, model: Model, comparison: Comparison | None) -> t
 
 def _sentence(chosen: Chosen, model: Model) -> str:
     """What to look for."""
+    if model.snapshot:
+        return (
+            "A moment of a training: choose an earlier or a later one on the left, and see what the gates have learnt."
+        )
     example = EXAMPLES[chosen.example] if chosen.example else None
     if example and (model.trained or not example.pretrained):
         return example.look_for

@@ -12,8 +12,11 @@ from gru_viz.initialisation import INITIALISATIONS, random_weights
 from gru_viz.pretrained import load_pretrained
 from gru_viz.sequences import EXAMPLES
 from gru_viz.trace import Trace, trace
-from gru_viz.ui.sequence_choice import Chosen
+from gru_viz.training.runs import learnt
+from gru_viz.ui.messages import plain
+from gru_viz.ui.sequence_choice import Chosen, Moment
 from gru_viz.ui.widgets import pick, switch
+from gru_viz.ui.workshop import store, task_of
 from gru_viz.weights import Weights
 
 __all__ = ["Model", "choose_model"]
@@ -37,19 +40,26 @@ class Model:
     backend: Literal["auto", "scratch", "torch"]
     device: str
     dtype: str
+    snapshot: Moment | None = None
+
+    @property
+    def given(self) -> Weights | None:
+        """Weights that were learnt, for the example or in a training; None where they are drawn."""
+        if self.snapshot:
+            return _learnt(self.snapshot)
+        return load_pretrained(self.trained).weights if self.trained else None
 
     @property
     def states(self) -> int:
         """How many hidden numbers a step has, over all layers and directions."""
-        if self.trained:
-            return load_pretrained(self.trained).weights.hidden
+        given = self.given
+        if given:
+            return given.hidden * len(given.layers)
         return self.units * self.layers * (1 + self.bidirectional)
 
     def weights(self, features: int) -> Weights:
         """The network, for sequences of so many features."""
-        if self.trained:
-            return load_pretrained(self.trained).weights
-        return random_weights(
+        return self.given or random_weights(
             self.variant,
             features,
             self.units,
@@ -65,6 +75,13 @@ class Model:
         return _trace(self, chosen.fingerprint, read_as, chosen)
 
 
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _learnt(moment: Moment) -> Weights:
+    network = learnt(store(), moment.run, moment.lane, task_of(moment.run), moment.update)
+    assert network is not None  # a snapshot that is not there is an error of the store's
+    return network.weights()
+
+
 @st.cache_resource(max_entries=12, show_spinner=False)
 def _trace(model: Model, fingerprint: str, read_as: str | None, _chosen: Chosen) -> Trace:
     weights = model.weights(len(_chosen.sequences.features))
@@ -78,6 +95,10 @@ def choose_model(chosen: Chosen) -> Model:
     """Ask for the network in the sidebar."""
     with st.sidebar:
         st.header("2 Model", anchor=False)
+        if chosen.snapshot:
+            lane, update = chosen.snapshot.lane, chosen.snapshot.update
+            st.caption(f"{plain(lane)} after {update:,} updates of its training.")
+            return _ask(None, chosen.snapshot)
         fitting = EXAMPLES[chosen.example].pretrained if chosen.example else None
         trained = None
         if fitting:
@@ -89,9 +110,10 @@ def choose_model(chosen: Chosen) -> Model:
         return _ask(trained)
 
 
-def _ask(trained: str | None) -> Model:
+def _ask(trained: str | None, snapshot: Moment | None = None) -> Model:
+    drawn = not trained and not snapshot
     variant, units, layers, bidirectional, seed, initialisation, dtype = "torch", 1, 1, False, 0, "torch", "float32"
-    if not trained:
+    if drawn:
         variant = _variant()
         left, right = st.columns(2)
         with left:
@@ -101,11 +123,11 @@ def _ask(trained: str | None) -> Model:
             seed = _count("Seed", "seed", 0, 2**31 - 1, 0)
             bidirectional = pick("Reads", "both_ways", {False: "forward", True: "both ways"})
     with st.expander("Computation"):
-        if not trained:
+        if drawn:
             initialisation = pick("Initialisation", "initialisation", INITIALISATIONS)
         backend = pick("Computed by", "backend", BACKENDS)
         device = pick("Device", "device", {"cpu": "CPU", "cuda": "CUDA"})
-        if not trained:
+        if drawn:
             dtype = pick("Precision", "precision", {"float32": "float32", "float64": "float64"})
     return Model(
         trained=trained,
@@ -118,6 +140,7 @@ def _ask(trained: str | None) -> Model:
         backend=cast(Literal["auto", "scratch", "torch"], backend),
         device=device,
         dtype=dtype,
+        snapshot=snapshot,
     )
 
 

@@ -44,7 +44,7 @@ def browser_type_launch_args(browser_type_launch_args):
 
 
 @pytest.fixture(scope="session")
-def dashboard() -> str:
+def dashboard(tmp_path_factory) -> str:
     """The address of a dashboard that was started as a person starts it."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -59,6 +59,7 @@ def dashboard() -> str:
         "--server.headless=true",
     ]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+    environment["GRU_VIZ_HOME"] = str(tmp_path_factory.mktemp("home"))
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as server:

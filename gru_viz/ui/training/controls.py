@@ -1,0 +1,98 @@
+"""Start, pause, resume, stop, another learning rate, longer: what can be done with a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import streamlit as st
+
+from gru_viz.errors import GruVizError
+from gru_viz.training import Settings
+from gru_viz.training.runs import Run
+from gru_viz.training.settings import LIMITS
+from gru_viz.ui.messages import show_error
+from gru_viz.ui.workshop import engine, store
+
+__all__ = ["offer_controls", "offer_start", "tell_refusal", "try_to"]
+
+REFUSED = "refused_action"
+SECONDS_TO_READ = 20.0
+
+
+def try_to(place: str, action: Callable[[], object]) -> None:
+    """Do it; a refusal is shown on the page, where ``tell_refusal`` is called for the same place."""
+    st.session_state.pop(REFUSED, None)
+    try:
+        action()
+    except GruVizError as error:
+        st.session_state[REFUSED] = (place, error, time.monotonic())
+
+
+def tell_refusal(place: str) -> None:
+    """Say why the last click could not be followed; long enough to be read where the page refreshes itself."""
+    refused, error, when = st.session_state.get(REFUSED, ("", None, 0.0))
+    with st.container():  # there with or without a message, so that what follows keeps its place
+        if refused == place and time.monotonic() - when < SECONDS_TO_READ:
+            show_error(error, "Nothing was changed.")
+
+
+def _start(settings: Settings, data: object, name: str) -> None:
+    def begin() -> None:
+        key = store().create(settings, data, name)
+        try:
+            engine().start(key)
+        except GruVizError:
+            store().delete(key)
+            raise
+        st.query_params["run"] = key
+
+    try_to("start", begin)
+
+
+def offer_start(settings: Settings | None, data: object, name: str) -> None:
+    """The button that starts a new run with the settings in the sidebar."""
+    st.button(
+        "Start",
+        key="start",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=settings is None,
+        on_click=_start,
+        args=(settings, data, name),
+        help="Trains every lane with the settings on the left. A run that is under way goes on.",
+    )
+
+
+def offer_controls(run: Run) -> None:
+    """What fits the state in which the run is."""
+    if run.active:
+        _button("Pause", "pause", lambda: engine().pause(run.id), disabled=run.status == "queued")
+        _button("Stop", "stop", lambda: engine().stop(run.id))
+    elif run.status in ("paused", "stopped", "interrupted", "failed"):
+        _button("Resume", "resume", lambda: engine().start(run.id))
+    else:
+        until = max(lane.until for lane in run.lanes)
+        more = min(run.settings.updates, LIMITS.updates - until)
+        if more > 0 and run.status == "finished":
+            _button(f"Train {more:,} updates more", "longer", lambda: engine().extend(run.id, until + more))
+    if run.status != "diverged":
+        with st.popover("Learning rate"):
+            _ask_rates(run)
+
+
+def _button(label: str, key: str, action: Callable[[], object], *, disabled: bool = False) -> None:
+    st.button(label, key=key, on_click=try_to, args=("run", action), disabled=disabled)
+
+
+def _ask_rates(run: Run) -> None:
+    """Another learning rate for each lane, from its next update on; kept with the run."""
+    for lane in run.lanes:
+        key = f"rate_now_{run.id}_{lane.name}"
+
+        def change(name: str = lane.name, key: str = key) -> None:
+            try_to("run", lambda: engine().change_rate(run.id, name, st.session_state[key]))
+
+        base = run.settings.lane(lane.name).learning_rate
+        st.number_input(lane.name, 1e-7, 10.0, base, step=0.001, format="%.4g", key=key, on_change=change)
+    st.caption("Holds from the next update on; the schedule is applied to it.")

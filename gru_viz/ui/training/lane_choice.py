@@ -1,0 +1,224 @@
+"""Choices 2 and 3, the lanes and their training: equal by default, each to be changed on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from gru_viz.batch import find_device
+from gru_viz.conventions import CONVENTIONS
+from gru_viz.errors import GruVizError, TrainingError
+from gru_viz.initialisation import INITIALISATIONS
+from gru_viz.training import Lane, Settings, Task, count_parameters, equal_hidden
+from gru_viz.training.recurrence import choose, why_not
+from gru_viz.training.settings import COMPUTED_BY, LIMITS, OPTIMISERS, SCHEDULES
+from gru_viz.training.trainer import check_memory
+from gru_viz.ui.messages import show_error
+from gru_viz.ui.training.task_choice import Assignment
+from gru_viz.ui.widgets import pick, switch
+from gru_viz.ui.workshop import engine
+
+__all__ = ["choose_lanes"]
+
+GRUS = {name: each.title for name, each in CONVENTIONS.items() if each.cell == "gru"}
+EQUAL = {"hidden": "Equal units", "parameters": "Equal parameters"}
+T = TypeVar("T", int, float)
+WAYS = {"compiled": "compiled kernel", "torch": "torch.nn", "scratch": "step by step"}
+
+
+def choose_lanes(assignment: Assignment | None) -> Settings | None:
+    """Ask for lanes and training in the sidebar, from a lesson's settings on; each lesson keeps its own choices.
+
+    What cannot be trained is said at once; the answer is then None.
+    """
+    settings, refused = None, None
+    if assignment is not None:
+        try:
+            settings = _ask(assignment)
+            _check(settings, assignment.task)
+        except GruVizError as error:
+            refused = error
+    with st.container():  # there with or without a message, so that what follows keeps its place
+        if refused:
+            show_error(refused, "Nothing can be started before.")
+    return None if refused else settings
+
+
+def _check(settings: Settings, task: Task) -> None:
+    """Refuse what would fail once it is started."""
+    here = engine().state.kind == "local"  # what the workers of a cluster have is not known here
+    for lane in settings.lanes:
+        reason = None if lane.computed_by == "auto" else why_not(lane.computed_by, lane)
+        if reason:
+            remedy = "Choose another under “More about training”."
+            raise TrainingError(f"Lane {lane.name}, computed by", reason, "a way that has this variant", remedy)
+        check_memory(task, settings, lane.name)
+        if here:
+            find_device(lane.device)
+
+
+def _ask(assignment: Assignment) -> Settings:
+    task, lesson, start = assignment.task, assignment.name, assignment.settings
+    with st.sidebar:
+        st.header("2 Lanes", anchor=False)
+        third = st.toggle(
+            "A plain tanh RNN as well", value=len(start.lanes) > 2, key=f"third_{lesson}", bind="query-params"
+        )
+        equal = switch("What is equal", f"equal_{lesson}", EQUAL)
+        common = _ask_common(start.lanes[0], lesson)
+        lanes = [replace(common, name="GRU"), replace(common, name="LSTM", cell="torch_lstm")]
+        lanes += [replace(common, name="RNN", cell="torch_rnn")] if third else []
+        if equal == "parameters":
+            lanes = _equalise(lanes, task)
+        st.header("3 Training", anchor=False)
+        left, right = st.columns(2)
+        updates = _count(left, "Updates", f"updates_{lesson}", 1, LIMITS.updates, start.updates)
+        seeds = _count(right, "Seeds", f"seeds_{lesson}", 1, LIMITS.seeds, start.seeds, help=SEEDS_HELP)
+        rate = _rate(f"rate_{lesson}", start.lanes[0].learning_rate, left)
+        batch = _count(right, "Batch", f"batch_{lesson}", 1, LIMITS.batch, start.batch)
+        lanes = [replace(lane, learning_rate=rate) for lane in lanes]
+        with st.expander("More about training"):
+            lanes = _ask_more(lanes, lesson)
+            first_seed = _count(st, "First seed", f"first_seed_{lesson}", 0, 10**6, start.first_seed)
+        with st.expander("Settings of one lane alone"):
+            lanes = [_ask_own(lane, lesson) for lane in lanes]
+        _tell_sizes(lanes, task)
+    return replace(start, lanes=tuple(lanes), updates=updates, batch=batch, seeds=seeds, first_seed=first_seed)
+
+
+SEEDS_HELP = "Each seed is another model with other first weights and other batches; three or more give a verdict."
+
+
+def _count(where: Any, label: str, key: str, least: int, most: int, default: int, **more: Any) -> int:
+    return int(
+        where.number_input(label, least, most, default, key=key, bind="query-params", persist_state="session", **more)
+    )
+
+
+def _rate(key: str, default: float, where: Any = st) -> float:
+    return float(
+        where.number_input(
+            "Learning rate",
+            1e-6,
+            10.0,
+            default,
+            step=0.001,
+            format="%.4g",
+            key=key,
+            bind="query-params",
+            persist_state="session",
+        )
+    )
+
+
+def _ask_common(start: Lane, lesson: str) -> Lane:
+    left, right = st.columns(2)
+    hidden = _count(left, "Units", f"units_{lesson}", 1, LIMITS.hidden, start.hidden)
+    layers = _count(right, "Layers", f"layers_{lesson}", 1, LIMITS.layers, start.layers)
+    variant = pick("The GRU is that of", f"gru_{lesson}", GRUS)
+    return replace(start, cell=variant, hidden=hidden, layers=layers)
+
+
+def _equalise(lanes: Sequence[Lane], task: Task) -> list[Lane]:
+    """As many parameters as the first lane has, as nearly as whole units allow."""
+    first = lanes[0]
+    aim = count_parameters(first.cell, task.features, first.hidden, first.layers, task.outputs)
+    return [
+        first,
+        *(
+            replace(lane, hidden=equal_hidden(lane.cell, task.features, lane.layers, task.outputs, aim))
+            for lane in lanes[1:]
+        ),
+    ]
+
+
+def _ask_more(lanes: Sequence[Lane], lesson: str) -> list[Lane]:
+    """What a beginner need not know, the same for all lanes."""
+    start, key = lanes[0], lesson
+    changed: dict[str, Any] = {
+        "initialisation": _pick_from("First weights", f"initialisation_{key}", INITIALISATIONS, start.initialisation),
+        "optimiser": _pick_from("Optimiser", f"optimiser_{key}", OPTIMISERS, start.optimiser),
+        "schedule": _pick_from("Learning rate over time", f"schedule_{key}", SCHEDULES, start.schedule),
+    }
+    left, right = st.columns(2)
+    changed["clip"] = float(
+        left.number_input(
+            "Clip gradient at",
+            0.0,
+            1000.0,
+            start.clip,
+            step=0.5,
+            key=f"clip_{key}",
+            bind="query-params",
+            help="A longer gradient is shortened to this; 0 leaves it as it is.",
+        )
+    )
+    if start.layers > 1:
+        changed["dropout"] = float(
+            right.number_input("Dropout", 0.0, 0.95, start.dropout, 0.05, key=f"dropout_{key}", bind="query-params")
+        )
+    changed["computed_by"] = pick("Computed by", f"computed_{key}", COMPUTED_BY)
+    changed["device"] = pick("Device", f"device_{key}", {"cpu": "CPU", "cuda": "CUDA"})
+    if changed["computed_by"] == "torch" and changed["device"] == "cpu":
+        changed["onednn"] = st.toggle(
+            "Let torch use oneDNN for its LSTM",
+            value=True,
+            key=f"onednn_{key}",
+            bind="query-params",
+            help="On a CPU torch hands its LSTM to oneDNN and has nothing like it for its GRU; without it the kernels "
+            "are alike, and seconds can be compared.",
+        )
+    return [replace(lane, **changed) for lane in lanes]
+
+
+def _ask_own(lane: Lane, lesson: str) -> Lane:
+    """A lane's own settings, where they are to differ from the others'; what is left open follows them."""
+    key = f"{lane.name}_{lesson}"
+    if not st.toggle(f"{lane.name} has its own settings", key=f"own_{key}", bind="query-params"):
+        return lane
+    left, right = st.columns(2)
+    own = replace(
+        lane,
+        hidden=_own_number(left, "Units", f"units_{key}", 1, LIMITS.hidden, lane.hidden),
+        layers=_own_number(right, "Layers", f"layers_{key}", 1, LIMITS.layers, lane.layers),
+        learning_rate=_own_number(
+            st, "Learning rate", f"rate_{key}", 1e-6, 10.0, lane.learning_rate, step=0.001, format="%.4g"
+        ),
+        initialisation=_own_pick("First weights", f"initialisation_{key}", INITIALISATIONS, lane.initialisation),
+        optimiser=_own_pick("Optimiser", f"optimiser_{key}", OPTIMISERS, lane.optimiser),
+        schedule=_own_pick("Learning rate over time", f"schedule_{key}", SCHEDULES, lane.schedule),
+    )
+    return replace(own, computed_by=_own_pick("Computed by", f"computed_{key}", COMPUTED_BY, lane.computed_by))
+
+
+def _own_number(where: Any, label: str, key: str, least: T, most: T, common: T, **more: Any) -> T:
+    """A number for one lane; empty, with the common one in grey, while it follows the others."""
+    shown = f"{common:g}" if isinstance(common, float) else str(common)
+    own = where.number_input(
+        label, least, most, None, placeholder=shown, key=key, bind="query-params", persist_state="session", **more
+    )
+    return common if own is None else type(common)(own)
+
+
+def _own_pick(label: str, key: str, options: Mapping[str, str], common: str) -> str:
+    return pick(label, key, {"": "as for all", **options}) or common
+
+
+def _pick_from(label: str, key: str, options: Mapping[str, str], default: str) -> str:
+    return pick(label, key, options, list(options).index(default))
+
+
+def _tell_sizes(lanes: Sequence[Lane], task: Task) -> None:
+    """What each lane is, in one line: equal or not, everyone can see."""
+    told = []
+    for lane in lanes:
+        learns = count_parameters(lane.cell, task.features, lane.hidden, lane.layers, task.outputs)
+        try:
+            way = WAYS[choose(lane)]
+        except GruVizError as error:
+            way = error.found
+        told.append(f"**{lane.name}** {lane.hidden} units, {learns:,} parameters, {way}")
+    st.caption("  \n".join(told))

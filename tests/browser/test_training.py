@@ -1,0 +1,304 @@
+"""Two cells learn in a real browser: started, watched, paused, reloaded, resumed, stopped, and opened on page 1."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+
+import pytest
+from axe_core_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+SECONDS_TO_THE_FIRST_CURVES = 3.0
+FORECAST = "Forecast your own data"
+TEXT = "Continue a text, letter by letter"
+SERIES = "day,load\n" + "".join(
+    f"{day},{3 + math.sin(day / 4) + 0.1 * math.cos(day * 7):.4f}\n" for day in range(1, 401)
+)
+
+
+class Training:
+    """What a person does with the page, and sees."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address = page, address
+        self.problems: list[str] = []
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+
+    def open(self, query: str = "") -> Training:
+        self.page.goto(f"{self.address}/GRU_against_LSTM{query}")
+        expect(self.button("Start")).to_be_enabled()
+        return self
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def choose(self, label: str, option: str) -> None:
+        self.page.get_by_role("combobox", name=label, exact=True).click()
+        self.page.get_by_role("option", name=option, exact=True).click()
+        expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+    def set_number(self, label: str, value: int) -> None:
+        field = self.page.get_by_label(label, exact=True).first
+        field.fill(str(value))
+        field.press("Enter")
+        expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+    def progress(self, lane: int = 0) -> int:
+        """How many updates a lane has made."""
+        words = self.page.locator(".gv-progress-words")
+        if words.count() <= lane:
+            return 0
+        return int(words.nth(lane).inner_text().split(" of ")[0].replace(",", ""))
+
+    def points(self, figure: str = "loss") -> dict[str, int]:
+        """How many points each line of a chart has."""
+        return self.page.evaluate(
+            """(figure) => {
+                const plot = document.querySelector(`[data-figure="${figure}"] .js-plotly-plot`);
+                return Object.fromEntries((plot?.data ?? []).map((t, i) => [`${i} ${t.name}`, t.y?.length ?? 0]));
+            }""",
+            figure,
+        )
+
+    def wait_until(self, condition, seconds: float = 60.0) -> float:
+        """Wait for something to become true; returns how long it took."""
+        begun = time.monotonic()
+        while not condition():
+            assert time.monotonic() - begun < seconds, self.page.locator("body").inner_text()[:3000]
+            self.page.wait_for_timeout(30)
+        return time.monotonic() - begun
+
+    def leave_nothing_running(self) -> None:
+        """The other tests share the server, and its cores."""
+        if self.page.url.startswith(self.address) and self.button("Stop").count():
+            self.page.keyboard.press("Escape")
+            self.button("Stop").click()
+            self.standing("Stopped")
+
+    def standing(self, word: str) -> None:
+        expect(self.page.locator(".st-key-controls")).to_contain_text(word, timeout=60_000)
+
+
+@pytest.fixture
+def training(page: Page, dashboard: str) -> Training:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    seen = Training(page, dashboard)
+    yield seen
+    said = page.inner_text("body")
+    seen.leave_nothing_running()
+    assert not seen.problems
+    assert "Traceback" not in said
+
+
+def test_both_curves_move_soon_and_a_run_outlives_its_page(training, page, dashboard):
+    training.open()
+    training.set_number("Updates", 20000)
+    training.button("Start").click()
+    training.wait_until(lambda: training.progress(0) > 5 and training.progress(1) > 5)
+    seen = training.points()
+    assert seen
+    training.wait_until(lambda: sum(training.points().values()) > sum(seen.values()))
+    address = page.url
+    assert "run=" in address
+
+    training.button("Pause").click()
+    training.standing("Paused")
+    rest = training.progress(0)
+    page.wait_for_timeout(1500)
+    assert training.progress(0) == rest
+
+    training.button("Resume").click()
+    training.standing("Training")
+    training.wait_until(lambda: training.progress(0) > rest)
+
+    page.reload()
+    training.standing("Training")
+    training.wait_until(lambda: training.progress(0) > rest)
+
+    elsewhere = page.context.new_page()
+    there = Training(elsewhere, dashboard)
+    elsewhere.goto(address)
+    there.standing("Training")
+    page.goto("about:blank")
+    there.wait_until(lambda: there.progress(1) > rest)
+    there.button("Stop").click()
+    there.standing("Stopped")
+    assert not there.problems
+
+
+def test_the_first_curves_come_within_seconds_of_the_click(training):
+    """With the workers awake, as they are once the page has been looked at."""
+    training.open()
+    training.button("Start").click()
+    training.standing("Finished")
+    before = training.page.url
+    training.button("Start").click()
+    took = training.wait_until(lambda: training.page.url != before and min(map(training.progress, (0, 1))) > 0)
+    took += training.wait_until(lambda: max(training.points().values(), default=0) > 1)
+    assert took < 2 * SECONDS_TO_THE_FIRST_CURVES  # the tests share the machine; alone it is well below
+
+
+def test_a_snapshot_opens_in_the_inspector_with_its_data(training, page):
+    training.open()
+    training.button("Start").click()
+    training.standing("Finished")
+    link = page.get_by_role("link", name=re.compile("Open LSTM after .* updates in the inspector"))
+    link.click()
+    expect(page.locator(".gv-inspector[data-ready]")).to_be_visible()
+    expect(page.locator(".gv-inspector")).to_contain_text("forget")
+    assert "source=Training" in page.url
+    assert "lane=LSTM" in page.url
+    expect(page.get_by_role("combobox", name="Lane", exact=True)).to_have_value("LSTM")
+    expect(page.get_by_text("proven").first).to_be_visible()
+
+
+def test_ones_own_csv(training, page):
+    training.open()
+    training.choose("Lesson", FORECAST)
+    page.get_by_role("radio", name="File", exact=True).or_(page.get_by_role("button", name="File", exact=True)).click()
+    page.locator("input[type=file]").set_input_files({"name": "load.csv", "mimeType": "", "buffer": SERIES.encode()})
+    expect(page.locator("body")).to_contain_text("load")
+    training.set_number("Updates", 150)
+    training.button("Start").click()
+    training.standing("Finished")
+    assert {"loss", "answers"} <= set(
+        page.locator("[data-figure]").evaluate_all("all => all.map((one) => one.dataset.figure)")
+    )
+    shown = page.locator('[data-figure="loss"]').inner_text()
+    assert "repeats the last value" in shown
+
+
+def test_a_text_is_continued_as_it_is_learnt(training, page):
+    training.open()
+    training.choose("Lesson", TEXT)
+    training.set_number("Updates", 300)
+    training.button("Start").click()
+    training.wait_until(lambda: page.locator(".gv-prose").count() == 2)
+    first = page.locator(".gv-prose").first.inner_text()
+    training.wait_until(lambda: page.locator(".gv-prose").first.inner_text() != first)
+    training.standing("Finished")
+    page.get_by_label("After these words").fill("The wolf ")
+    page.get_by_label("After these words").press("Enter")
+    expect(page.locator(".gv-prose").first).to_contain_text("The wolf ")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "phrase"),
+    [
+        ("empty.csv", b"", "empty"),
+        ("short.csv", b"a\n1\n2\n3\n", "longer sequences"),
+        ("words.csv", b"a\nx\ny\n", "at least one"),
+    ],
+)
+def test_a_bad_file_says_so_and_starts_nothing(training, page, name, data, phrase):
+    training.open()
+    training.choose("Lesson", FORECAST)
+    page.get_by_role("radio", name="File", exact=True).or_(page.get_by_role("button", name="File", exact=True)).click()
+    page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "", "buffer": data})
+    alert = page.get_by_test_id("stAlert").first
+    expect(alert).to_contain_text(phrase)
+    expect(alert).to_contain_text("Nothing can be started before.")
+    expect(training.button("Start")).to_be_disabled()
+
+
+def test_a_run_that_is_gone_is_told(training, page):
+    training.open("?run=nothing")
+    expect(page.get_by_test_id("stAlert").first).to_contain_text("nothing")
+    expect(training.button("Start")).to_be_enabled()
+
+
+def test_nothing_flickers_closes_or_jumps_while_it_refreshes(training, page):
+    """The chart stays the same element, a zoom stays while it grows, a menu stays open, and the page does not move."""
+    training.open("?updates_sine=20000")
+    training.button("Start").click()
+    training.wait_until(lambda: training.progress(0) > 50 and training.points())
+    charts = "[...document.querySelectorAll('[data-figure=loss] .js-plotly-plot, [data-figure=answers] .main-svg')]"
+    page.evaluate(f"() => window.kept = {charts}")
+    plot = "document.querySelector('[data-figure=loss] .js-plotly-plot')"
+    page.evaluate(f"() => Plotly.relayout({plot}, {{'xaxis.range': [5, 40]}})")
+    page.get_by_role("button", name="Charts").click()
+    slider = page.get_by_role("slider", name="Smoothing of the training loss")
+    expect(slider).to_be_visible()
+    main = page.get_by_test_id("stMain")
+    main.evaluate("main => main.scrollTo(0, 120)")
+    seen, place = training.points(), page.locator('[data-figure="loss"]').bounding_box()
+    page.wait_for_timeout(3000)
+    assert sum(training.points().values()) > sum(seen.values())
+    assert page.evaluate(f"() => {charts}.every((each, i) => each === window.kept[i]) && window.kept.length")
+    assert page.evaluate(f"() => {plot}.layout.xaxis.range") == [5, 40]
+    expect(slider).to_be_visible()
+    assert main.evaluate("main => main.scrollTop") == 120
+    assert page.locator('[data-figure="loss"]').bounding_box() == place
+
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Learning rate").click()
+    field = page.get_by_label("GRU", exact=True).first
+    field.fill("")
+    field.press_sequentially("0.002", delay=400)
+    assert field.input_value() == "0.002", "it can be typed while the page refreshes"
+    field.press("Enter")
+    marks = f"() => {plot}.layout.shapes.map((each) => each.name)"
+    training.wait_until(lambda: "rate 0.002" in page.evaluate(marks))
+    page.keyboard.press("Escape")
+    training.button("Stop").click()
+    training.standing("Stopped")
+
+
+@pytest.fixture(scope="module")
+def finished(browser, dashboard) -> str:
+    """The query of a run of three lanes that has ended."""
+    page = browser.new_page()
+    seen = Training(page, dashboard).open("?third_sine=true&updates_sine=20&seeds_sine=3")
+    seen.button("Start").click()
+    seen.standing("Finished")
+    query = page.url.partition("?")[2]
+    page.close()
+    return f"?{query}"
+
+
+@pytest.mark.parametrize(("width", "height", "scale"), [(1440, 900, 1), (1024, 768, 1), (960, 540, 2)])
+def test_a_run_fits_the_screen(browser, dashboard, finished, width, height, scale):
+    context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
+    page = context.new_page()
+    page.goto(f"{dashboard}/GRU_against_LSTM{finished}")
+    expect(page.locator(".gv-live[data-drawn]")).to_be_visible()
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    assert page.get_by_test_id("stMain").evaluate("main => main.scrollWidth - main.clientWidth") <= 0
+    clipped = "all => all.filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent)"
+    assert page.locator(".gv-strip th, .gv-strip td, .gv-lane-name, .gv-progress-words").evaluate_all(clipped) == []
+    charts = page.locator(".gv-chart").evaluate_all("all => all.map((one) => one.getBoundingClientRect().toJSON())")
+    assert min(chart["height"] for chart in charts) > 200
+    if width == 1440:
+        assert charts[1]["bottom"] < height
+        assert charts[-1]["top"] < 0.8 * height
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("where", ["GRU_against_LSTM", "Sweep"])
+def test_no_serious_barrier_to_access(training, page, dashboard, finished, where, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{dashboard}/{where}{finished if where != 'Sweep' else ''}")
+    expect(training.button("Start")).to_be_enabled()
+    if where != "Sweep":
+        expect(page.locator(".gv-live[data-drawn]")).to_be_visible()
+        expect(page.locator(".gv-film[data-ready]")).to_be_visible()
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    found = Axe().run(page)["violations"]
+    serious = {v["id"]: [n["html"][:160] for n in v["nodes"]] for v in found if v["impact"] in ("serious", "critical")}
+    assert serious == {}
+
+
+def test_a_field_of_a_sweep_opens_its_trainings(training, page, dashboard):
+    page.goto(f"{dashboard}/Sweep?sweep_updates=5&sweep_seeds=1&sizes=4&rates=0.001&rates=0.01")
+    expect(training.button("Start")).to_be_enabled()
+    training.button("Start").click()
+    expect(page.get_by_text("4 of 4 trainings have ended")).to_be_visible(timeout=60_000)
+    box = page.locator('[data-figure="sweep"] .heatmaplayer .hm').first.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 4)
+    link = page.get_by_role("link", name="GRU, 4 units, rate 0.01, seed 0")
+    link.click()
+    training.standing("Finished")
+    expect(page.locator(".gv-progress-words").first).to_have_text("5 of 5")
