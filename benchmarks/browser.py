@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -23,20 +24,27 @@ START_SECONDS = 60
 
 
 @contextmanager
-def serve(script: str) -> Iterator[str]:
-    """Run a Streamlit script on a free port; give its address, and stop it afterwards."""
+def serve(script: str, home: Path | None = None) -> Iterator[str]:
+    """Run a Streamlit script on a free port; give its address, and stop it afterwards.
+
+    Args:
+        script: its path from the repository.
+        home: where it keeps its runs; None: nowhere for long.
+    """
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     options = (f"--server.port={port}", "--server.headless=true", "--server.fileWatcherType=none")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", script, *options],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as server:
+    with (
+        TemporaryDirectory() as passing,
+        subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", script, *options],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "GRU_VIZ_HOME": str(home or passing)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as server,
+    ):
         try:
             address = f"http://127.0.0.1:{port}"
             _wait_until_healthy(address, server)

@@ -7,6 +7,7 @@ import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 from PIL import Image
@@ -56,7 +57,46 @@ def error(page: Page) -> None:
     settle(page)
 
 
-SCENES: tuple[Callable[[Page], None], ...] = (first_visit, messy_csv, comparison, error)
+def training(page: Page) -> None:
+    """Three cells remember over a hundred steps, watched to the end."""
+    train(page, "Remember over 100 steps")
+
+
+def gates_learning(page: Page) -> None:
+    """The gates of the same lesson, after few updates and many."""
+    train(page, "Remember over 10 steps")
+    page.locator(".gv-film").scroll_into_view_if_needed()
+    page.locator(".gv-film-slider").focus()
+    page.locator(".gv-film-slider").evaluate("slider => slider.scrollIntoView({ block: 'start' })")
+    page.mouse.wheel(0, -120)
+
+
+def sweep(page: Page) -> None:
+    """Both cells at three sizes and three learning rates."""
+    page.goto(page.url.rstrip("/") + "/Sweep")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.locator("body")).to_contain_text("36 of 36 trainings have ended", timeout=300_000)
+    expect(page.locator("[data-figure=sweep] .js-plotly-plot")).to_be_visible()
+
+
+def train(page: Page, lesson: str) -> None:
+    """Start a lesson and wait for its end."""
+    page.goto(f"{page.url.rstrip('/')}/GRU_against_LSTM?{urlencode({'lesson': lesson})}")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.locator(".st-key-controls")).to_contain_text("Finished", timeout=300_000)
+    expect(page.locator("[data-figure=loss] .js-plotly-plot").last).to_be_visible()
+    page.mouse.move(700, 5)
+
+
+SCENES: tuple[Callable[[Page], None], ...] = (
+    first_visit,
+    messy_csv,
+    comparison,
+    error,
+    training,
+    gates_learning,
+    sweep,
+)
 
 
 def upload(page: Page, data: bytes, name: str) -> None:
