@@ -1,7 +1,15 @@
 """gru_viz: see the gates of a GRU, step by step, with proof."""
 
 from gru_viz.conventions import CONVENTIONS
-from gru_viz.errors import ConventionError, DeviceError, GruVizError, SequenceError, TraceError, TrainingError
+from gru_viz.errors import (
+    ConventionError,
+    DeviceError,
+    FormatError,
+    GruVizError,
+    SequenceError,
+    TraceError,
+    TrainingError,
+)
 from gru_viz.initialisation import random_weights
 from gru_viz.sequences import open_table, read_table, read_text
 from gru_viz.trace import Trace, trace
@@ -13,6 +21,7 @@ __all__ = [
     "CONVENTIONS",
     "ConventionError",
     "DeviceError",
+    "FormatError",
     "GruVizError",
     "SequenceError",
     "Trace",
