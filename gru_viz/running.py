@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -86,7 +86,7 @@ class Runner:
             self.witness = "the equations again, all steps at once in float64"
 
     def run(
-        self, x: Tensor, lengths: tuple[int, ...], initial: Mapping[str, Tensor]
+        self, x: Tensor, lengths: tuple[int, ...], initial: Mapping[str, Sequence[Tensor]]
     ) -> tuple[list[list[DirectionRun]], float, float]:
         """Run every layer and direction over x (batch, time, features).
 
@@ -166,19 +166,24 @@ class Runner:
         return equations.state(cell.convention, gates, *exact)["hidden"]
 
     def _against_whole_module(
-        self, x: Tensor, lengths: tuple[int, ...], initial: Mapping[str, Tensor], top: Tensor
+        self, x: Tensor, lengths: tuple[int, ...], initial: Mapping[str, Sequence[Tensor]], top: Tensor
     ) -> float:
-        """Hold the top layer against torch running the whole network at once."""
+        """Hold the top layer against torch running the whole network at once, or a layer at once if sizes differ."""
         kept = [i for i, n in enumerate(lengths) if n]
         if not kept:
             return 0.0
-        module = self.weights.to_module().to(self.device, self.dtype)
         packed = torch.nn.utils.rnn.pack_padded_sequence(
             x[kept], torch.tensor([lengths[i] for i in kept]), batch_first=True, enforce_sorted=False
         )
-        states = tuple(initial[name][:, kept].contiguous() for name in self.weights.convention.states)
-        output = module(packed, states if len(states) > 1 else states[0])[0]
-        whole, _ = torch.nn.utils.rnn.pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])
+        layers = self.weights.layers
+        parts = [layers] if len(set(self.weights.units)) == 1 else [(layer,) for layer in layers]
+        done = 0
+        for part in parts:
+            upto = done + len(part) * len(part[0])
+            states = tuple(torch.stack([s[kept] for s in each[done:upto]]) for each in initial.values())
+            module = Weights(part).to_module().to(self.device, self.dtype)
+            packed, done = module(packed, states if len(states) > 1 else states[0])[0], upto
+        whole, _ = torch.nn.utils.rnn.pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
         return _largest(top[kept], whole, _flip_index(tuple(lengths[i] for i in kept), x.shape[1], x.device)[1])
 
 

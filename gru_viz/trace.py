@@ -191,7 +191,8 @@ def trace(
             dropout is off).
         x: (batch, time, features), (time, features), a list of (time, features) of unequal length, or ``Sequences``.
         h0: the initial state, zero if None: (layers·directions, batch, hidden) as in torch, or anything that
-            broadcasts to it; for an LSTM a pair (h0, c0).
+            broadcasts to it; where the layers differ in size, a list with a (batch, hidden) for each layer and
+            direction; for an LSTM a pair (h0, c0).
         lengths: steps of each sequence, where ``x`` is padded.
         backend: ``"torch"`` (fused, where torch has the variant), ``"scratch"`` (every variant), or ``"auto"``.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:k"``.

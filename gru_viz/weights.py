@@ -95,7 +95,7 @@ class CellWeights:
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """All the matrices of a recurrent network.
+    """All the matrices of a recurrent network; its layers may differ in size.
 
     Attributes:
         layers: for each layer its directions: forward, or forward and backward.
@@ -171,8 +171,16 @@ class Weights:
         """Build the torch module with exactly these weights, batch_first, in eval mode.
 
         Raises:
-            ConventionError: torch has no such variant (reset before).
+            ConventionError: torch has no such variant (reset before), or no such stack (layers of unequal size).
         """
+        if len(set(self.units)) > 1:
+            units = ", ".join(map(str, self.units))
+            raise ConventionError(
+                f"torch.nn.{self.convention.cell.upper()}",
+                f"layers of {units} units",
+                "as many units in every layer, the only stack that torch builds in one module",
+                "Build a module a layer: Weights((weights.layers[k],)).to_module().",
+            )
         torch_like = convert(self, to=TORCH_CELL[self.convention.cell])
         dtype = getattr(torch, str(self.dtype))
         module = TORCH_MODULE[self.convention.cell](
@@ -208,8 +216,13 @@ class Weights:
 
     @property
     def hidden(self) -> int:
-        """How many units a layer has, per direction."""
-        return self.layers[0][0].hidden
+        """How many units the top layer has, per direction: the size of the states that the network hands on."""
+        return self.layers[-1][0].hidden
+
+    @property
+    def units(self) -> tuple[int, ...]:
+        """How many units each layer has, per direction."""
+        return tuple(layer[0].hidden for layer in self.layers)
 
     @property
     def dtype(self) -> np.dtype:
@@ -254,18 +267,20 @@ class Weights:
         if directions not in (1, 2):
             counted = f"{len(self.layers)} layers, {directions} directions"
             raise ConventionError("layers", counted, "a layer or more, of 1 or 2 directions", "Correct the nesting.")
-        hidden = self.hidden
+        reads = self.features
         for k, layer in enumerate(self.layers):
-            reads = self.features if k == 0 else directions * hidden
-            for cell in layer:
-                found = (len(layer), cell.features, cell.hidden)
-                if found != (directions, reads, hidden):
-                    raise ConventionError(
-                        f"layer {k}",
-                        "{} directions, {} features, {} units".format(*found),
-                        f"{directions} directions, {reads} features, {hidden} units, as the layer below hands up",
-                        "Check the order and the shapes of the layers.",
-                    )
+            sizes = [(cell.features, cell.hidden) for cell in layer]
+            if len(layer) != directions or len(set(sizes)) > 1 or sizes[0][0] != reads:
+                described = " and ".join(
+                    f"{features} features, {hidden} units" for features, hidden in dict.fromkeys(sizes)
+                )
+                raise ConventionError(
+                    f"layer {k}",
+                    f"{len(layer)} directions, {described or 'no matrices'}",
+                    f"{directions} directions of one size, {reads} features, as the layer below hands up",
+                    "Check the order and the shapes of the layers.",
+                )
+            reads = directions * layer[0].hidden
 
 
 def convert(weights: Weights, to: str | Convention) -> Weights:

@@ -136,7 +136,7 @@ def _ask_view(trace: Trace) -> dict[str, Any]:
         "layer": layer,
         "direction": direction,
         "order": order,
-        "window": _ask_window(trace.lengths[sequence], trace.weights.hidden),
+        "window": _ask_window(trace.lengths[sequence], trace.weights.units[layer]),
     }
 
 
@@ -179,7 +179,8 @@ def _build(
     quantity: str | None,
 ) -> Shown:
     cursor = (st.session_state.get("inspector") or {}).get("cursor") or {}
-    unit = min(cursor.get("unit", _unit(st.query_params, trace)), trace.weights.hidden - 1)
+    units = trace.weights.units[choices["layer"]]
+    unit = min(cursor.get("unit", _unit(st.query_params, units)), units - 1)
     sequence = choices["sequence"]
     place = {key: choices[key] for key in ("layer", "direction")}
     if comparison is None or other is None or quantity is None:
@@ -209,9 +210,9 @@ def _answers(model: Model, trace: Trace, sequence: int) -> tuple[np.ndarray | No
     return None, [Reading("expects next", "", network.guesses(trace)[sequence])]
 
 
-def _unit(link: Mapping[str, str], trace: Trace) -> int:
+def _unit(link: Mapping[str, str], units: int) -> int:
     """The unit a link names, counted from 0; the nearest there is."""
-    return min(max(_number(link.get("unit"), 1), 1), trace.weights.hidden) - 1
+    return min(max(_number(link.get("unit"), 1), 1), units) - 1
 
 
 def _number(text: str | None, otherwise: int) -> int:

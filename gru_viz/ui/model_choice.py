@@ -54,7 +54,7 @@ class Model:
         """How many hidden numbers a step has, over all layers and directions."""
         given = self.given
         if given:
-            return given.hidden * len(given.layers)
+            return sum(cell.hidden for layer in given.layers for cell in layer)
         return self.units * self.layers * (1 + self.bidirectional)
 
     def weights(self, features: int) -> Weights:
