@@ -21,6 +21,8 @@ from gru_viz.weights import Weights, convert
 
 if TYPE_CHECKING:
     from gru_viz import exports, figures, formats, training
+    from gru_viz.reporting import report
+    from gru_viz.formats import read_model
     from gru_viz.sequences import open_table, read_table, read_text
 
 __version__ = "0.1.0"
@@ -42,8 +44,10 @@ __all__ = [
     "formats",
     "open_table",
     "random_weights",
+    "read_model",
     "read_table",
     "read_text",
+    "report",
     "trace",
     "training",
 ]
@@ -51,8 +55,10 @@ __all__ = [
 _ROOMS = ("exports", "figures", "formats", "training")
 _HOMES = {
     "open_table": "sequences",
+    "read_model": "formats",
     "read_table": "sequences",
     "read_text": "sequences",
+    "report": "reporting",
 }
 """Where each name lives that is loaded when it is first asked for: plotly and pandas are not everyone's import."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence as AbstractSequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -23,6 +23,10 @@ from gru_viz.errors import TraceError
 from gru_viz.running import DirectionRun, Runner, choose_backend, full_precision
 from gru_viz.sequences import Scaling
 from gru_viz.weights import CellWeights, Weights
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 __all__ = ["DirectionTrace", "LayerTrace", "Trace", "trace"]
 
@@ -161,6 +165,23 @@ class Trace:
     def dtype(self) -> str:
         """The floating-point type it ran in."""
         return str(self.inputs.dtype)
+
+    def to_tidy(self) -> pd.DataFrame:
+        """One row a value, as a pandas dataframe; see ``exports.to_tidy``."""
+        from gru_viz.exports import to_tidy
+
+        return to_tidy(self)
+
+    def to_xarray(self) -> xr.Dataset:
+        """One variable a quantity, every axis named; see ``exports.to_xarray``."""
+        from gru_viz.exports import to_xarray
+
+        return to_xarray(self)
+
+    def _repr_html_(self) -> str:
+        from gru_viz.reporting import card
+
+        return card(self)
 
     @property
     def proven(self) -> bool:

@@ -1,6 +1,6 @@
 """The user's data in: tables, text and built-in examples become sequences.
 
-What sequences are is here at once; what reads them brings a dataframe library, and is loaded when it is first asked for.
+What sequences are is here at once; what reads them brings a dataframe library, and is loaded when first asked for.
 """
 
 from __future__ import annotations
