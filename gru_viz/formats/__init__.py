@@ -1,5 +1,7 @@
 """Trained models in and out: PyTorch, safetensors, NPZ, Keras, ONNX; read as data, never run as programs."""
 
 from gru_viz.formats.found import Check, Embedding, FoundModel, Head, ModelFile
+from gru_viz.formats.read import read_model
+from gru_viz.formats.source import LIMITS, Limits
 
-__all__ = ["Check", "Embedding", "FoundModel", "Head", "ModelFile"]
+__all__ = ["LIMITS", "Check", "Embedding", "FoundModel", "Head", "Limits", "ModelFile", "read_model"]

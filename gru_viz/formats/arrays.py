@@ -54,6 +54,8 @@ class Budget:
             found = f"the shape {shown(tuple(shape))}"
             raise FormatError(where, found, "up to 32 axes, each of 0 or more", "Save the file again.")
         size = math.prod(shape) * itemsize
+        if math.prod(max(n, 1) for n in shape) >= 1 << 60:  # an empty array of endless axes is one that NumPy refuses
+            raise FormatError(where, f"the shape {shown(tuple(shape))}", "fewer numbers", "Save the file again.")
         self.bytes += size
         self.count += 1
         if self.bytes > self.limits.max_array_bytes:

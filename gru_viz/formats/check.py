@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,9 @@ import torch
 
 from gru_viz.formats.found import Check
 from gru_viz.trace import trace
-from gru_viz.weights import CellWeights, Weights
+from gru_viz.weights import TORCH_MODULE, CellWeights, Weights
 
-__all__ = ["compare", "hidden_states", "probe"]
+__all__ = ["against_torch", "compare", "hidden_states", "probe"]
 
 
 def probe(weights: Weights, batch: int = 6, steps: int = 4) -> np.ndarray:
@@ -66,10 +67,32 @@ def _in_float64(weights: Weights) -> Weights:
     return replace(weights, layers=tuple(tuple(widened(cell) for cell in layer) for layer in weights.layers))
 
 
-def against_torch(weights: Weights) -> Check:
-    """Run the probe through the torch module that has these very matrices."""
+def against_torch(weights: Weights, matrices: Mapping[str, np.ndarray]) -> Check | None:
+    """Run the probe through torch's own module, loaded with the file's arrays under torch's own names.
+
+    Args:
+        weights: what gru_viz made of them.
+        matrices: such as ``weight_ih_l0``, all that the module has.
+
+    Returns:
+        None where torch has no such module, since its layers are all of one size.
+    """
     x = probe(weights)
-    module = weights.to_module().to(getattr(torch, str(x.dtype)))
+    dtype = getattr(torch, str(x.dtype))
+    module = TORCH_MODULE[weights.convention.cell](
+        weights.features,
+        weights.hidden,
+        num_layers=len(weights.layers),
+        bidirectional=weights.bidirectional,
+        bias=any(name.startswith("bias") for name in matrices),
+        batch_first=True,
+        dtype=dtype,
+        device="meta",  # so that nothing is drawn from the caller's global random state
+    ).to_empty(device="cpu")
+    try:
+        module.load_state_dict({name: torch.from_numpy(np.array(array)).to(dtype) for name, array in matrices.items()})
+    except RuntimeError:
+        return None
     with torch.inference_mode():
         theirs = module(torch.from_numpy(x))[0].numpy()
     return compare(f"torch {torch.__version__}", weights, x, theirs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -111,7 +112,7 @@ class ModelFile:
         return tuple(model.name for model in self.models)
 
     def model(self, name: str | None = None) -> FoundModel:
-        """The network of a name; without one, the only network.
+        """The network of a name, or of a name that ends so; without one, the only network.
 
         Raises:
             FormatError: there are several and no name, or none of that name.
@@ -121,6 +122,9 @@ class ModelFile:
         for model in self.models:
             if model.name == name:
                 return model
+        ending = [model for model in self.models if name and re.search(rf"[./:|_-]{re.escape(name)}$", model.name)]
+        if len(ending) == 1:
+            return ending[0]
         known = ", ".join(repr(each) for each in self.names)
         found = f"{len(self.models)} networks" if name is None else f"no network {name!r}"
         raise FormatError(self.name, found, f"the name of one: {known}", "Name one of these.")

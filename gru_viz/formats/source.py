@@ -109,7 +109,11 @@ def damaged(name: str, why: object) -> FormatError:
 
 def shown(text: object, most: int = 120) -> str:
     """Text from a file, fit for a message: of bounded length, on one line."""
-    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text)[: most + 1])
+    try:
+        text = str(text)
+    except (ValueError, RecursionError):  # a number of thousands of digits, tuples nested thousands deep
+        text = f"a {type(text).__name__} too long to print"
+    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: most + 1])
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
