@@ -31,7 +31,7 @@ def card(trace: Trace) -> str:
     origin = f"Weights: {trace.weights.origin}. Ran on {trace.device} in {trace.dtype}."
     return (
         f'<div class="gru_viz-trace" style="max-width:64em;font-size:.95em;color:inherit">'
-        f"<p><b>{html.escape(words.network(trace))}</b>; {html.escape(words.sequences(trace))} "
+        f"<p><b>{html.escape(words.network(trace.weights))}</b>; {html.escape(words.sequences(trace))} "
         f'<span style="{BADGE}{"#1a7f37" if trace.proven else "#b42318"}">{html.escape(words.badge(trace))}</span><br>'
         f"<small>{html.escape(origin)} {html.escape(words.proof(trace))}</small></p>{''.join(parts)}</div>"
     )

@@ -102,7 +102,7 @@ def report(
     page = _template("html").substitute(
         version=_safe(facts(trace)["gru_viz"]),
         title=_safe(title),
-        about=_safe(f"{words.network(trace)}; {words.sequences(trace)}. {words.proof(trace)}"),
+        about=_safe(f"{words.network(trace.weights)}; {words.sequences(trace)}. {words.proof(trace)}"),
         verdict="proven" if trace.proven else "unproven",
         badge=_safe(words.badge(trace)),
         remarks=_remarks(list(warnings), list(notices)),
@@ -225,7 +225,7 @@ def _meanings(trace: Trace) -> str:
 def _facts(trace: Trace, head: Head | None) -> str:
     told, convention = facts(trace), trace.convention
     rows = [
-        ("network", words.network(trace)),
+        ("network", words.network(trace.weights)),
         ("weights", trace.weights.origin),
         ("learnt numbers", f"{trace.weights.parameters:,}"),
         ("variant", f"{convention.name}: {convention.source}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gru_viz.trace import Trace
+from gru_viz.weights import Weights
 
 __all__ = ["badge", "network", "proof", "runs", "sequences"]
 
@@ -10,22 +11,20 @@ CELLS = {"gru": "GRU", "lstm": "LSTM", "rnn": "tanh RNN"}
 DIRECTIONS = ("forward", "backward")
 
 
-def network(trace: Trace) -> str:
-    """What ran, in a line.
+def network(weights: Weights) -> str:
+    """What a network is, in a line.
 
     Example:
-        >>> import numpy as np, torch, gru_viz
-        >>> network(gru_viz.trace(torch.nn.GRU(1, 2, num_layers=2), np.zeros((3, 1))))
+        >>> import gru_viz
+        >>> network(gru_viz.random_weights("torch", features=1, hidden=2, layers=2))
         'GRU (torch.nn.GRU), 2 layers of 2 units, reads 1 feature forward'
     """
-    weights, features = trace.weights, trace.weights.features
-    units = [layer.forward.weights.hidden for layer in trace.layers]
-    same = len(set(units)) == 1
-    size = f"{units[0]:,} unit{'s' * (units[0] != 1)}" if same else f"{', '.join(map(str, units))} units"
-    layers = f"{len(units)} layers of {size}" if len(units) > 1 else f"1 layer of {size}"
+    features, units = weights.features, [layer[0].hidden for layer in weights.layers]
+    size = ", ".join(f"{n:,}" for n in (units if len(set(units)) > 1 else units[:1]))
+    layers = f"{len(units)} layer{'s' * (len(units) != 1)} of {size} unit{'s' * (size != '1')}"
     ways = "both ways" if weights.bidirectional else "forward"
-    cell = CELLS[trace.convention.cell]
-    return f"{cell} ({trace.convention.title}), {layers}, reads {features:,} feature{'s' * (features != 1)} {ways}"
+    kind = f"{CELLS[weights.convention.cell]} ({weights.convention.title})"
+    return f"{kind}, {layers}, reads {features:,} feature{'s' * (features != 1)} {ways}"
 
 
 def sequences(trace: Trace) -> str:
