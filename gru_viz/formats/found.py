@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-from gru_viz.errors import FormatError
+from gru_viz.conventions import CONVENTIONS
+from gru_viz.errors import ConventionError, FormatError
 from gru_viz.weights import Weights
 
 __all__ = ["Check", "Embedding", "FoundModel", "Head", "ModelFile"]
@@ -85,6 +86,18 @@ class FoundModel:
     alternatives: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     check: Check | None = None
+
+    def meant_as(self, convention: str) -> FoundModel:
+        """The same matrices, taken to be meant in one of ``alternatives``; what the check said holds no longer."""
+        kind = CONVENTIONS[convention]
+        if kind == self.weights.convention:
+            return self
+        try:
+            layers = [[cell.matrices for cell in layer] for layer in self.weights.layers]
+            weights = Weights.from_matrices(kind, layers, self.weights.origin)
+        except ConventionError:  # it has other biases, of which these matrices have none
+            weights = self.weights.read_as(kind)
+        return replace(self, weights=weights, check=None)
 
 
 Format = Literal["PyTorch", "safetensors", "NPZ", "Keras", "ONNX"]
