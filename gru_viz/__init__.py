@@ -17,6 +17,7 @@ from gru_viz.errors import (
 )
 from gru_viz.initialisation import random_weights
 from gru_viz.trace import Trace, trace
+from gru_viz.watching import watch
 from gru_viz.weights import Weights, convert
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ __all__ = [
     "report",
     "trace",
     "training",
+    "watch",
 ]
 
 _ROOMS = ("exports", "figures", "formats", "training")

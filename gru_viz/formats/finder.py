@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -20,6 +21,8 @@ from gru_viz.weights import TORCH_CELL, Weights
 __all__ = ["find"]
 
 Cells = dict[Place, dict[str, np.ndarray]]
+MOST_CHECKED = 1 << 26
+"""Parameters of a network that a probe is run through on reading: more would take gibibytes."""
 _TELLING = frozenset({"weight_ih", "weight_hh", "recurrent_kernel", "gates/kernel", PROJECTION})
 """Names that nothing but a recurrent network has."""
 
@@ -115,7 +118,11 @@ class _Finder:
         check = None
         if fitting[0].name == TORCH_CELL[fitting[0].cell]:
             named = {_in_torch(name, place): array for place, cell in cells.items() for name, array in cell.items()}
-            check = against_torch(weights, named)
+            if weights.parameters <= MOST_CHECKED:
+                check = against_torch(weights, named)
+            if check is None:
+                why = "its layers differ in size" if weights.parameters <= MOST_CHECKED else "it is very large"
+                notices.append(f"It was not checked against torch.nn, since {why}.")
         return FoundModel(found.prefix, weights, alternatives=others, notices=tuple(notices), check=check)
 
     def _refuse_projection(self, found: Group) -> None:
@@ -156,12 +163,13 @@ class _Finder:
 
     def _array(self, path: str | None, found: Group, family: Family, ending: str, last: int) -> np.ndarray:
         array = self.arrays.arrays.get(path) if path is not None else None
-        if array is not None and array.dtype.kind == "f":
+        if array is not None and array.dtype.kind == "f" and array.size:
             return array
         if path is not None:
-            what = self.arrays.unreadable.get(path) or f"numbers of type {array.dtype if array is not None else '?'}"
+            what = f"numbers of type {array.dtype}, shape {array.shape}" if array is not None else ""
+            what = self.arrays.unreadable.get(path, what)
             remedy = "Convert the network to floating-point numbers before it is saved."
-            raise FormatError(f"{self.where}, {shown(path)}", what, "floating-point numbers", remedy)
+            raise FormatError(f"{self.where}, {shown(path)}", what, "one or more floating-point numbers", remedy)
         near = [each for each in self.arrays.arrays if each.startswith(_joined(found.prefix, ending))]
         there = ", ".join(shown(each, 60) for each in sorted({*found.paths(family), *near})[:8])
         raise FormatError(
@@ -190,45 +198,48 @@ class _Finder:
         raise self._why_not(found, family, cells, kinds)
 
     def _weights(self, found: Group, kind: Convention, family: Family, cells: Cells) -> Weights:
-        matrices = {matrix.name: matrix for matrix in kind.matrices}
-
-        def full(cell: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-            recurrent = matrices[family.products[-1]]
-            hidden = cell[recurrent.name].shape[-1] // len(recurrent.grid[0])
-            zeros = {}
-            for name in family.biases:
-                rows, columns = len(matrices[name].grid), len(matrices[name].grid[0])
-                shape = (hidden * columns,) if matrices[name].flat else (rows, hidden * columns)
-                zeros[name] = np.zeros(shape, cell[recurrent.name].dtype)
-            return zeros | cell
-
         layers = sorted({layer for layer, _ in cells})
         directions = sorted({backward for _, backward in cells})
         origin = f"{shown(self.where)}, {shown(found.prefix)}" if found.prefix else shown(self.where)
-        listed = [[full(cells[layer, backward]) for backward in directions] for layer in layers]
+        listed = [[_with_biases(kind, family, cells[k, backward]) for backward in directions] for k in layers]
         return Weights.from_matrices(kind, listed, origin)
 
     def _why_not(self, found: Group, family: Family, cells: Cells, kinds: list[Convention]) -> FormatError:
-        """Which shape does not fit: by the kind of cell that the recurrent matrix is of, if it is of one."""
+        """Which array does not fit beside which, by the kind of cell that the recurrent matrix is of."""
+        recurrent = family.products[-1]
+
+        def described(place: Place, name: str) -> str:
+            return f"{shown(found.places.get(place, {}).get(name, name), 60)} of shape {cells[place][name].shape}"
+
+        def error_at(place: Place, name: str, found_beside: str, wanted: str) -> FormatError:
+            path = found.places.get(place, {}).get(name, name)
+            what = f"shape {cells[place][name].shape}{found_beside}" if name in cells[place] else "no biases"
+            return FormatError(f"{self.where}, {shown(path)}", what, wanted, "Check how the file was made.")
+
         for place, cell in cells.items():
-            recurrent = family.products[-1]
             shape = cell[recurrent].shape
             if len({each.cell for each in kinds}) > 1 and len(shape) == 2:
-                kinds_here = [each for each in kinds if max(shape) == len(each.gates) * min(shape)]
-                if not kinds_here:
-                    path = found.places.get(place, {}).get(recurrent, recurrent)
+                kinds = [each for each in kinds if max(shape) == len(each.gates) * min(shape)]
+                if not kinds:
                     wanted = "units times units, for each gate: 3 of a GRU, 4 of an LSTM, 1 of an RNN"
-                    return FormatError(
-                        f"{self.where}, {shown(path)}", f"shape {shape}", wanted, "Check how the file was made."
-                    )
-                kinds = kinds_here
-        try:
-            self._weights(found, kinds[0], family, cells)
-        except ConventionError as error:
-            what = shown(_joined(found.prefix, error.where.rpartition(", ")[2]))
-            return FormatError(f"{self.where}, {what}", error.found, error.wanted, error.remedy)
+                    return error_at(place, recurrent, "", wanted)
+            try:
+                Weights.from_matrices(kinds[0], _with_biases(kinds[0], family, cell))
+            except ConventionError as error:
+                name = error.where.rpartition(", ")[2]
+                beside = recurrent if name != recurrent else family.products[0]
+                return error_at(place, name, f", beside {described(place, beside)}", error.wanted)
+        for layer in sorted({layer for layer, _ in cells}):
+            upto = {place: cell for place, cell in cells.items() if place[0] <= layer}
+            try:
+                self._weights(found, kinds[0], family, upto)
+            except ConventionError as error:
+                forward, backward = (layer, False), (layer, True)
+                odd = backward if backward in cells and _shapes(cells[backward]) != _shapes(cells[forward]) else forward
+                below = (layer - 1, False) if layer and odd == forward else forward
+                return error_at(odd, family.products[0], f", beside {described(below, recurrent)}", error.wanted)
         return FormatError(
-            f"{self.where}, {shown(found.prefix)}", "layers of several kinds", "layers of one", "Save each by itself."
+            f"{self.where}, {shown(found.prefix)}", "layers that differ", "layers of one kind", "Save each by itself."
         )
 
     def _refuse_unplaced(self, found: Group, family: Family, kind: Convention) -> None:
@@ -240,6 +251,23 @@ class _Finder:
                     f"none, since {kind.title} has no place for it",
                     "Name the matrices as in a convention with biases, such as ai_summer.",
                 )
+
+
+def _with_biases(kind: Convention, family: Family, cell: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A cell's matrices with zeros for the biases that it lacks; of the right size if its recurrent matrix is."""
+    matrices = {matrix.name: matrix for matrix in kind.matrices}
+    recurrent = matrices[family.products[-1]]
+    array = cell[recurrent.name]
+    hidden = (array.shape[-1] if array.ndim else 0) // len(recurrent.grid[0])
+    hidden = min(
+        hidden, math.isqrt(array.size)
+    )  # of a matrix that is not square, so that no long biases are made for it
+    zeros = {}
+    for name in family.biases:
+        rows, columns = len(matrices[name].grid), len(matrices[name].grid[0])
+        shape = (hidden * columns,) if matrices[name].flat else (rows, hidden * columns)
+        zeros[name] = np.zeros(shape, array.dtype)
+    return zeros | cell
 
 
 def _split_directions(cells: Cells) -> Cells:
@@ -262,6 +290,10 @@ def _not_finite(found: Group, cells: Cells) -> Iterable[str]:
             if count:
                 path = found.places.get(place, {}).get(name, name)
                 yield f"{shown(path)} holds {count:,} of {array.size:,} numbers that are not finite."
+
+
+def _shapes(cell: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in cell.items()}
 
 
 def _in_torch(name: str, place: Place) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tokenize
 import zipfile
 import zlib
 
@@ -64,7 +65,7 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, where: s
         parse = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         try:
             shape, fortran, dtype = parse(header, max_header_size=MOST_HEADER)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError) as error:
             raise damaged(where, f"its header says {error}") from error
         if dtype.hasobject:
             found = f"Python objects ({shown(dtype, 40)}), which need a pickle; nothing of it was run"

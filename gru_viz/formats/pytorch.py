@@ -275,9 +275,7 @@ def _open_archive(content: Content) -> tuple[Any, Numbers]:
         header = data[entry.header_offset : entry.header_offset + 30]
         if len(header) < 30:
             raise damaged(where, "the entry lies past the end")
-        start = (
-            entry.header_offset + 30 + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:], "little")
-        )
+        start = entry.header_offset + 30 + sum(struct.unpack("<HH", header[26:]))
         entry_bytes = data[start : start + entry.file_size]
         if len(entry_bytes) < entry.file_size or zlib.crc32(entry_bytes) != entry.CRC:
             raise damaged(where, "its bytes are not those that were written")
