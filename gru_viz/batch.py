@@ -14,7 +14,7 @@ from gru_viz.errors import DeviceError, TraceError
 from gru_viz.sequences import Scaling, Sequences
 from gru_viz.weights import Weights
 
-__all__ = ["Batch", "Input", "collect", "find_device", "initial_states"]
+__all__ = ["Batch", "Input", "collect", "find_device", "initial_states", "number_features", "number_sequences"]
 
 Input = np.ndarray | Tensor | Sequences | AbstractSequence[np.ndarray]
 
@@ -66,8 +66,7 @@ def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> B
         scaling, details = x.scaling, x.details
     else:
         items = list(_as_items(x))
-        names, time = tuple(f"sequence {i + 1}" for i in range(len(items))), (None,) * len(items)
-        named = tuple(f"x{i + 1}" for i in range(features))
+        names, named, time = number_sequences(len(items)), number_features(features), (None,) * len(items)
     if not items:
         raise TraceError("x", "no sequence", "at least one", "Pass at least one sequence.")
     for i, item in enumerate(items):
@@ -89,6 +88,16 @@ def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> B
     for row, item, n in zip(values, items, kept, strict=True):
         row[:n] = item[:n]
     return Batch(values, kept, names, named, time, scaling, dict(details))
+
+
+def number_sequences(count: int) -> tuple[str, ...]:
+    """Names for sequences that have none."""
+    return tuple(f"sequence {i + 1}" for i in range(count))
+
+
+def number_features(count: int) -> tuple[str, ...]:
+    """Names for features that have none."""
+    return tuple(f"x{i + 1}" for i in range(count))
 
 
 def _as_items(x: np.ndarray | Tensor | AbstractSequence[np.ndarray]) -> Iterator[np.ndarray]:

@@ -10,16 +10,19 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gru_viz.conventions import Convention, convention as lookup
 from gru_viz.equations import Parameters
 from gru_viz.errors import ConventionError
 from gru_viz.layout import Blocks, assemble, sizes, take_apart
 
-__all__ = ["TORCH_CELL", "CellWeights", "Weights", "convert"]
+__all__ = ["TORCH_CELL", "CellWeights", "Weights", "convert", "kind_of", "sort_tensors"]
 
 TORCH_CELL = {"gru": "torch", "lstm": "torch_lstm", "rnn": "torch_rnn"}
 TORCH_MODULE = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "rnn": torch.nn.RNN}
+TORCH_STEP = {"gru": torch.nn.GRUCell, "lstm": torch.nn.LSTMCell, "rnn": torch.nn.RNNCell}
+TENSORS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,32 +143,34 @@ class Weights:
         return weights
 
     @classmethod
-    def from_module(cls, module: torch.nn.GRU | torch.nn.LSTM | torch.nn.RNN, origin: str = "") -> Weights:
+    def from_module(cls, module: torch.nn.Module, origin: str = "") -> Weights:
         """Copy the weights of a torch module, every layer and direction; a module without biases gets zeros.
 
         Raises:
-            ConventionError: it is no GRU, LSTM or tanh RNN, or it has projections, which change the equations.
-        """
-        kind = next((name for name, known in TORCH_MODULE.items() if isinstance(module, known)), None)
-        where = type(module).__name__
-        if kind is None:
-            raise ConventionError(where, "this module", "an nn.GRU, nn.LSTM or nn.RNN", "Pass the recurrent module.")
-        if getattr(module, "nonlinearity", "tanh") != "tanh":
-            raise ConventionError(
-                where, f"nonlinearity={module.nonlinearity!r}", "'tanh'", "Only the tanh RNN is known."
-            )
-        if getattr(module, "proj_size", 0):
-            raise ConventionError(where, f"proj_size={module.proj_size}", "0", "Projections are not supported.")
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        directions = ("", "_reverse") if module.bidirectional else ("",)
-        zero = torch.zeros_like(next(module.parameters())[:, 0])
+            ConventionError: it is no GRU, LSTM or tanh RNN, nor a cell of one, or it has projections, which change the
+                equations.
 
-        def numbers(name: str) -> np.ndarray:
-            tensor = getattr(module, name, zero).detach().cpu()
+        Example:
+            >>> Weights.from_module(torch.nn.GRUCell(3, 4)).origin
+            'torch.nn.GRUCell'
+        """
+        kind = kind_of(module)
+        layers = sort_tensors(module, lambda name: getattr(module, name, None))
+        return cls.from_tensors(kind, layers, origin or f"torch.nn.{type(module).__name__}")
+
+    @classmethod
+    def from_tensors(cls, cell: str, layers: Sequence[Sequence[Mapping[str, Tensor]]], origin: str) -> Weights:
+        """Copy torch's tensors, by layer, direction and name (``weight_ih``, …); biases that are not there are zero."""
+
+        def numbers(tensor: Tensor) -> np.ndarray:
+            tensor = tensor.detach().cpu()
             return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
-        layers = [[{n: numbers(f"{n}_l{k}{d}") for n in names} for d in directions] for k in range(module.num_layers)]
-        return cls.from_matrices(TORCH_CELL[kind], layers, origin or f"torch.nn.{type(module).__name__}")
+        def whole(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+            zero = torch.zeros_like(tensors["weight_hh"][:, 0])
+            return {name: numbers(tensors.get(name, zero)) for name in TENSORS}
+
+        return cls.from_matrices(TORCH_CELL[cell], [[whole(each) for each in layer] for layer in layers], origin)
 
     def to_module(self) -> torch.nn.GRU | torch.nn.LSTM | torch.nn.RNN:
         """Build the torch module with exactly these weights, batch_first, in eval mode.
@@ -281,6 +286,41 @@ class Weights:
                     "Check the order and the shapes of the layers.",
                 )
             reads = directions * layer[0].hidden
+
+
+def kind_of(module: torch.nn.Module) -> str:
+    """Say which cell a torch module computes: ``"gru"``, ``"lstm"`` or ``"rnn"``.
+
+    Raises:
+        ConventionError: none of these, or with other equations: another non-linearity, projections.
+    """
+    where = type(module).__name__
+    kind = next((name for name in TORCH_CELL if isinstance(module, (TORCH_MODULE[name], TORCH_STEP[name]))), None)
+    if kind is None:
+        wanted = "an nn.GRU, nn.LSTM or nn.RNN, or a cell of one"
+        raise ConventionError(where, "this module", wanted, "Pass the recurrent module.")
+    if getattr(module, "nonlinearity", "tanh") != "tanh":
+        found = f"nonlinearity={module.nonlinearity!r}"
+        raise ConventionError(where, found, "'tanh'", "Only the tanh RNN is known.")
+    if getattr(module, "proj_size", 0):
+        raise ConventionError(where, f"proj_size={module.proj_size}", "0", "Projections are not supported.")
+    return kind
+
+
+def sort_tensors(module: torch.nn.Module, get: Callable[[str], Tensor | None]) -> list[list[dict[str, Tensor]]]:
+    """Sort the tensors of a recurrent module by layer, direction and name within a cell, leaving out those it has not.
+
+    Example:
+        >>> gru = torch.nn.GRU(3, 4, bidirectional=True, bias=False)
+        >>> [[list(tensors) for tensors in layer] for layer in sort_tensors(gru, dict(gru.named_parameters()).get)]
+        [[['weight_ih', 'weight_hh'], ['weight_ih', 'weight_hh']]]
+    """
+    places = [[""]]
+    if isinstance(module, torch.nn.RNNBase):
+        directions = ("", "_reverse") if module.bidirectional else ("",)
+        places = [[f"_l{k}{direction}" for direction in directions] for k in range(module.num_layers)]
+    named = [[{name: get(name + place) for name in TENSORS} for place in layer] for layer in places]
+    return [[{n: t for n, t in each.items() if t is not None} for each in layer] for layer in named]
 
 
 def convert(weights: Weights, to: str | Convention) -> Weights:

@@ -18,7 +18,17 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 
 CHECKED = tuple(
     f"gru_viz.{module}"
-    for module in ("conventions", "equations", "layout", "weights", "initialisation", "batch", "running", "trace")
+    for module in (
+        "conventions",
+        "equations",
+        "layout",
+        "weights",
+        "initialisation",
+        "batch",
+        "recovery",
+        "running",
+        "trace",
+    )
 )
 """The modules whose annotations, shapes included, are enforced while the tests run."""
 

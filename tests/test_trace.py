@@ -281,7 +281,7 @@ def test_an_unknown_quantity_is_answered_with_the_known_ones(name: str) -> None:
             _ = level.forgetfulness
         says_everything(caught.value)
         assert all(q.name in caught.value.wanted for q in trace.convention.quantities)
-        assert not hasattr(level, "_repr_html_")
+        assert not hasattr(level, "_repr_latex_")
 
 
 @pytest.mark.parametrize("wanted", ["update", "hidden", "quantities", "initial", "previous", "forward", "directions"])

@@ -257,6 +257,19 @@ def test_a_module_goes_in_and_comes_out_the_same(
     )
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("cell", [torch.nn.GRUCell, torch.nn.LSTMCell, torch.nn.RNNCell])
+def test_the_weights_of_a_cell_run_as_the_cell_does(cell: type[torch.nn.RNNCellBase], bias: bool) -> None:
+    module, x = cell(3, 5, bias=bias, dtype=torch.float64), torch.tensor(inputs(2, 4, 3))
+    w = Weights.from_module(module)
+    assert w.origin == f"torch.nn.{cell.__name__}"
+    state = None
+    for t in range(4):
+        state = module(x[:, t], state)
+        own = gru_viz.trace(w, x[:, : t + 1]).hidden[:, -1]
+        assert np.abs(own - (state[0] if isinstance(state, tuple) else state).detach().numpy()).max() < 1e-14
+
+
 def test_a_module_that_learns_on_does_not_change_weights_taken_before() -> None:
     module = torch.nn.GRU(3, 5)
     w = Weights.from_module(module)
@@ -272,7 +285,7 @@ def test_a_module_that_learns_on_does_not_change_weights_taken_before() -> None:
         (torch.nn.LSTM(3, 5, proj_size=2), "proj_size"),
         (torch.nn.RNN(3, 5, nonlinearity="relu"), "relu"),
         (torch.nn.Linear(3, 5), "Linear"),
-        (torch.nn.GRUCell(3, 5), "GRUCell"),
+        (torch.nn.RNNCell(3, 5, nonlinearity="relu"), "relu"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")
