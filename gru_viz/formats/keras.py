@@ -34,6 +34,13 @@ def read(content: Content) -> ModelFile:
     Raises:
         FormatError: the file is damaged, has code or links in it, claims more than it holds, or has no such layer.
     """
+    try:
+        return _read(content)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, ArithmeticError) as error:
+        raise damaged(content.name, error) from error  # a configuration that Keras itself would not load
+
+
+def _read(content: Content) -> ModelFile:
     tree, config = _unpack(content)
     store = Store(tree)
     graph = Graph(content.name, content.limits)
