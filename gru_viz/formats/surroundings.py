@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -31,15 +31,14 @@ def embeddings_of(
         rest: the arrays that belong to no network.
         everything: all arrays, in the order of the file.
     """
-    order = {path: k for k, path in enumerate(everything)}
-    start = _place(model, order)
+    order, start = _order(everything, model)
     ranked = []
     for path, array in rest.items():
         if array.ndim != 2 or array.dtype.kind != "f" or array.shape[1] != model.weights.features:
             continue
         name, leaf = _split(path)
         named = _EMBEDS.search(path) is not None
-        alone = _bias_of(path, rest) is None and order[path] < start and leaf != "kernel"
+        alone = _bias_of(path, rest) is None and order[path] <= start and leaf != "kernel"
         if named or (alone and not _ANSWERS.search(name) and not _ATTENDS.search(name)):
             ranked.append((not named, -_kinship(name, model.name), start - order[path], Embedding(name, array)))
     return tuple(entry[-1] for entry in sorted(ranked, key=lambda entry: entry[:-1]))
@@ -55,8 +54,7 @@ def heads_of(
         rest: the arrays that belong to no network.
         everything: all arrays, in the order of the file.
     """
-    order = {path: k for k, path in enumerate(everything)}
-    start = _place(model, order)
+    order, start = _order(everything, model)
     width = sum(cell.hidden for cell in model.weights.layers[-1])
     ranked = []
     for path, array in rest.items():
@@ -88,10 +86,11 @@ def _bias_of(path: str, rest: Mapping[str, np.ndarray]) -> str | None:
     return beside if beside in rest else None
 
 
-def _place(model: FoundModel, order: Mapping[str, int]) -> int:
-    """Where a network's first matrix stands."""
-    inside: Iterator[int] = (k for path, k in order.items() if path.startswith(model.name))
-    return min(inside, default=0)
+def _order(everything: Mapping[str, np.ndarray], model: FoundModel) -> tuple[dict[str, int], int]:
+    """Where each array stands, and the network's first; all at one place in a file that sorts its arrays by name."""
+    paths = list(everything)
+    order = dict.fromkeys(paths, 0) if paths == sorted(paths) else {path: k for k, path in enumerate(paths)}
+    return order, min((k for path, k in order.items() if path.startswith(model.name)), default=0)
 
 
 def _kinship(path: str, other: str) -> int:

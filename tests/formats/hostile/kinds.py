@@ -1,0 +1,530 @@
+"""Files that lie, break off or would run code: for each a name, its bytes, and words of the refusal."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from files import net, network, npz, saved
+from safetensors.numpy import save as save_safetensors
+
+CANARY = "canary_of_the_hostile_files"
+"""What every file that would run code tries to write, in the folder that the reader runs in."""
+KINDS: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {}
+
+
+def kind(*words: str) -> Callable[[Callable[[], bytes]], Callable[[], bytes]]:
+    def add(make: Callable[[], bytes]) -> Callable[[], bytes]:
+        KINDS[make.__name__.replace("_", " ")] = (make, words)
+        return make
+
+    return add
+
+
+class Calls:
+    """An object whose pickle calls a function when it is opened as pickles are."""
+
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+def evil() -> Calls:
+    return Calls(os.system, f"touch {CANARY}")
+
+
+def state(**changed: Any) -> dict[str, Any]:
+    return {**network("gru").state_dict(), **changed}
+
+
+def arrays(**changed: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: tensor.numpy() for name, tensor in state().items()} | changed
+
+
+def legacy(what: Any) -> bytes:
+    return saved(what, _use_new_zipfile_serialization=False)
+
+
+def with_pickle(pickled: bytes, change: Callable[[bytes], bytes] = lambda data: data, **options: Any) -> bytes:
+    """A torch archive with another pickle in it; or with its own, changed."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(saved(state()))) as old, zipfile.ZipFile(out, "w", **options) as new:
+        for entry in old.namelist():
+            data = old.read(entry)
+            new.writestr(entry, (pickled or change(data)) if entry.endswith("data.pkl") else data)
+    return out.getvalue()
+
+
+# -- no model at all ---------------------------------------------------------------------------------------------
+
+
+@kind("an empty file")
+def nothing() -> bytes:
+    return b""
+
+
+@kind("text")
+def a_note() -> bytes:
+    return b"These are my weights, trust me.\n" * 10
+
+
+@kind("a web page")
+def a_web_page() -> bytes:
+    return b"<!DOCTYPE html><html><body>Sign in to download</body></html>"
+
+
+@kind("gzip", "Unpack")
+def a_packed_state() -> bytes:
+    import gzip
+
+    return gzip.compress(saved(state()))
+
+
+@kind("Git LFS pointer")
+def a_pointer_to_a_file() -> bytes:
+    return b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+
+
+@kind("no known format")
+def noise() -> bytes:
+    return b"\x17" + np.random.default_rng(0).bytes(5000)
+
+
+@kind("a single NumPy array", "numpy.savez")
+def one_array() -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.ones(3))
+    return file.getvalue()
+
+
+@kind("archive that holds notes.txt")
+def an_archive_of_notes() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("notes.txt", "nothing")
+    return out.getvalue()
+
+
+@kind("tar archive")
+def a_tar() -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("storages"), io.BytesIO())
+    return out.getvalue()
+
+
+@kind("100,001 entries", "100,000")
+def a_list_of_endless_entries() -> bytes:
+    return b"PK\x03\x04" + b"PK\x01\x02" * 100_001
+
+
+# -- code --------------------------------------------------------------------------------------------------------
+
+
+@kind("pickle that torch.save did not write", "nothing of it was run")
+def a_plain_pickle_that_runs_a_command() -> bytes:
+    return pickle.dumps({"weight_ih_l0": evil()})
+
+
+@kind("system", "nothing of it was run")
+def an_archive_that_runs_a_command() -> bytes:
+    return saved({"state_dict": state(), "hook": evil()})
+
+
+@kind("system", "nothing of it was run")
+def a_legacy_file_that_runs_a_command() -> bytes:
+    return legacy({"state_dict": state(), "hook": evil()})
+
+
+@kind("system", "nothing of it was run")
+def a_command_among_the_optimisers_states() -> bytes:
+    return saved({"state_dict": state(), "optimizer_states": [evil()]})
+
+
+@kind("builtins.eval", "nothing of it was run")
+def a_newer_pickle_that_evaluates_text() -> bytes:
+    return with_pickle(pickle.dumps(Calls(eval, f"open({CANARY!r}, 'w').close()"), protocol=4))
+
+
+@kind("builtins.exec")
+def a_pickle_that_executes_text() -> bytes:
+    return with_pickle(pickle.dumps(Calls(exec, f"open({CANARY!r}, 'w')"), protocol=2))
+
+
+@kind("INST", "nothing of it was run")
+def an_old_instruction_that_calls() -> bytes:
+    return with_pickle(b"(S'touch " + CANARY.encode() + b"'\nios\nsystem\n.")
+
+
+@kind("OBJ")
+def another_old_instruction_that_calls() -> bytes:
+    return with_pickle(b"(cos\nsystem\nS'touch " + CANARY.encode() + b"'\no.")
+
+
+@kind("EXT1")
+def a_registered_extension() -> bytes:
+    return with_pickle(b"\x80\x02\x82\x01.")
+
+
+@kind("builtins.getattr")
+def a_chain_of_attributes() -> bytes:
+    return with_pickle(pickle.dumps(Calls(getattr, Calls, "__init__"), protocol=2))
+
+
+@kind("os.system", "nothing of it was run")
+def a_call_hidden_in_a_tensors_making() -> bytes:
+    command = f"touch {CANARY}".encode()
+    inner = b"(cos\nsystem\nctorch\nTensor\nU" + bytes([len(command)]) + command + b"\x85}t"
+    return with_pickle(b"\x80\x02ctorch._tensor\n_rebuild_from_type_v2\n" + inner + b"R.")
+
+
+@kind("files.Net", "nothing of it was run", "torch.save(model.state_dict(), path)")
+def a_whole_module() -> bytes:
+    return saved(net())
+
+
+@kind("files.Net")
+def a_whole_module_in_the_legacy_form() -> bytes:
+    return legacy(net())
+
+
+@kind("object of the class", "kinds.Calls")
+def an_object_of_an_unknown_class() -> bytes:
+    return with_pickle(b"\x80\x02chostile.kinds\nCalls\n)\x81}X\x01\x00\x00\x00aK\x01sb.")
+
+
+@kind("TorchScript", "state_dict")
+def a_torchscript_program() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name in ("m/data.pkl", "m/constants.pkl", "m/code/__torch__.py", "m/version"):
+            archive.writestr(name, b"\x80\x02}.")
+    return out.getvalue()
+
+
+# -- cells of another kind ---------------------------------------------------------------------------------------
+
+
+@kind("weight_hr_l0", "projection")
+def a_projection() -> bytes:
+    return saved(torch.nn.LSTM(3, 5, proj_size=2).state_dict())
+
+
+@kind("weight_hh_l0", "quantised")
+def a_quantised_matrix() -> bytes:
+    return saved(state(weight_hh_l0=Calls(torch._utils._rebuild_qtensor)))
+
+
+@kind("weight_hh_l0", "int8")
+def whole_numbers_for_weights() -> bytes:
+    return saved(state(weight_hh_l0=torch.zeros(15, 5, dtype=torch.int8)))
+
+
+@kind("weight_hh_l0", "sparse")
+def a_sparse_matrix() -> bytes:
+    return saved(state(weight_hh_l0=torch.eye(15, 5).to_sparse()))
+
+
+@kind("weight_hh_l0", "meta tensor")
+def a_matrix_without_numbers() -> bytes:
+    return saved(state(weight_hh_l0=torch.zeros(15, 5, device="meta")))
+
+
+@kind("weight_ih_l0", "(15, 3)", "(16, 4)")
+def shapes_that_disagree() -> bytes:
+    return saved(state(weight_hh_l0=torch.zeros(16, 4)))
+
+
+@kind("weight_hh_l0", "(25, 5)", "3 of a GRU")
+def five_gates() -> bytes:
+    return saved(state(weight_hh_l0=torch.zeros(25, 5)))
+
+
+@kind("weight_ih_l1", "no such array")
+def a_layer_that_is_missing() -> bytes:
+    return saved({**state(), **{key.replace("l0", "l2"): t for key, t in state().items()}})
+
+
+@kind("no recurrent layer among 2 arrays")
+def no_recurrent_layer() -> bytes:
+    return saved(torch.nn.Linear(3, 2).state_dict())
+
+
+# -- claims ------------------------------------------------------------------------------------------------------
+
+
+def claiming(data: bytes, count: int) -> bytes:
+    """The same with every storage of 75 numbers, as a pickle writes 75, claiming another count."""
+    return data.replace(b"K\x4b", b"J" + struct.pack("<i", count))
+
+
+@kind("claims 2,000,000,000 numbers", "300 bytes")
+def a_storage_that_claims_gigabytes() -> bytes:
+    return with_pickle(b"", lambda pickled: claiming(pickled, 2_000_000_000))
+
+
+@kind("claim of", "bytes left")
+def a_legacy_storage_that_claims_gigabytes() -> bytes:
+    return legacy(state()).replace(struct.pack("<q", 75), struct.pack("<q", 2_000_000_000))
+
+
+@kind("storage that claims")
+def a_legacy_pickle_that_claims_gigabytes() -> bytes:
+    return claiming(legacy(state()), 2_000_000_000)
+
+
+@kind("8,000,000,000", "at most 2,147,483,648")
+def one_number_expanded_to_gigabytes() -> bytes:
+    return saved(state(weight_hh_l0=torch.zeros(1).expand(400_000_000, 5)))
+
+
+@kind("tensor of 250,000,000 numbers on a storage of 1", ".contiguous()")
+def one_number_expanded_within_the_limit() -> bytes:
+    return saved(state(weight_hh_l0=torch.zeros(1).expand(50_000_000, 5)))
+
+
+@kind("tensor of 75 numbers on a storage of 75")
+def strides_that_leave_their_storage() -> bytes:
+    return with_pickle(b"", lambda pickled: pickled.replace(b"K\x05K\x01\x86", b"K\x63K\x01\x86"))
+
+
+@kind("strides")
+def strides_that_are_negative() -> bytes:
+    return with_pickle(b"", lambda pickled: pickled.replace(b"K\x05K\x01\x86", b"J\xfb\xff\xff\xffK\x01\x86"))
+
+
+@kind("builtins.bytearray")
+def a_bytearray_of_gigabytes() -> bytes:
+    return with_pickle(pickle.dumps(Calls(bytearray, 10**11), protocol=2))
+
+
+@kind("torch.Tensor", "nothing of it was run")
+def a_tensor_made_by_a_call() -> bytes:
+    return with_pickle(b"\x80\x02ctorch\nTensor\n\x8a\x05\x00\x00\x00\x00\x19\x85R.")
+
+
+@kind("breaks off")
+def a_text_that_claims_gigabytes() -> bytes:
+    return with_pickle(b"\x80\x02X\xff\xff\xff\xf0abc.")
+
+
+@kind("no tensor")
+def a_memory_index_of_billions() -> bytes:
+    return with_pickle(b"\x80\x02Nr\xff\xff\xff\xff.")
+
+
+@kind("containers within containers")
+def lists_in_lists_in_lists() -> bytes:
+    return with_pickle(b"\x80\x02" + b"]" * 50_000 + b"a" * 49_999 + b".")
+
+
+@kind("no tensor")
+def a_key_of_tuples_in_tuples() -> bytes:
+    return with_pickle(b"\x80\x02})" + b"\x85" * 200_000 + b"K\x01s.")
+
+
+@kind("containers within containers")
+def lists_that_double_at_every_step() -> bytes:
+    return with_pickle(b"\x80\x02]q\x00" + b"".join(b"](h%ch%ceq%c" % (k, k, k + 1) for k in range(100)) + b".")
+
+
+@kind("more than 2,000,000 steps")
+def a_pickle_of_endless_steps() -> bytes:
+    return with_pickle(b"\x80\x02" + b"N0" * 1_100_000 + b"N.")
+
+
+@kind("no end")
+def a_pickle_without_an_end() -> bytes:
+    return with_pickle(b"\x80\x02}")
+
+
+@kind("contradicts itself")
+def a_pickle_that_takes_from_nothing() -> bytes:
+    return with_pickle(b"\x80\x02R.")
+
+
+# -- archives ----------------------------------------------------------------------------------------------------
+
+
+@kind("damaged or truncated")
+def a_truncated_archive() -> bytes:
+    return saved(net().state_dict())[:-1500]
+
+
+@kind("left", "truncated")
+def a_truncated_legacy_file() -> bytes:
+    return legacy(net().state_dict())[:-300]
+
+
+@kind("compressed")
+def packed_entries_in_a_torch_archive() -> bytes:
+    return with_pickle(b"", compression=zipfile.ZIP_DEFLATED)
+
+
+@kind("not those that were written")
+def a_number_changed_on_the_way() -> bytes:
+    data, numbers = saved(state()), state()["weight_hh_l0"].numpy().tobytes()
+    return data.replace(numbers, b"\0" * len(numbers))
+
+
+@kind("twice")
+def an_entry_listed_twice() -> bytes:
+    data = saved(state())
+    return data.replace(b"archive/data/1", b"archive/data/0")
+
+
+@kind("encrypted")
+def an_encrypted_entry() -> bytes:
+    data = bytearray(saved(state()))
+    at = data.index(b"PK\x01\x02")
+    data[at + 8] |= 1
+    return bytes(data)
+
+
+@kind("missing")
+def a_storage_that_is_not_there() -> bytes:
+    return saved(state()).replace(b"archive/data/2", b"archive/data/9")
+
+
+# -- safetensors -------------------------------------------------------------------------------------------------
+
+
+def tensors(header: Any, numbers: bytes = b"") -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + numbers
+
+
+@kind("a header that claims", "truncated")
+def a_header_longer_than_the_file() -> bytes:
+    return struct.pack("<Q", 10 * 2**30) + b'{"a":1}'
+
+
+@kind("no JSON")
+def a_header_that_is_no_json() -> bytes:
+    return tensors(b"{not json at all}")
+
+
+@kind("no JSON")
+def a_header_nested_deeply() -> bytes:
+    return tensors(b'{"a":' * 100_000 + b"1" + b"}" * 100_000)
+
+
+@kind("40,000,000,000")
+def a_tensor_of_ten_billion_numbers() -> bytes:
+    return tensors({"weight_ih_l0": {"dtype": "F32", "shape": [10**10], "data_offsets": [0, 4 * 10**10]}})
+
+
+@kind("weight_ih_l0", "400 bytes", "4 bytes")
+def a_shape_larger_than_its_bytes() -> bytes:
+    return tensors({"weight_ih_l0": {"dtype": "F32", "shape": [10, 10], "data_offsets": [0, 4]}}, bytes(4))
+
+
+@kind("damaged")
+def bytes_shared_by_two_tensors() -> bytes:
+    entry = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+    return tensors({"a": entry, "b": entry}, bytes(4))
+
+
+@kind("the shape (-3, -5)")
+def a_negative_shape() -> bytes:
+    return tensors({"weight_ih_l0": {"dtype": "F32", "shape": [-3, -5], "data_offsets": [0, 60]}}, bytes(60))
+
+
+@kind("missing")
+def a_tensor_that_is_only_a_name() -> bytes:
+    return tensors({"weight_ih_l0": 3})
+
+
+@kind("damaged")
+def a_truncated_safetensors_file() -> bytes:
+    return save_safetensors(arrays())[:-40]
+
+
+@kind("the shape (0, 1152921504606846975)")
+def an_empty_tensor_of_endless_axes() -> bytes:
+    return tensors({"weight_ih_l0": {"dtype": "F32", "shape": [0, 2**60 - 1], "data_offsets": [0, 0]}})
+
+
+# -- NPZ ---------------------------------------------------------------------------------------------------------
+
+
+def npy(header: bytes, numbers: bytes = b"", version: bytes = b"\x01\x00", size: int | None = None) -> bytes:
+    length = len(header) if size is None else size
+    return b"\x93NUMPY" + version + struct.pack("<H" if version == b"\x01\x00" else "<I", length) + header + numbers
+
+
+def archive_of(entry: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        archive.writestr("weight_ih_l0.npy", entry)
+    return out.getvalue()
+
+
+@kind("Python objects", "nothing of it was run")
+def an_array_of_objects() -> bytes:
+    file = io.BytesIO()
+    np.savez(file, weight_ih_l0=np.array([evil(), None], object))
+    return file.getvalue()
+
+
+@kind("40,000,000,000", "at most 2,147,483,648")
+def an_array_that_claims_gigabytes() -> bytes:
+    return archive_of(npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (10000000000,)}\n", bytes(40)))
+
+
+@kind("400 bytes", "and 40 bytes for it")
+def an_array_that_claims_more_than_is_there() -> bytes:
+    return archive_of(npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (100,)}\n", bytes(40)))
+
+
+@kind("unpack to 67,108,864", "100 times")
+def a_small_file_that_unpacks_to_a_large_one() -> bytes:
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (16777216,)}\n"
+    return archive_of(npy(header, bytes(1 << 26)), zipfile.ZIP_DEFLATED)
+
+
+@kind("damaged", "header")
+def a_header_with_code_in_it() -> bytes:
+    return archive_of(npy(b"__import__('os').system('touch " + CANARY.encode() + b"')\n"))
+
+
+@kind("a header of 4,294,967,295 bytes")
+def a_header_that_claims_gigabytes() -> bytes:
+    return archive_of(npy(b"{}", bytes(100), b"\x02\x00", 2**32 - 1))
+
+
+@kind("no array")
+def an_array_of_an_unknown_version() -> bytes:
+    return archive_of(npy(b"{}", bytes(100), b"\x09\x00"))
+
+
+@kind("damaged")
+def a_truncated_npz() -> bytes:
+    return npz(arrays())[:-200]
+
+
+@kind("damaged")
+def an_array_longer_than_its_archive_says() -> bytes:
+    data = npz({"weight_ih_l0": np.zeros(5000, np.float32)}, compressed=True)
+    at = data.rindex(b"PK\x01\x02")
+    size = struct.pack("<I", 5000 * 4 + 128)
+    assert data[at + 24 : at + 28] == size
+    return data[: at + 24] + struct.pack("<I", 500 * 4 + 128) + data[at + 28 :]
+
+
+def write(folder: Path) -> None:
+    """Write every kind, its name as the file's."""
+    for name, (make, _) in KINDS.items():
+        (folder / name).write_bytes(make())
