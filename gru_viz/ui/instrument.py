@@ -119,7 +119,7 @@ def _instrument(chosen: Chosen, model: Model, comparison: Comparison | None) -> 
     packed = pack(
         shown.view,
         shown.worked,
-        unit=_unit(arrived, trace) if len(shown.worked[0].formulas) > 1 else shown.unit,
+        unit=_unit(arrived, trace.weights.units[choices["layer"]]) if len(shown.worked[0].formulas) > 1 else shown.unit,
         start=_number(arrived.get("step"), shown.view.first + shown.view.steps // 3),
         total=trace.lengths[choices["sequence"]],
         filename="gru_viz",

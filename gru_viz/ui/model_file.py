@@ -19,7 +19,6 @@ __all__ = ["FromFile", "choose_network"]
 
 MAX_BYTES = 400 * 2**20
 """What the server takes; ``server.maxUploadSize``."""
-ENDINGS = ("pt", "pth", "ckpt", "bin", "safetensors", "npz", "onnx", "keras", "h5", "hdf5")
 CELLS = {"gru": "GRU", "lstm": "LSTM", "rnn": "tanh RNN"}
 LETTERS = {r"\n": "\n", r"\t": "\t", r"\\": "\\"}
 
@@ -81,7 +80,7 @@ def choose_network(chosen: Chosen) -> FromFile | None:
     Raises:
         FormatError: the file cannot be read.
     """
-    upload = st.file_uploader("PyTorch, safetensors, ONNX, Keras or NPZ", ENDINGS, key="model_file")
+    upload = st.file_uploader("PyTorch, safetensors, ONNX, Keras or NPZ", key="model_file")
     if upload is None:
         st.caption("Files are read as data; nothing in them is run. Until there is one, random weights are shown.")
         return None
@@ -138,6 +137,8 @@ def _ask(taken: FromFile, found: FoundModel, file: ModelFile, chosen: Chosen) ->
             key=f"alphabet_{key}",
             help=r"Write \n for a line's end and \t for a tab.",
         )
+        if written == own:
+            st.caption("These are the text's own, sorted. The answers mean something once they are the network's.")
         for mark, letter in LETTERS.items():
             written = written.replace(mark, letter)
         taken = replace(taken, alphabet=written)
