@@ -130,7 +130,7 @@ def _choose(chosen: Chosen) -> Model:
         return _ask(None, snapshot=chosen.snapshot)
     fitting = EXAMPLES[chosen.example].pretrained if chosen.example else None
     options = {key: said for key, said in WEIGHTS.items() if fitting or key != "trained"}
-    kind = switch("Weights", "weights", options)
+    kind = switch("Weights", "weights" if fitting else "own_weights", options)
     if kind == "file":
         return _ask(None, file=choose_network(chosen))
     trained = fitting if kind == "trained" else None
