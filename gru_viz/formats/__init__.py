@@ -4,5 +4,17 @@ from gru_viz.formats.fit import fit
 from gru_viz.formats.found import Check, Embedding, FoundModel, Head, ModelFile
 from gru_viz.formats.read import read_model
 from gru_viz.formats.source import LIMITS, Limits
+from gru_viz.formats.write import write_model
 
-__all__ = ["LIMITS", "Check", "Embedding", "FoundModel", "Head", "Limits", "ModelFile", "fit", "read_model"]
+__all__ = [
+    "LIMITS",
+    "Check",
+    "Embedding",
+    "FoundModel",
+    "Head",
+    "Limits",
+    "ModelFile",
+    "fit",
+    "read_model",
+    "write_model",
+]
