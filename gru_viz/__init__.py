@@ -22,8 +22,8 @@ from gru_viz.weights import Weights, convert
 
 if TYPE_CHECKING:
     from gru_viz import exports, figures, formats, training
-    from gru_viz.reporting import report
     from gru_viz.formats import read_model
+    from gru_viz.reporting import report
     from gru_viz.sequences import open_table, read_table, read_text
 
 __version__ = "0.1.0"

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from gru_viz.cli.output import STDOUT, Progress, check_target, note, write_whole
-from gru_viz.formats import read_model
+from gru_viz.formats import read_model, write_model
+from gru_viz.formats.found import Format
 
 __all__ = ["FORMATS", "convert"]
 
-FORMATS = MappingProxyType(
+FORMATS: Mapping[str, Format] = MappingProxyType(
     {"pytorch": "PyTorch", "safetensors": "safetensors", "npz": "NPZ", "keras": "Keras", "onnx": "ONNX"}
 )
 
 
 def convert(options: argparse.Namespace, progress: Progress) -> None:
     """Read one network and write it, exactly or not at all."""
-    from gru_viz.formats.write import write_model
-
     check_target(options.output, options.force)
     progress.say(f"Reading {options.model}")
     found = read_model(options.model)

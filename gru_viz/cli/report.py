@@ -36,7 +36,8 @@ class _Network:
 def report(options: argparse.Namespace, progress: Progress) -> None:
     """Read, trace, and write the report."""
     check_target(options.output, options.force)
-    found, told = None, ()
+    found: FoundModel | None = None
+    told: tuple[str, ...] = ()
     if options.model:
         progress.say(f"Reading {options.model}")
         file = read_model(options.model)

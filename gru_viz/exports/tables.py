@@ -104,5 +104,5 @@ def _blocks(trace: Trace) -> Iterator[_Block]:
                     yield _Block(i, k, d, q, run.quantities[quantity.name][i, :n])
 
 
-def _categories(codes: np.ndarray, names: Iterable[str]) -> pd.Categorical:
-    return pd.Categorical.from_codes(codes, list(names))
+def _categories(codes: np.ndarray, names: Iterable[str]) -> pd.Categorical[str]:
+    return pd.Categorical.from_codes(codes, pd.Index(list(names)))

@@ -189,7 +189,7 @@ def _tell(trace: Trace, extent: _Extent) -> str:
 def _overview(trace: Trace, extent: _Extent, order: str) -> str:
     """All steps of the longest sequence shown, averaged."""
     longest = max(extent.spans, key=lambda i: trace.lengths[i])
-    parts = []
+    parts: list[str] = []
     for k, direction, label in words.runs(trace):
         view = inspect(trace, k, "backward" if direction == "backward" else "forward", longest, order)
         averaged = f"{view.steps:,} steps in {min(view.steps, OVERVIEW_COLUMNS):,} columns"
