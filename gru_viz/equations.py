@@ -73,10 +73,11 @@ def state(
     if convention.cell == "rnn":
         return {"hidden": gates["hidden"]}
     if convention.cell == "lstm":
-        cell = gates["forget"] * previous[1] + gates["input"] * gates["cell_candidate"]
+        cell = torch.addcmul(gates["input"] * gates["cell_candidate"], gates["forget"], previous[1])
         return {"hidden": gates["output"] * torch.tanh(cell), "cell": cell}
     z, n, h = gates["update"], gates["candidate"], previous[0]
-    return {"hidden": (1 - z) * n + z * h if convention.update == "keeps" else (1 - z) * h + z * n}
+    old, new = (h, n) if convention.update == "keeps" else (n, h)
+    return {"hidden": torch.addcmul((1 - z) * new, z, old)}
 
 
 def candidate(
@@ -92,7 +93,7 @@ def candidate(
     x_n, u_n, c_n = projected[..., 2 * size :], p.weight_recurrent[2 * size :], p.bias_recurrent[2 * size :]
     if convention.reset == "after":
         product = torch.nn.functional.linear(h, u_n, c_n) if recurrent is None else recurrent[..., 2 * size :]
-        return torch.tanh(x_n + reset * product)
+        return torch.addcmul(x_n, reset, product).tanh_()
     return torch.tanh(x_n + torch.nn.functional.linear(reset * h, u_n, c_n))
 
 
@@ -104,7 +105,7 @@ def _gru_gates(
         products = torch.nn.functional.linear(h, p.weight_recurrent[:both], p.bias_recurrent[:both])
     else:
         products = recurrent[..., :both]
-    r, z = torch.sigmoid(projected[..., :both] + products).chunk(2, -1)
+    r, z = (projected[..., :both] + products).sigmoid_().chunk(2, -1)
     return {"reset": r, "update": z, "candidate": candidate(convention, p, projected, h, r, recurrent)}
 
 

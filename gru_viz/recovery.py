@@ -118,7 +118,7 @@ def _recover(
     hidden = given["hidden"].flatten(0, 1)
     gates = {name: torch.empty_like(hidden) for name in convention.gates}
     proof = 0.0
-    for rows in _blocks(x):
+    for rows in _blocks(x, len(p.bias_input)):
         projected, recurrent = equations.project(p, read[rows]), equations.recur(p, before[rows])
         found = equations.gates(convention, p, projected, before[rows], recurrent)
         for name, gate in gates.items():
@@ -131,7 +131,7 @@ def _recover(
         quantities.setdefault("cell", _scan(quantities, start["cell"], lengths, backward))
         witness = {name: states.flatten(0, 1) for name, states in given.items()}
         stored = _previous(quantities["cell"], start["cell"], lengths, backward).flatten(0, 1)
-        for rows in _blocks(x):
+        for rows in _blocks(x, len(p.bias_input)):
             found = {name: gate[rows] for name, gate in gates.items()}
             rebuilt = [equations.state(convention, found, before[rows], stored[rows])]
             proof = max(proof, differ(rebuilt, {name: each[rows] for name, each in witness.items()}, mask[rows]))
@@ -154,7 +154,8 @@ def rebuild(
     rebuilt = [equations.state(convention, run, *previous)]
     if convention.cell == "gru":
         n = equations.candidate(convention, p, projected, previous[0], run["reset"], recurrent)
-        rebuilt.append(equations.state(convention, {**run, "candidate": n}, *previous))
+        if not torch.equal(n, run["candidate"]):  # the same candidate leads to the same state
+            rebuilt.append(equations.state(convention, {**run, "candidate": n}, *previous))
     return rebuilt
 
 
@@ -171,17 +172,14 @@ def rounding_bound(p: equations.Parameters, x: Tensor, hidden: Tensor, eps: floa
     """
     if not x.shape[0] * x.shape[1]:
         return 0.0
-    reads, keeps = (_largest_by_column(t.flatten(0, 1)) for t in (x, hidden))
-    terms = p.weight_input.abs() @ reads + p.weight_recurrent.abs() @ keeps.clamp(min=1)
+    low, high = hidden.aminmax()
+    kept = torch.stack([-low, high]).nan_to_num(1, 1, 1).amax().clamp(min=1)
+    read = x.flatten(0, 1).abs().amax(0)
+    if not read.isfinite().all():
+        read = x.flatten(0, 1).nan_to_num(0, 0, 0).abs().amax(0)
+    terms = p.weight_input.abs() @ read + p.weight_recurrent.abs().sum(1) * kept
     terms = terms + p.bias_input.abs() + p.bias_recurrent.abs()
     return float(8 * max(torch.finfo(x.dtype).eps, eps) * (1 + terms.max()))
-
-
-def _largest_by_column(values: Tensor) -> Tensor:
-    """Max |v| of each column, without what is not finite."""
-    low, high = values.aminmax(dim=0)
-    largest = torch.maximum(-low, high)
-    return largest if largest.isfinite().all() else values.nan_to_num(0, 0, 0).abs().amax(0)
 
 
 def _scan(gates: Mapping[str, Tensor], cell: Tensor, lengths: tuple[int, ...], backward: bool) -> Tensor:
@@ -191,9 +189,8 @@ def _scan(gates: Mapping[str, Tensor], cell: Tensor, lengths: tuple[int, ...], b
     mask = inside(lengths, written)
     cells = torch.empty_like(written)
     for t in range(written.shape[1])[:: -1 if backward else 1]:
-        new = torch.addcmul(written[:, t], gates["forget"][:, t], cell)
+        new = torch.addcmul(written[:, t], gates["forget"][:, t], cell, out=cells[:, t])
         cell = torch.where(mask[:, t, None], new, cell) if waits else new
-        cells[:, t] = cell
     return cells
 
 
@@ -221,15 +218,16 @@ def _ends(states: Tensor, lengths: tuple[int, ...], backward: bool) -> Tensor:
     return states[torch.arange(len(lengths), device=states.device), last]
 
 
-def _blocks(x: Tensor) -> Iterator[slice]:
-    """The rows of (batch · time) in blocks."""
-    rows, size = x.shape[0] * x.shape[1], 512 if x.device.type == "cpu" else 1 << 17
+def _blocks(x: Tensor, width: int) -> Iterator[slice]:
+    """The rows of (batch · time) in blocks: so wide, they fit a processor's cache, or a share of a GPU's memory."""
+    rows, cells = x.shape[0] * x.shape[1], 1 << (17 if x.device.type == "cpu" else 26)
+    size = max(cells // width, 128)
     return (slice(first, first + size) for first in range(0, rows, size))
 
 
 def largest(a: Tensor, b: Tensor, mask: Tensor) -> float:
     """Max |a − b| where the mask is on; NaN against NaN and ∞ against ∞ agree, anything else against them does not."""
-    difference = (a - b).abs().amax(-1)[mask]
+    difference = (a - b).abs_().amax(-1)[mask]
     worst = float(difference.max()) if difference.numel() else 0.0
     if math.isfinite(worst):
         return worst

@@ -456,6 +456,7 @@ def test_the_steps_of_a_cell_are_counted_in_words() -> None:
         (nn.RNNCell(3, 5, nonlinearity="relu"), "relu"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
 def test_other_equations_run_and_say_why_they_are_not_shown(module: nn.Module, word: str) -> None:
     x = reads(4, 3) if isinstance(module, nn.RNNCellBase) else reads(4, 2, 3)
     with watch(nn.Sequential(module)) as seen:
