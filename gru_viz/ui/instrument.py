@@ -83,7 +83,7 @@ def _sentence(chosen: Chosen, model: Model) -> str:
         if kind.cell == "rnn":
             return "Your network. A tanh RNN has no gates: every step overwrites all of its state."
         gate = kind.quantity("update" if kind.cell == "gru" else "forget")
-        return f"Your network. Where the {gate.name} gate is light, it {gate.high_means}; where dark, {gate.low_means}."
+        return f"Your network. {gate.name.title()} gate: light {gate.high_means}, dark {gate.low_means}."
     example = EXAMPLES[chosen.example] if chosen.example else None
     if example and (model.trained or not example.pretrained):
         return example.look_for
@@ -184,7 +184,8 @@ def _badge(trace: Trace, other: Trace | None, file: FromFile | None) -> tuple[st
             f"it differ by at most {check.difference:.1e}; rounding may reach {check.bound:.0e}."
         )
         colour = colour if check.agrees else "red"
-        said += f", as {check.framework}" if check.agrees else f", but {check.framework} differs {check.difference:.0e}"
+        name = check.framework.partition(" ")[0]
+        said += f", as in {name}" if check.agrees else f", but {name} differs by {check.difference:.0e}"
     return f":{colour}-badge[{said}]", "\n\n".join(told)
 
 

@@ -73,7 +73,7 @@ def test_a_network_of_a_file_is_traced_and_held_against_torch() -> None:
     page = table().upload("net.pt", saved(torch.nn.GRU(2, 8, num_layers=2, bidirectional=True)))
     assert not page.errors
     assert "GRU, 2 layers of 8 units, both ways; reads 2 features a step" in page.said
-    assert f", as torch {torch.__version__}" in page.said
+    assert ", as in torch]" in page.said
     assert ":green-badge[✓ proven" in page.said
 
 
@@ -124,7 +124,7 @@ def test_matrices_that_could_be_meant_otherwise_are_asked_for() -> None:
     assert not page.errors
     page.choose("Its matrices are", "chung_2014")
     assert not page.errors
-    assert "light, it takes the new" in page.said
+    assert "light takes the new" in page.said
 
 
 def test_without_a_file_random_weights_are_shown() -> None:
