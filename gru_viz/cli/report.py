@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gru_viz import reporting
 from gru_viz.cli.output import STDOUT, Progress, check_target, note, write_whole
 from gru_viz.errors import FormatError, SequenceError
-from gru_viz.formats import Embedding, FoundModel, Head, read_model
+from gru_viz.formats import FoundModel, Head, fit, read_model
 from gru_viz.initialisation import random_weights
-from gru_viz.sequences import Scaling, Sequence, Sequences, read_table, read_text
+from gru_viz.sequences import Sequences, read_table, read_text
 from gru_viz.trace import trace
 from gru_viz.weights import Weights
 
@@ -95,19 +93,21 @@ def _trained(options: argparse.Namespace, found: FoundModel) -> _Network:
 
 
 def _read(options: argparse.Namespace, found: FoundModel | None) -> Sequences:
-    if options.text:
-        try:
-            text = Path(options.data).read_text(encoding=options.encoding or "utf-8")
-        except (OSError, ValueError, LookupError) as error:
-            found_there = getattr(error, "strerror", None) or str(error)
-            raise SequenceError(options.data, found_there, "a text", "Check the path and --encoding.") from error
-        return read_text(text, options.alphabet, name=Path(options.data).name)
-    data = _read_table(options, options.scale)
-    looked_up = found is not None and found.embeddings and len(data.features) == 1 != found.weights.features
-    return _embed(_read_table(options, "none"), found.embeddings[0]) if found and looked_up else data
+    """The data as the network reads them: its alphabet, its embedding, as many features."""
+    data = _read_text(options, options.alphabet if found is None else None) if options.text else _read_table(options)
+    return data if found is None else fit(found, data, options.alphabet if options.text else None)
 
 
-def _read_table(options: argparse.Namespace, scale: str) -> Sequences:
+def _read_text(options: argparse.Namespace, alphabet: str | None) -> Sequences:
+    try:
+        text = Path(options.data).read_text(encoding=options.encoding or "utf-8")
+    except (OSError, ValueError, LookupError) as error:
+        found = getattr(error, "strerror", None) or str(error)
+        raise SequenceError(options.data, found, "a text", "Check the path and --encoding.") from error
+    return read_text(text, alphabet, name=Path(options.data).name)
+
+
+def _read_table(options: argparse.Namespace) -> Sequences:
     def chosen(name: str) -> Any:
         return False if getattr(options, f"no_{name}") else getattr(options, name)
 
@@ -116,7 +116,7 @@ def _read_table(options: argparse.Namespace, scale: str) -> Sequences:
         options.features,
         chosen("id"),
         chosen("time"),
-        scale,
+        options.scale,
         options.missing,
         options.one_hot,
         delimiter=options.delimiter,
@@ -124,26 +124,3 @@ def _read_table(options: argparse.Namespace, scale: str) -> Sequences:
         encoding=options.encoding,
         max_steps=options.max_steps,
     )
-
-
-def _embed(data: Sequences, table: Embedding) -> Sequences:
-    """Look the numbers of the only column up in the embedding of the model's file."""
-    column, (symbols, width) = data.features[0], table.matrix.shape
-    features = tuple(f"{table.name} {j + 1}" for j in range(width))
-
-    def look_up(item: Sequence) -> Sequence:
-        numbers = item.values[:, 0]
-        wrong = np.flatnonzero((numbers != np.rint(numbers)) | (numbers < 0) | (numbers >= symbols))
-        if len(wrong):
-            raise SequenceError(
-                f"{item.name}, step {wrong[0] + 1}",
-                f"{numbers[wrong[0]]:g} in {column!r}",
-                f"a whole number from 0 to {symbols - 1:,}, a row of the embedding {table.name}",
-                "Choose the column that holds the numbers of the symbols, or as many columns as the network reads.",
-            )
-        labels = item.time or tuple(f"{number:g}" for number in numbers)
-        return Sequence(table.matrix[numbers.astype(int)].astype(np.float32), features, labels, item.name)
-
-    scaling = Scaling("none", features, np.zeros(width), np.ones(width))
-    said = f"{column!r} was looked up in the embedding {table.name} of the model's file, {symbols:,} symbols."
-    return Sequences(tuple(look_up(item) for item in data), scaling, (*data.notices, said), data.source, data.details)

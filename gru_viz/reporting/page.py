@@ -235,7 +235,8 @@ def _facts(trace: Trace, head: Head | None) -> str:
     if convention.update:
         rows.append(("z = 1", {"keeps": "keeps the old state", "takes": "takes the new"}[convention.update]))
     if head:
-        outputs = f"{head.weight.shape[0]:,} outputs, {head.activation or 'linear'}"
+        count = head.weight.shape[0]
+        outputs = f"{count:,} output{'s' * (count != 1)}, {head.activation or 'linear'}"
         rows.append(("head", f"{head.name or 'unnamed'}: {outputs}"))
     rows += [
         ("features", _listed(trace.features)),
