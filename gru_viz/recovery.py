@@ -92,8 +92,8 @@ def recover_layer(
             given["cell"] = cells
         quantities, difference = _recover(cell.convention, p, x, lengths, start, given, backward=bool(d))
         for name, ends in last.items():
-            reached = _ends(quantities[name], lengths, backward=bool(d))
-            difference = max(difference, largest(reached, ends[d].to(x.dtype), mask))
+            reached = {name: _ends(quantities[name], lengths, backward=bool(d))}
+            difference = max(difference, differ([reached], {name: ends[d].to(x.dtype)}, mask))
         proof, bound = max(proof, difference), max(bound, rounding_bound(p, x, given["hidden"], eps))
         runs.append(DirectionRun(cell, quantities, x, start))
     return runs, proof, bound
@@ -160,26 +160,37 @@ def rebuild(
 
 
 def differ(rebuilt: Sequence[Mapping[str, Tensor]], witness: Mapping[str, Tensor], mask: Tensor) -> float:
-    """The largest difference of any rebuilt state from the witness of its name."""
-    return max(largest(each[name].to(true.dtype), true, mask) for each in rebuilt for name, true in witness.items())
+    """The largest difference of any rebuilt state from the witness of its name; of a cell state, against its size."""
+    sizes = {name: _size(true) if name == "cell" else 1.0 for name, true in witness.items()}
+    return max(
+        largest(each[name].to(true.dtype), true, mask) / sizes[name]
+        for each in rebuilt
+        for name, true in witness.items()
+    )
 
 
 def rounding_bound(p: equations.Parameters, x: Tensor, hidden: Tensor, eps: float = 0.0) -> float:
     """How far two correct ways of computing a step may lie apart: 8 ε (1 + the largest sum of |terms| of a gate).
 
     Large weights let rounding weigh more; a fixed bound would call them unproven, or let small weights hide a fault.
-    ε is that of x, or ``eps`` where that is coarser.
+    ε is that of x, or ``eps`` where that is coarser. States lie between −1 and 1, so a bound near 1 would prove
+    nothing: it ends at 1/16.
     """
     if not x.shape[0] * x.shape[1]:
         return 0.0
-    low, high = hidden.aminmax()
-    kept = torch.stack([-low, high]).nan_to_num(1, 1, 1).amax().clamp(min=1)
-    read = x.flatten(0, 1).abs().amax(0)
+    kept, read = _size(hidden), x.flatten(0, 1).abs().amax(0)
     if not read.isfinite().all():
         read = x.flatten(0, 1).nan_to_num(0, 0, 0).abs().amax(0)
     terms = p.weight_input.abs() @ read + p.weight_recurrent.abs().sum(1) * kept
     terms = terms + p.bias_input.abs() + p.bias_recurrent.abs()
-    return float(8 * max(torch.finfo(x.dtype).eps, eps) * (1 + terms.max()))
+    return min(float(8 * max(torch.finfo(x.dtype).eps, eps) * (1 + terms.max())), 2.0**-4)
+
+
+def _size(states: Tensor) -> float:
+    """The largest |state|, at least 1, without what is not finite."""
+    low, high = states.aminmax()
+    largest = float(torch.maximum(-low, high))
+    return max(largest if math.isfinite(largest) else float(states.nan_to_num(0, 0, 0).abs().max()), 1.0)
 
 
 def _scan(gates: Mapping[str, Tensor], cell: Tensor, lengths: tuple[int, ...], backward: bool) -> Tensor:

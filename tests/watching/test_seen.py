@@ -298,6 +298,21 @@ def test_autocast_is_proven_to_its_own_rounding(kind: type[nn.Module]) -> None:
     assert plain[""].bound < trace.bound / 1000
 
 
+@pytest.mark.parametrize("dropped", [0.0, 0.3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_bound_never_grows_so_wide_that_nothing_could_break_it(kind: str, dropped: float) -> None:
+    """Weights so large that 16 bits can round a gate from one end to the other: then it is not proven."""
+    module = seeded(KINDS[kind], 3, 64, 2, bidirectional=True, dropout=dropped).train()
+    with torch.no_grad():
+        for p in module.parameters():
+            p.mul_(20)
+    with watch(module) as seen, torch.autocast("cpu", torch.bfloat16):
+        module(reads(100, 4, 3))
+    trace = seen[""]
+    assert trace.bound <= 1 / 16
+    assert trace.proven == (trace.proof <= 1 / 16)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_is_proven_to_its_own_rounding(kind: str, dtype: torch.dtype) -> None:
