@@ -15,13 +15,14 @@ from gru_viz.formats.check import against_torch
 from gru_viz.formats.found import FoundModel
 from gru_viz.formats.names import PROJECTION, Family, Group, Place, families, group
 from gru_viz.formats.source import LIMITS, Limits, shown
-from gru_viz.formats.surroundings import embeddings_of, heads_of
+from gru_viz.formats.surroundings import Surroundings
+from gru_viz.layout import sizes
 from gru_viz.weights import TORCH_CELL, Weights
 
 __all__ = ["find"]
 
 Cells = dict[Place, dict[str, np.ndarray]]
-MOST_CHECKED = 1 << 26
+MOST_CHECKED = 1 << 25
 """Parameters of a network that a probe is run through on reading: more would take gibibytes."""
 _TELLING = frozenset({"weight_ih", "weight_hh", "recurrent_kernel", "gates/kernel", PROJECTION})
 """Names that nothing but a recurrent network has."""
@@ -65,14 +66,10 @@ def find(arrays: Arrays, where: str, limits: Limits = LIMITS) -> tuple[tuple[Fou
     if not models:
         raise errors[0] if errors else _nothing(arrays, where)
     models.sort(key=lambda pair: pair[0])
-    rest = {path: array for path, array in arrays.arrays.items() if path not in used}
+    around = Surroundings(arrays.arrays, used)
     complete = tuple(
-        replace(
-            model,
-            embeddings=embeddings_of(model, rest, arrays.arrays),
-            heads=heads_of(model, rest, arrays.arrays),
-        )
-        for _, model in models
+        replace(model, embeddings=around.embeddings(model, start), heads=around.heads(model, start))
+        for start, model in models
     )
     return complete, (*arrays.notices, *(f"Left out: {error}" for error in errors))
 
@@ -185,16 +182,13 @@ class _Finder:
         """The conventions that the shapes fit, the likeliest first, and the network in it."""
         told = self.arrays.convention
         kinds = sorted(family.conventions, key=lambda each: each.name != told)
-        fitting: list[Convention] = []
-        networks: list[Weights] = []
-        for kind in kinds:
-            try:
-                networks.append(self._weights(found, kind, family, cells))
-                fitting.append(kind)
-            except ConventionError:
-                continue
-        if fitting:
-            return (fitting[:1] if fitting[0].name == told else fitting), networks[0]
+        fitting = [kind for kind in kinds if all(_fits(kind, family, cell) for cell in cells.values())]
+        try:
+            if fitting:
+                weights = self._weights(found, fitting[0], family, cells)
+                return (fitting[:1] if fitting[0].name == told else fitting), weights
+        except ConventionError:
+            kinds = fitting
         raise self._why_not(found, family, cells, kinds)
 
     def _weights(self, found: Group, kind: Convention, family: Family, cells: Cells) -> Weights:
@@ -251,6 +245,14 @@ class _Finder:
                     f"none, since {kind.title} has no place for it",
                     "Name the matrices as in a convention with biases, such as ai_summer.",
                 )
+
+
+def _fits(kind: Convention, family: Family, cell: dict[str, np.ndarray]) -> bool:
+    try:
+        sizes(kind, _with_biases(kind, family, cell))
+    except ConventionError:
+        return False
+    return True
 
 
 def _with_biases(kind: Convention, family: Family, cell: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

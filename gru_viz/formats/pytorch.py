@@ -149,6 +149,8 @@ def _collect(root: Any, content: Content) -> _Found:
     found, seen = _Found(), set()
 
     def walk(value: Any, path: str, depth: int) -> None:
+        if isinstance(value, Thing) and value.of == "torch.ScriptObject":
+            value = _Unreadable("matrices packed by torch, as a quantised layer keeps them")
         if isinstance(value, (_Tensor, _Unreadable)):
             while path in found.tensors:
                 path += "'"
@@ -175,10 +177,26 @@ def _collect(root: Any, content: Content) -> _Found:
             walk(child, f"{path}.{called}" if path else called, depth + 1)
 
     walk(root, "", 0)
+    found.tensors = _without_container(root, found.tensors)
     if found.modules and found.tensors:
         names = ", ".join(sorted({shown(each, 60) for each in found.modules})[:3])
         found.notices.append(f"Whole pickled modules in the file were left alone: {names}.")
     return found
+
+
+def _without_container(root: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    """The same by shorter paths, where all stand in one container, such as ``state_dict``: it is not the model's."""
+    while isinstance(root, dict) and tensors:
+        only = [
+            (f"{key}.", child)
+            for key, child in root.items()
+            if isinstance(child, dict) and all(path.startswith(f"{key}.") for path in tensors)
+        ]
+        if len(only) != 1:
+            break
+        prefix, root = only[0]
+        tensors = {path.removeprefix(prefix): tensor for path, tensor in tensors.items()}
+    return tensors
 
 
 def _no_tensors(root: Any, found: _Found, name: str) -> FormatError:

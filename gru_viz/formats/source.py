@@ -38,7 +38,7 @@ class Limits:
     max_entries: int = 100_000
     max_steps: int = 2_000_000
     max_depth: int = 64
-    max_networks: int = 512
+    max_networks: int = 256
 
 
 LIMITS = Limits()

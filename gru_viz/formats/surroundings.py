@@ -2,102 +2,133 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from gru_viz.formats.found import Embedding, FoundModel, Head
 from gru_viz.formats.names import SEPARATORS
 
-__all__ = ["embeddings_of", "heads_of"]
+__all__ = ["Surroundings"]
 
+MOST = 50
+"""Embeddings or heads of one network: the likeliest."""
 _EMBEDS = re.compile(r"emb|lookup|\bwte\b|word_?vec|vocab", re.IGNORECASE)
 _ANSWERS = re.compile(
     r"fc|head|linear|lin\b|out|dense|decode|classif|predict|logit|readout|project|\bproj\b|answer|score|h2o|\btop\b",
     re.IGNORECASE,
 )
 _ATTENDS = re.compile(r"attn|attention|query|\bkey\b|norm", re.IGNORECASE)
-_WEIGHT = re.compile(r"(?P<path>.*?)(?:^|[./:|_-])?(?P<leaf>weight|kernel|embeddings?)", re.DOTALL)
+_MATRIX = re.compile(r"(.*?)(weight|kernel|embeddings?)", re.DOTALL)
 
 
-def embeddings_of(
-    model: FoundModel, rest: Mapping[str, np.ndarray], everything: Mapping[str, np.ndarray]
-) -> tuple[Embedding, ...]:
-    """Tables whose rows are as wide as the network's input, the likeliest first.
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """A matrix and what its name says of it."""
 
-    Args:
-        model: the network.
-        rest: the arrays that belong to no network.
-        everything: all arrays, in the order of the file.
-    """
-    order, start = _order(everything, model)
-    ranked = []
-    for path, array in rest.items():
-        if array.ndim != 2 or array.dtype.kind != "f" or array.shape[1] != model.weights.features:
-            continue
-        name, leaf = _split(path)
-        named = _EMBEDS.search(path) is not None
-        alone = _bias_of(path, rest) is None and order[path] <= start and leaf != "kernel"
-        if named or (alone and not _ANSWERS.search(name) and not _ATTENDS.search(name)):
-            ranked.append((not named, -_kinship(name, model.name), start - order[path], Embedding(name, array)))
-    return tuple(entry[-1] for entry in sorted(ranked, key=lambda entry: entry[:-1]))
+    name: str
+    path: tuple[str, ...]
+    place: int
+    weight: np.ndarray
+    bias: np.ndarray | None
+    embeds: bool
+    answers: bool
+    attends: bool
 
 
-def heads_of(
-    model: FoundModel, rest: Mapping[str, np.ndarray], everything: Mapping[str, np.ndarray]
-) -> tuple[Head, ...]:
-    """Linear layers that can read the network's hidden states, the likeliest first.
+class Surroundings:
+    """The matrices of a file that belong to no recurrent network.
 
     Args:
-        model: the network.
-        rest: the arrays that belong to no network.
-        everything: all arrays, in the order of the file.
+        arrays: all of a file, in its order.
+        used: the paths of those that belong to recurrent networks.
     """
-    order, start = _order(everything, model)
-    width = sum(cell.hidden for cell in model.weights.layers[-1])
-    ranked = []
-    for path, array in rest.items():
-        if array.ndim != 2 or array.dtype.kind != "f" or not array.size:
-            continue
-        name, leaf = _split(path)
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], used: set[str]) -> None:
+        paths = list(arrays)
+        self._sorted_by_name = paths == sorted(paths)  # then their order says nothing
+        self._places = {path: k for k, path in enumerate(paths)}
+        self._by_width: dict[int, list[_Layer]] = {}
+        for path, array in arrays.items():
+            if array.ndim == 2 and array.dtype.kind == "f" and array.size and path not in used:
+                layer = self._layer(path, array, arrays)
+                self._by_width.setdefault(layer.weight.shape[1], []).append(layer)
+
+    def _layer(self, path: str, array: np.ndarray, arrays: Mapping[str, np.ndarray]) -> _Layer:
+        match = _MATRIX.fullmatch(path)
+        stem, leaf = match.groups() if match else (path, "")
         weight = array.T if leaf == "kernel" else array
-        beside = _bias_of(path, rest)
-        bias = rest[beside] if beside is not None else np.zeros(len(weight), weight.dtype)
-        if weight.shape[1] != width or bias.shape != (len(weight),) or not leaf:
-            continue
-        answers = _ANSWERS.search(name) is not None
-        if _EMBEDS.search(path) or (beside is None and not answers and order[path] < start):
-            continue
-        rank = (not answers, _ATTENDS.search(name) is not None, -_kinship(name, model.name), order[path] < start)
-        ranked.append((rank, abs(order[path] - start), Head(name, weight, bias)))
-    return tuple(entry[-1] for entry in sorted(ranked, key=lambda entry: entry[:-1]))
+        bias = arrays.get(f"{stem}bias") if match else None
+        said = [pattern.search(path) is not None for pattern in (_EMBEDS, _ANSWERS, _ATTENDS)]
+        name = stem.rstrip(SEPARATORS) or path
+        return _Layer(name, _folders(name), self._places[path], weight, bias, *said)
+
+    def embeddings(self, model: FoundModel, start: int) -> tuple[Embedding, ...]:
+        """Tables whose rows are as wide as what a network reads, the likeliest first.
+
+        Args:
+            model: the network.
+            start: where its first matrix stands in the file.
+        """
+
+        folders = _folders(model.name)
+
+        def fits(layer: _Layer) -> bool:
+            alone = layer.bias is None and not layer.answers and not layer.attends
+            return layer.embeds or (alone and (layer.place < start or self._sorted_by_name))
+
+        ranked = heapq.nsmallest(
+            MOST,
+            filter(fits, self._by_width.get(model.weights.features, ())),
+            key=lambda layer: (not layer.embeds, -_shared(layer.path, folders), abs(start - layer.place)),
+        )
+        return tuple(Embedding(layer.name, layer.weight) for layer in ranked)
+
+    def heads(self, model: FoundModel, start: int) -> tuple[Head, ...]:
+        """Linear layers that can read all of a network's hidden states, the likeliest first.
+
+        Args:
+            model: the network.
+            start: where its first matrix stands in the file.
+        """
+        folders = _folders(model.name)
+        width = sum(cell.hidden for cell in model.weights.layers[-1])
+
+        def fits(layer: _Layer) -> bool:
+            beside = layer.bias is None or layer.bias.shape == (len(layer.weight),)
+            after = layer.place > start or self._sorted_by_name
+            return beside and not layer.embeds and (layer.bias is not None or layer.answers or after)
+
+        ranked = heapq.nsmallest(
+            MOST,
+            filter(fits, self._by_width.get(width, ())),
+            key=lambda layer: (
+                not layer.answers,
+                layer.attends,
+                -_shared(layer.path, folders),
+                layer.place < start,
+                abs(start - layer.place),
+            ),
+        )
+        return tuple(
+            Head(layer.name, layer.weight, np.zeros(len(layer.weight), layer.weight.dtype))
+            if layer.bias is None
+            else Head(layer.name, layer.weight, layer.bias)
+            for layer in ranked
+        )
 
 
-def _split(path: str) -> tuple[str, str]:
-    """A layer's path, and what its matrix is called; all and nothing where it is not called a weight."""
-    match = _WEIGHT.fullmatch(path)
-    return (match["path"].rstrip(SEPARATORS) or path, match["leaf"]) if match else (path, "")
+def _folders(name: str) -> tuple[str, ...]:
+    """What stands before the last part of a path."""
+    return tuple(re.split(r"[./]", name)[:-1])
 
 
-def _bias_of(path: str, rest: Mapping[str, np.ndarray]) -> str | None:
-    _, leaf = _split(path)
-    beside = path.removesuffix(leaf) + "bias" if leaf else ""
-    return beside if beside in rest else None
-
-
-def _order(everything: Mapping[str, np.ndarray], model: FoundModel) -> tuple[dict[str, int], int]:
-    """Where each array stands, and the network's first; all at one place in a file that sorts its arrays by name."""
-    paths = list(everything)
-    order = dict.fromkeys(paths, 0) if paths == sorted(paths) else {path: k for k, path in enumerate(paths)}
-    return order, min((k for path, k in order.items() if path.startswith(model.name)), default=0)
-
-
-def _kinship(path: str, other: str) -> int:
-    """How many of the first names of two paths are the same."""
-    shared = 0
-    for mine, theirs in zip(re.split(r"[./]", path)[:-1], re.split(r"[./]", other)[:-1], strict=False):
-        if mine != theirs:
-            break
-        shared += 1
-    return shared
+def _shared(path: tuple[str, ...], other: tuple[str, ...]) -> int:
+    """How many parts two paths share from their start."""
+    return next(
+        (k for k, (mine, theirs) in enumerate(zip(path, other, strict=False)) if mine != theirs),
+        min(len(path), len(other)),
+    )

@@ -97,8 +97,8 @@ def test_a_checkpoint_is_searched_and_whatever_stands_beside_the_weights_is_left
         "loss": torch.nn.CrossEntropyLoss(),
     }
     file = read_model(checkpoint(legacy, **beside), "run.ckpt")
-    assert file.names == ("state_dict.reader",)
-    assert file.model().heads[0].name == "state_dict.answers"
+    assert file.names == ("reader",)
+    assert file.model().heads[0].name == "answers"
     assert file.notices == (
         "Whole pickled modules in the file were left alone: torch.nn.modules.loss.CrossEntropyLoss.",
     )

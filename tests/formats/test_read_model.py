@@ -120,10 +120,10 @@ def test_what_stands_around_a_network_is_found_with_it() -> None:
 
 def test_a_network_is_chosen_by_the_end_of_its_name_where_that_is_one() -> None:
     state = {f"{which}.reader.{name}": t for which in "ab" for name, t in network("gru").state_dict().items()}
-    file = read_model(saved({"state_dict": state}))
-    assert file.model("b.reader").name == file.model("state_dict.b.reader").name == "state_dict.b.reader"
+    file = read_model(saved({"model": {"net": state}, "mean": torch.zeros(3)}))
+    assert file.model("b.reader").name == file.model("model.net.b.reader").name == "model.net.b.reader"
     for name in ("reader", None, "eader", ""):
-        with pytest.raises(FormatError, match=r"'state_dict\.a\.reader', 'state_dict\.b\.reader'"):
+        with pytest.raises(FormatError, match=r"'model\.net\.a\.reader', 'model\.net\.b\.reader'"):
             file.model(name)
 
 

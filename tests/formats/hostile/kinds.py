@@ -158,7 +158,7 @@ def a_newer_pickle_that_evaluates_text() -> bytes:
     return with_pickle(pickle.dumps(Calls(eval, f"open({CANARY!r}, 'w').close()"), protocol=4))
 
 
-@kind("builtins.exec")
+@kind("exec", "nothing of it was run")
 def a_pickle_that_executes_text() -> bytes:
     return with_pickle(pickle.dumps(Calls(exec, f"open({CANARY!r}, 'w')"), protocol=2))
 
@@ -178,7 +178,7 @@ def a_registered_extension() -> bytes:
     return with_pickle(b"\x80\x02\x82\x01.")
 
 
-@kind("builtins.getattr")
+@kind("getattr", "which is code")
 def a_chain_of_attributes() -> bytes:
     return with_pickle(pickle.dumps(Calls(getattr, Calls, "__init__"), protocol=2))
 
@@ -225,6 +225,12 @@ def a_projection() -> bytes:
 @kind("weight_hh_l0", "quantised")
 def a_quantised_matrix() -> bytes:
     return saved(state(weight_hh_l0=Calls(torch._utils._rebuild_qtensor)))
+
+
+@kind("packed by torch", "quantised", "_all_weight_values.0.param")
+def a_quantised_layer() -> bytes:
+    name = b"X\x1a\x00\x00\x00_all_weight_values.0.param"
+    return with_pickle(b"\x80\x02}" + name + b"ctorch\nScriptObject\n)\x81s.")
 
 
 @kind("weight_hh_l0", "int8")
@@ -285,7 +291,7 @@ def a_legacy_pickle_that_claims_gigabytes() -> bytes:
     return claiming(legacy(state()), 2_000_000_000)
 
 
-@kind("8,000,000,000", "at most 2,147,483,648")
+@kind("8,000,000,180", "at most 2,147,483,648")
 def one_number_expanded_to_gigabytes() -> bytes:
     return saved(state(weight_hh_l0=torch.zeros(1).expand(400_000_000, 5)))
 
@@ -305,7 +311,7 @@ def strides_that_are_negative() -> bytes:
     return with_pickle(b"", lambda pickled: pickled.replace(b"K\x05K\x01\x86", b"J\xfb\xff\xff\xffK\x01\x86"))
 
 
-@kind("builtins.bytearray")
+@kind("__builtin__.bytearray")
 def a_bytearray_of_gigabytes() -> bytes:
     return with_pickle(pickle.dumps(Calls(bytearray, 10**11), protocol=2))
 
@@ -345,7 +351,7 @@ def a_pickle_of_endless_steps() -> bytes:
     return with_pickle(b"\x80\x02" + b"N0" * 1_100_000 + b"N.")
 
 
-@kind("no end")
+@kind("before seeing STOP")
 def a_pickle_without_an_end() -> bytes:
     return with_pickle(b"\x80\x02}")
 
@@ -452,7 +458,7 @@ def a_truncated_safetensors_file() -> bytes:
     return save_safetensors(arrays())[:-40]
 
 
-@kind("the shape (0, 1152921504606846975)")
+@kind("shape (0, 1152921504606846975)")
 def an_empty_tensor_of_endless_axes() -> bytes:
     return tensors({"weight_ih_l0": {"dtype": "F32", "shape": [0, 2**60 - 1], "data_offsets": [0, 0]}})
 
