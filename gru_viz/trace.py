@@ -179,6 +179,11 @@ class Trace:
 
         return to_xarray(self)
 
+    def __repr__(self) -> str:
+        layers = f"{len(self.layers)} layer{'s' * (len(self.layers) != 1)}"
+        batch = f"{len(self.lengths)} sequence{'s' * (len(self.lengths) != 1)} of up to {max(self.lengths)} steps"
+        return f"<Trace of {self.convention.title}: {layers}, {batch}, proof {self.proof:.0e}>"
+
     def _repr_html_(self) -> str:
         from gru_viz.reporting import card
 

@@ -170,6 +170,11 @@ def test_the_card_stays_small_and_says_what_was_averaged() -> None:
     assert "sequence 1, 1 of 3" in page
 
 
+def test_a_trace_is_a_line_where_there_is_no_html() -> None:
+    trace = dataclasses.replace(traced(), proof=2e-7)
+    assert repr(trace) == "<Trace of torch.nn.GRU: 2 layers, 3 sequences of up to 9 steps, proof 2e-07>"
+
+
 @pytest.mark.parametrize("lengths", [(0,), (1,), (0, 3)])
 def test_the_shortest_sequences_are_shown(lengths: tuple[int, ...]) -> None:
     trace = gru_viz.trace(torch.nn.GRU(2, 3), inputs(len(lengths), 4, 2, dtype="float32"), lengths=list(lengths))
