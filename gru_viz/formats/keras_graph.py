@@ -43,10 +43,17 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Tensor:
-    """What flows between layers: all hidden states of a layer, its last one, a table's rows, or something else."""
+    """What flows between layers: all hidden states of a layer, its last one, a table's rows, or something else.
+
+    Attributes:
+        kind: ``"states"``, ``"last"``, ``"table"``, ``"answer"`` of a Dense layer, or ``"other"``.
+        source: the name of the layer it comes from.
+        reversed: whether its last step stands first, as go_backwards leaves it.
+    """
 
     kind: str = "other"
     source: str = ""
+    reversed: bool = False
 
 
 @dataclass(frozen=True)
@@ -252,17 +259,18 @@ class Graph:
         cells: list[tuple[str, str, Place, Mapping[str, Any]]] = [(kind, place.name, cell, config)]
         if kind == "RNN":
             cells = self._cells(self._dict(config.get("cell"), place), place, cell)
-        reads, backward = inputs[0], config.get("go_backwards") is True
+        reads = inputs[0]
+        backward = (config.get("go_backwards") is True) != reads.reversed
         notices: tuple[str, ...] = ()
         if len(inputs) > 1:
             notices = (f"{place.name} starts from a state that another layer hands it; here it starts from h0.",)
         for known, name, at, described in cells:
             self._place(Placed(known, name, ((at, described),), reads, backward, notices=notices))
-            reads, notices = Tensor("states", name), ()
+            reads, notices = Tensor("states", name, backward), ()
         if not cells:
             return [Tensor()]
         everything = config.get("return_sequences") is True
-        return [Tensor("states" if everything else "last", cells[-1][1])]
+        return [Tensor("states" if everything else "last", cells[-1][1], backward)]
 
     def _cells(
         self, cell: Mapping[str, Any], place: Place, at: Place

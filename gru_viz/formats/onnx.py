@@ -39,7 +39,8 @@ def read(content: Content) -> ModelFile:
 
 def _read(content: Content) -> ModelFile:
     model = parse(content.data, content.name, content.limits)
-    budget = Budget(content.name, content.limits)
+    honest = min(32 * len(content.data) + (1 << 20), content.limits.max_array_bytes)
+    budget = Budget(content.name, replace(content.limits, max_array_bytes=honest))  # exporters move, and hardly copy
     scopes = list(_scopes([Scope(model.graph, budget), *(Scope(f, budget, f"{f.name}/") for f in model.functions)],
                           content))  # fmt: skip
     nodes: dict[str, Node] = {}
