@@ -208,7 +208,8 @@ def draw(
         figure.add_scatter(**drawn, name="without learning", showlegend=column == 1, **place)
         ticks = {"tickvals": lengths, "ticktext": [str(n) for n in lengths], "minor": {"ticks": ""}}
         figure.update_xaxes(type="log", **ticks, title=f"{study.knob}, in steps", **place)
-        shape = {"type": "log", "dtick": 1} if study.shown == "held_out" else {"range": [0, 1.03]}
+        logarithmic = {"type": "log", "dtick": 1, "exponentformat": "none"}
+        shape = logarithmic if study.shown == "held_out" else {"range": [0, 1.03]}
         figure.update_yaxes(title=study.axis, **shape, **place)
     figure.update_layout(
         template="simple_white",

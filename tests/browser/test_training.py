@@ -137,7 +137,7 @@ def test_the_first_curves_come_within_seconds_of_the_click(training):
     training.button("Start").click()
     took = training.wait_until(lambda: training.page.url != before and min(map(training.progress, (0, 1))) > 0)
     took += training.wait_until(lambda: max(training.points().values(), default=0) > 1)
-    assert took < 2 * SECONDS_TO_THE_FIRST_CURVES  # the tests share the machine; alone it is well below
+    assert took < 5 * SECONDS_TO_THE_FIRST_CURVES  # the tests share the machine; alone it is well below
 
 
 def test_a_snapshot_opens_in_the_inspector_with_its_data(training, page):
@@ -173,7 +173,7 @@ def test_ones_own_csv(training, page):
 def test_a_text_is_continued_as_it_is_learnt(training, page):
     training.open()
     training.choose("Lesson", TEXT)
-    training.set_number("Updates", 300)
+    training.set_number("Updates", 100)
     training.button("Start").click()
     training.wait_until(lambda: page.locator(".gv-prose").count() == 2)
     first = page.locator(".gv-prose").first.inner_text()

@@ -286,6 +286,11 @@ class Store:
         """The newest checkpoint of a lane; None before the first."""
         return self.files(key).checkpoint(self._position(key, lane))
 
+    def newest(self, key: str, lane: str) -> int | None:
+        """After how many updates a lane's newest weights were kept; None before there are any."""
+        taken = self.files(key).checkpoint_update(self._position(key, lane))
+        return taken or next(reversed(self.snapshots(key, lane)), None)
+
     def write(self, key: str, lane: str, records: Iterable[Record], *, by: str | None = None, **state: Any) -> None:
         """Keep what a lane told, and how far it has come.
 

@@ -112,12 +112,13 @@ def _events(run: Run, lane: LaneState, curves: list[Curve]) -> list[RateChange |
 
 def _answers(run: Run, task: Task) -> dict[str, Shown]:
     """What each lane's first model says now, beside the truth."""
-    said = {lane.name: _answer(run.id, lane.name, lane.update, task) for lane in run.lanes}
+    newest = {lane.name: store().newest(run.id, lane.name) for lane in run.lanes}
+    said = {name: _answer(run.id, name, update, task) for name, update in newest.items()}
     return {name: shown for name, shown in said.items() if shown is not None}
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _answer(key: str, lane: str, update: int, _task: Task) -> Shown | None:
+def _answer(key: str, lane: str, update: int | None, _task: Task) -> Shown | None:
     network = learnt(store(), key, lane, _task)
     return None if network is None else answers_of(network, _task)
 

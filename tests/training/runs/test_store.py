@@ -130,6 +130,15 @@ def test_a_checkpoint_comes_after_its_points_and_before_what_is_said_of_it(
     assert store.run(key).lane("GRU").status == "stopped"
 
 
+def test_the_newest_weights_are_those_of_a_checkpoint_or_before_the_first_of_a_snapshot(store: Store) -> None:
+    key, newest = store.create(SETTINGS), []
+    for record in (point(1), Snapshot(0, {}), Snapshot(1, {}), checkpoint(7), Snapshot(9, {})):
+        store.write(key, "GRU", [record])
+        newest.append(store.newest(key, "GRU"))
+    assert newest == [None, 0, 1, 7, 7]
+    assert store.newest(key, "LSTM") is None
+
+
 def test_a_run_is_renamed_and_deleted_with_its_files(store: Store) -> None:
     key, other = store.create(SETTINGS), store.create(SETTINGS)
     store.rename(key, "another name")
