@@ -78,7 +78,9 @@ def forecaster(data: bytes) -> bytes:
     x = torch.from_numpy(np.array(sequences[0].values))[None]
     told = x[:, 1:, sequences.features.index("room_temperature_C")]
     torch.manual_seed(0)
-    network = torch.nn.ModuleDict({"gru": torch.nn.GRU(3, 16, batch_first=True), "next_temperature": torch.nn.Linear(16, 1)})
+    network = torch.nn.ModuleDict(
+        {"gru": torch.nn.GRU(3, 16, batch_first=True), "next_temperature": torch.nn.Linear(16, 1)}
+    )
     optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
     for _ in range(300):
         answers = network["next_temperature"](network["gru"](x[:, :-1])[0])[..., 0]
