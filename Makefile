@@ -24,7 +24,7 @@ test: $(VENV)/development
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 3
+	$(BIN)/pytest -n 2
 
 pictures: $(VENV)/development
 	sh scripts/install_browser.sh
