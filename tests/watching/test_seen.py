@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from watched import LENGTHS, Convolutional, EncoderDecoder, Loop, Stack, Tagger, by_hand, differs, reads, seeded
 
 import gru_viz
-from gru_viz import TraceError, watch
+from gru_viz import watch
 
 KINDS = {"GRU": nn.GRU, "LSTM": nn.LSTM, "RNN": nn.RNN}
 CELLS = {"GRU": nn.GRUCell, "LSTM": nn.LSTMCell, "RNN": nn.RNNCell}
@@ -137,87 +136,6 @@ def test_one_and_three_layers_both_ways_and_one_step(
         assert seen[""].proven
         assert seen[""].dtype == str(dtype).removeprefix("torch.")
         assert differs(seen[""], by_hand(module, x.transpose(0, 1))) < EXACT[dtype]
-
-
-# --- cells ------------------------------------------------------------------------------------------------------
-
-
-def hidden_of(state: Any) -> Tensor:
-    return state[0] if isinstance(state, tuple) else state
-
-
-@pytest.mark.parametrize("way", ["as they are", "detached", "no grad", "inference", "no batch", "from h0"])
-@pytest.mark.parametrize("kind", CELLS)
-def test_a_loop_over_a_cell_is_one_sequence(kind: str, way: str) -> None:
-    cell = seeded(CELLS[kind], 3, 5, dtype=torch.float64)
-    x = reads(4, 50, 3, dtype=torch.float64)[: 1 if way == "no batch" else 4]
-    start = tuple(reads(len(x), 5, seed=k, dtype=torch.float64).tanh() for k in range(1 + (kind == "LSTM")))
-    state: Any = (start if len(start) > 1 else start[0]) if way == "from h0" else None
-    mode = {"no grad": torch.no_grad, "inference": torch.inference_mode}.get(way, torch.enable_grad)
-    with watch(cell) as seen, mode():
-        for step in x[0] if way == "no batch" else x.unbind(1):
-            state = cell(step, hx=state)
-            if way == "detached":
-                state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
-    trace = seen[""]
-    assert trace.hidden.shape == (len(x), 50, 5)
-    assert trace.proof < 1e-14
-    assert trace.proven
-    assert differs(trace, by_hand(cell, x, None, start if way == "from h0" else ())) < 1e-12
-
-
-@pytest.mark.parametrize("kind", CELLS)
-def test_two_sequences_stepped_in_turn_stay_apart(kind: str) -> None:
-    cell = seeded(CELLS[kind], 3, 5, dtype=torch.float64)
-    x = [reads(2, 6, 3, seed=s, dtype=torch.float64) for s in (1, 2)]
-    states: list[Any] = [None, None]
-    with watch(cell) as seen:
-        for t in range(6):
-            for k in range(2):
-                states[k] = cell(x[k][:, t], states[k])
-    both = seen.calls("")
-    assert [trace.lengths for trace in both] == [(6, 6), (6, 6)]
-    for trace, each in zip(both, x, strict=True):
-        assert differs(trace, by_hand(cell, each)) < 1e-12
-
-
-def test_a_state_that_was_changed_or_made_anew_begins_another_sequence() -> None:
-    cell, x = seeded(nn.GRUCell, 3, 5, dtype=torch.float64), reads(2, 3, dtype=torch.float64)
-    with watch(cell) as seen, torch.no_grad():
-        one = cell(x)
-        one.mul_(0.5)  # written to in place
-        two = cell(x, one)
-        cell(x, two * 0.5)
-        cell(x, two)  # goes on from two
-        cell(x, two)  # and so does this, as a branch of its own
-    traces = seen.calls("")
-    assert [len(trace.time) and trace.lengths[0] for trace in traces] == [1, 2, 1, 1]
-    assert all(trace.proven for trace in traces)
-    assert np.array_equal(traces[1].initial["hidden"], one.numpy())
-    assert not np.array_equal(traces[0].hidden[:, 0], one.numpy())
-
-
-def test_weights_that_change_between_two_steps_begin_another_sequence() -> None:
-    cell, x = seeded(nn.GRUCell, 3, 5, dtype=torch.float64), reads(2, 3, dtype=torch.float64)
-    with watch(cell) as seen, torch.no_grad():
-        state = cell(x, cell(x))
-        cell.weight_hh.mul_(0.5)
-        state = cell(x, state)
-    first, second = seen.calls("")
-    assert (first.lengths, second.lengths) == ((2, 2), (1, 1))
-    assert first.proven
-    assert second.proven
-    assert np.array_equal(first.weights.matrices["weight_hh"], 2 * second.weights.matrices["weight_hh"])
-
-
-def test_a_loop_that_goes_on_after_a_look_is_seen_to_its_end() -> None:
-    cell, x = seeded(nn.GRUCell, 3, 5), reads(2, 3)
-    with watch(cell) as seen:
-        state = cell(x)
-        assert seen[""].lengths == (1, 1)
-        cell(x, state)
-        assert seen[""].lengths == (2, 2)
-    assert seen[""] is seen[""]
 
 
 # --- dropout ----------------------------------------------------------------------------------------------------
@@ -399,20 +317,6 @@ def test_an_output_that_the_gates_do_not_lead_to_is_not_proven(what: str) -> Non
     assert seen[""].proof > 1e-3
 
 
-@pytest.mark.parametrize("which", [0, 1])
-@pytest.mark.parametrize("kind", [nn.GRUCell, nn.LSTMCell])
-def test_a_false_step_of_a_cell_is_not_proven(kind: type[nn.RNNCellBase], which: int) -> None:
-    cell = seeded(kind, 3, 5)
-
-    def falsify(_: object, __: object, out: Any) -> Any:
-        return tuple(s + 0.01 * (k == which) for k, s in enumerate(out)) if isinstance(out, tuple) else out + 0.01
-
-    cell.register_forward_hook(falsify)
-    with watch(cell) as seen:
-        cell(reads(4, 3))
-    assert not seen[""].proven
-
-
 def test_a_gate_that_was_not_used_is_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
     true = gru_viz.equations.gates
     monkeypatch.setattr(gru_viz.equations, "gates", lambda *a: (g := true(*a)) | {"reset": g["reset"] * 0.99})
@@ -420,128 +324,3 @@ def test_a_gate_that_was_not_used_is_not_proven(monkeypatch: pytest.MonkeyPatch)
     with watch(module) as seen:
         module(reads(6, 4, 3))
     assert not seen[""].proven
-
-
-# --- asking ------------------------------------------------------------------------------------------------------
-
-
-def says(error: TraceError, *words: str) -> None:
-    for part in (error.where, error.found, error.wanted, error.remedy):
-        assert part.strip()
-    for word in words:
-        assert re.search(word, str(error)), str(error)
-
-
-def test_several_calls_are_told_apart() -> None:
-    model = nn.ModuleDict({"rnn": seeded(nn.GRU, 3, 5), "idle": nn.LSTM(3, 5)})
-    x = [reads(6, 4, 3, seed=s) for s in range(3)]
-    with watch(model) as seen:
-        for each in x:
-            model["rnn"](each)
-    with pytest.raises(TraceError) as caught:
-        _ = seen["rnn"]
-    says(caught.value, "3 calls", re.escape("seen.calls('rnn')"))
-    for trace, each in zip(seen.calls("rnn"), x, strict=True):
-        assert np.array_equal(trace.inputs, each.transpose(0, 1).numpy())
-    assert seen.calls("idle") == ()
-    with pytest.raises(TraceError) as caught:
-        _ = seen["idle"]
-    says(caught.value, "no call", "idle of ModuleDict")
-    with pytest.raises(TraceError) as caught:
-        _ = seen["rrn"]
-    says(caught.value, "'rnn', 'idle'", "rrn")
-    assert (list(seen), len(seen), "rnn" in seen, "rrn" in seen) == (["rnn", "idle"], 2, True, False)
-    assert seen.names == ("rnn", "idle")
-    for words in ("'rnn': GRU(3, 5), 3 calls", "'idle': LSTM(3, 5), not called"):
-        assert words in repr(seen)
-
-
-def test_the_steps_of_a_cell_are_counted_in_words() -> None:
-    model = seeded(Loop)
-    with watch(model) as seen:
-        model(reads(2, 9, 3))
-    assert "'cell': GRUCell(3, 5), 9 steps in 1 sequence" in repr(seen)
-
-
-@pytest.mark.parametrize(
-    ("module", "word"),
-    [
-        (nn.LSTM(3, 5, proj_size=2), "proj_size=2"),
-        (nn.RNN(3, 5, nonlinearity="relu"), "relu"),
-        (nn.RNNCell(3, 5, nonlinearity="relu"), "relu"),
-    ],
-)
-@pytest.mark.filterwarnings("ignore:LSTM with projections")
-def test_other_equations_run_and_say_why_they_are_not_shown(module: nn.Module, word: str) -> None:
-    x = reads(4, 3) if isinstance(module, nn.RNNCellBase) else reads(4, 2, 3)
-    with watch(nn.Sequential(module)) as seen:
-        out = module(x)
-    assert torch.equal(hidden_of(out), hidden_of(module(x)))
-    for ask in (lambda: seen["0"], lambda: seen.calls("0")):
-        with pytest.raises(TraceError) as caught:
-            ask()
-        says(caught.value, word, "0 of Sequential")
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_quantised_module_runs_and_says_why_it_is_not_shown() -> None:
-    quantisation = pytest.importorskip("torch.ao.quantization")
-    model = quantisation.quantize_dynamic(nn.Sequential(nn.GRU(3, 5)), {nn.GRU})
-    with watch(model) as seen:
-        model(reads(4, 2, 3))
-    with pytest.raises(TraceError) as caught:
-        _ = seen["0"]
-    says(caught.value, "GRU")
-
-
-def test_a_subclass_that_answers_otherwise_runs_and_says_why_it_is_not_shown() -> None:
-    class Only(nn.GRU):
-        def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-            return super().forward(x)[0]
-
-    module = Only(3, 5)
-    with watch(module) as seen:
-        assert module(reads(6, 4, 3)).shape == (6, 4, 5)
-    with pytest.raises(TraceError) as caught:
-        _ = seen[""]
-    says(caught.value, "could not be kept")
-
-
-def test_a_module_on_the_meta_device_runs_and_says_why_it_is_not_shown() -> None:
-    module = nn.GRU(3, 5, device="meta")
-    with watch(module) as seen:
-        module(torch.zeros(6, 4, 3, device="meta"))
-    with pytest.raises(TraceError) as caught:
-        _ = seen[""]
-    says(caught.value, "meta")
-
-
-def test_a_shared_module_has_both_names() -> None:
-    shared = seeded(nn.GRU, 3, 5)
-    model = nn.ModuleDict({"left": shared, "right": shared})
-    with watch(model) as seen:
-        model["left"](reads(6, 4, 3))
-    assert list(seen) == ["left", "right"]
-    assert np.array_equal(seen["left"].update, seen["right"].update)
-    assert len(shared._forward_hooks) == 0
-
-
-def test_only_what_is_asked_for_is_watched() -> None:
-    model = seeded(EncoderDecoder)
-    for only in ("decoder", ["decoder"], ("decoder",)):
-        with watch(model, only=only) as seen:
-            assert not model.encoder["rnn"]._forward_hooks
-            model(reads(4, 7, 3), reads(6, 4, 2))
-        assert list(seen) == ["decoder"]
-        assert seen["decoder"].proven
-    for wrong in ("encoder", ["decoder", "nothing"]):
-        with pytest.raises(TraceError) as caught:
-            watch(model, only=wrong)
-        says(caught.value, "'encoder.rnn', 'decoder'")
-
-
-@pytest.mark.parametrize("model", [nn.Linear(3, 5), torch.zeros(3), None])
-def test_what_has_nothing_to_watch_is_refused(model: Any) -> None:
-    with pytest.raises(TraceError) as caught:
-        watch(model)
-    says(caught.value)
