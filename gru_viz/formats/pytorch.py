@@ -190,7 +190,7 @@ def _without_container(root: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         only = [
             (f"{key}.", child)
             for key, child in root.items()
-            if isinstance(child, dict) and all(path.startswith(f"{key}.") for path in tensors)
+            if isinstance(key, str) and isinstance(child, dict) and all(path.startswith(f"{key}.") for path in tensors)
         ]
         if len(only) != 1:
             break

@@ -93,7 +93,7 @@ def test_a_checkpoint_is_searched_and_whatever_stands_beside_the_weights_is_left
         "table": collections.defaultdict(list, a=[1]),
         "score": np.float64(0.5),
         "array": np.arange(3),
-        "words": {"set": {1, 2}, "bytes": b"\0\xff", "complex": 1j, "big": 1 << 80, (1, 2): "key"},
+        "words": {"set": {1, 2}, "bytes": b"\0\xff", "complex": 1j, "big": 1 << 80, (1, 2): "key", 10**5000: [1]},
         "loss": torch.nn.CrossEntropyLoss(),
     }
     file = read_model(checkpoint(legacy, **beside), "run.ckpt")
