@@ -12,7 +12,8 @@ from gru_viz import CONVENTIONS
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
-LINKS = re.findall(r'\]\((?!http)([^)#]+)\)|(?:src|srcset)="([^"]+)"', README)
+PROSE = re.sub(r"^```.*?^```", "", README, flags=re.DOTALL | re.MULTILINE)
+LINKS = re.findall(r'\]\((?!http)([^)#]+)\)|(?:src|srcset)="([^"]+)"', PROSE)
 
 
 @pytest.mark.parametrize("code", BLOCKS, ids=range(len(BLOCKS)))

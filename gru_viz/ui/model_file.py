@@ -85,8 +85,8 @@ def choose_network(chosen: Chosen) -> FromFile | None:
         st.caption("Files are read as data; nothing in them is run. Until there is one, random weights are shown.")
         return None
     if upload.size > MAX_BYTES:
-        found, wanted = f"{upload.size / 2**20:,.0f} MiB", f"at most {MAX_BYTES / 2**20:.0f} MiB on this page"
-        raise FormatError(upload.name, found, wanted, "Use gru_viz.read_model in a notebook.")
+        size, wanted = f"{upload.size / 2**20:,.0f} MiB", f"at most {MAX_BYTES / 2**20:.0f} MiB on this page"
+        raise FormatError(upload.name, size, wanted, "Use gru_viz.read_model in a notebook.")
     data = upload.getvalue()
     digest = digest_of(data)
     _keep_bytes(digest, data)

@@ -128,7 +128,11 @@ def by_hand(
                 if kind == "GRU":
                     run = run_gru("torch", m, own, *start)
                 else:
-                    run = run_lstm(m, own, *start) if kind == "LSTM" else run_rnn(m, own, *start)
+                    run = (
+                        run_lstm("torch_lstm", m, own, *start)
+                        if kind == "LSTM"
+                        else run_rnn("torch_rnn", m, own, *start)
+                    )
                 rows.append({q: v[::-1] if d else v for q, v in run.items()})
             padded = {q: np.full((len(rows), read.shape[1], size), np.nan) for q in rows[0]}
             for i, row in enumerate(rows):
