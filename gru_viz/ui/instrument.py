@@ -127,7 +127,8 @@ def _instrument(chosen: Chosen, model: Model, comparison: Comparison | None) -> 
     result = _component(data=packed, key="inspector", on_cursor_change=lambda: None)
     if result.cursor:
         st.query_params["step"], st.query_params["unit"] = str(result.cursor["step"]), str(result.cursor["unit"] + 1)
-    offer_downloads(shown, packed)
+    head = model.file.answers_by if model.file else None
+    offer_downloads(shown, packed, chosen.sequences.notices, head)
 
 
 def _ask_view(trace: Trace) -> dict[str, Any]:
