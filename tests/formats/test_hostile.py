@@ -21,7 +21,7 @@ from gru_viz.errors import FormatError
 from gru_viz.formats import Limits, read_model
 
 HERE = Path(__file__).parent
-MOST_GROWN = 400 << 10
+MOST_GROWN = 64 << 10
 """KiB: what a few MB of file may cost, far below what the files claim."""
 
 
