@@ -10,6 +10,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(path) for path in (HERE, HERE.parent) if str(path) not in sys.path]
 os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("GRU_VIZ_NICE", "0")  # else what trains would wait for the other tests, and its own for it
 
 import jaxtyping  # noqa: E402
 import pytest  # noqa: E402

@@ -62,7 +62,7 @@ class Training:
             figure,
         )
 
-    def wait_until(self, condition, seconds: float = 60.0) -> float:
+    def wait_until(self, condition, seconds: float = 120.0) -> float:
         """Wait for something to become true; returns how long it took."""
         begun = time.monotonic()
         while not condition():
@@ -78,7 +78,7 @@ class Training:
             self.standing("Stopped")
 
     def standing(self, word: str) -> None:
-        expect(self.page.locator(".st-key-controls")).to_contain_text(word, timeout=60_000)
+        expect(self.page.locator(".st-key-controls")).to_contain_text(word, timeout=120_000)
 
 
 @pytest.fixture
