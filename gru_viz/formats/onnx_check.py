@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
@@ -54,7 +54,7 @@ def _layer(node: Node, x: np.ndarray) -> np.ndarray:
     import onnxruntime
 
     constants = {"W": node.w, "R": node.r, "B": node.b}
-    known = {"linear_before_reset": node.linear_before_reset} if node.kind == "GRU" else {}
+    known: dict[str, Any] = {"linear_before_reset": node.linear_before_reset} if node.kind == "GRU" else {}
     inner = helper.make_node(
         node.kind, ["x", *constants], ["y"], hidden_size=node.r.shape[2], direction=node.direction, **known
     )

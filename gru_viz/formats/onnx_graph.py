@@ -19,7 +19,7 @@ KINDS = ("GRU", "LSTM", "RNN")
 STANDARD = ("", "ai.onnx")
 DEEPEST = 100
 FLOATS = {TensorProto.FLOAT, TensorProto.DOUBLE}
-FIELDS = {
+FIELDS: Mapping[int, str] = {
     TensorProto.FLOAT: "float_data",
     TensorProto.DOUBLE: "double_data",
     TensorProto.FLOAT16: "int32_data",

@@ -59,7 +59,8 @@ def write_model(weights: Weights, format: Format, path: str | os.PathLike[str] |
 def _pytorch(weights: Weights) -> bytes:
     state = weights.to_module().state_dict()
     facts = {"origin": weights.origin, "convention": weights.convention.name}
-    state._metadata[""] = state._metadata[""] | facts  # load_state_dict passes over what it does not know
+    metadata = vars(state)["_metadata"]
+    metadata[""] = metadata[""] | facts  # load_state_dict passes over what it does not know
     file = io.BytesIO()
     torch.save(state, file)
     return file.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
@@ -59,7 +60,7 @@ def _width(layer: tuple[CellWeights, ...]) -> int:
 
 def _nodes(weights: Weights, shape: str) -> Iterator[NodeProto]:
     kind = weights.convention.cell.upper()
-    known = {"linear_before_reset": int(weights.convention.reset == "after")} if kind == "GRU" else {}
+    known: dict[str, Any] = {"linear_before_reset": int(weights.convention.reset == "after")} if kind == "GRU" else {}
     direction = "bidirectional" if weights.bidirectional else "forward"
     reads = "time_first"
     yield helper.make_node("Transpose", ["x"], [reads], perm=[1, 0, 2])

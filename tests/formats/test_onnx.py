@@ -18,6 +18,7 @@ from gru_viz import FormatError, Weights, read_model
 from gru_viz.formats import write_model
 
 runtime = pytest.importorskip("onnxruntime")
+pytestmark = pytest.mark.usefixtures("unchecked")
 GRUS = ("onnx", "onnx_linear_before_reset")
 CELLS = {"onnx": "GRU", "onnx_linear_before_reset": "GRU", "onnx_lstm": "LSTM", "onnx_rnn": "RNN"}
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
