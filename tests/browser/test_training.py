@@ -222,6 +222,7 @@ def test_nothing_flickers_closes_or_jumps_while_it_refreshes(training, page):
     slider = page.get_by_role("slider", name="Smoothing of the training loss")
     expect(slider).to_be_visible()
     main = page.get_by_test_id("stMain")
+    training.wait_until(lambda: main.evaluate("main => main.scrollHeight - main.clientHeight") > 240)  # all is there
     main.evaluate("main => main.scrollTo(0, 120)")
     seen, place = training.points(), page.locator('[data-figure="loss"]').bounding_box()
     page.wait_for_timeout(3000)
