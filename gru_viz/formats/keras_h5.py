@@ -23,7 +23,7 @@ if find_spec("h5py") is None:
     raise ModuleNotFoundError("No module named 'h5py'", name="h5py")
 
 CHILD = Path(__file__).with_name("keras_h5_child.py")
-SECONDS, BYTES_A_SECOND = 20, 10 << 20
+SECONDS, BYTES_A_SECOND = 10, 10 << 20
 ROOM = 1 << 30
 """Bytes that the process may take besides four times those of the file."""
 
@@ -73,7 +73,7 @@ def _ask(data: bytes, where: str, limits: Limits) -> tuple[dict[str, Any], memor
     try:
         ran = subprocess.run(command, input=data, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired as error:
-        raise damaged(where, f"still nothing read after {seconds:.0f} seconds") from error
+        raise damaged(where, f"nothing read of it after {seconds:.0f} seconds") from error
     except OSError as error:
         found, remedy = f"no process to read it in ({error})", "Try again when the machine has room."
         raise FormatError(where, found, "one that can be started", remedy) from error

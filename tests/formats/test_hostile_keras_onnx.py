@@ -23,7 +23,7 @@ from hypothesis import given, settings, strategies as st
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from gru_viz import FormatError, random_weights, read_model
-from gru_viz.formats import Limits, write_model
+from gru_viz.formats import Limits, keras_h5, write_model
 
 HERE = Path(__file__).parent
 CANARY = "canary"
@@ -576,6 +576,18 @@ def test_any_bytes_are_read_or_refused(which: str, patches: list[tuple[int, byte
     except FormatError as error:
         told = error.where, error.found, error.wanted, error.remedy
         assert all(told)
+
+
+@pytest.mark.parametrize("program", ["import time; time.sleep(60)", "import os; os.abort()", ""])
+def test_an_hdf5_library_that_goes_in_circles_or_breaks_down_is_left_behind(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Single changed bytes do send it in circles: its process is stopped, and this one goes on."""
+    (tmp_path / "child.py").write_text(program)
+    monkeypatch.setattr(keras_h5, "CHILD", tmp_path / "child.py")
+    monkeypatch.setattr(keras_h5, "SECONDS", 1)
+    with pytest.raises(FormatError, match="damaged or truncated"):
+        read_model(WHOLE["h5"], "any.h5")
 
 
 def test_more_groups_than_the_limit_are_refused() -> None:
