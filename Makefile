@@ -34,6 +34,7 @@ benchmarks: $(VENV)/development
 	sh scripts/install_browser.sh
 	$(BIN)/python -m benchmarks.inspector
 	$(BIN)/python -m benchmarks.trace
+	$(BIN)/python -m benchmarks.watch
 	$(BIN)/python -m benchmarks.training_kernel
 	$(BIN)/python -m benchmarks.training_live
 

@@ -1,11 +1,30 @@
 """gru_viz: see the gates of a GRU, step by step, with proof."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from gru_viz.conventions import CONVENTIONS
-from gru_viz.errors import ConventionError, DeviceError, GruVizError, SequenceError, TraceError, TrainingError
+from gru_viz.errors import (
+    ConventionError,
+    DeviceError,
+    FormatError,
+    GruVizError,
+    SequenceError,
+    TraceError,
+    TrainingError,
+)
 from gru_viz.initialisation import random_weights
-from gru_viz.sequences import open_table, read_table, read_text
 from gru_viz.trace import Trace, trace
+from gru_viz.watching import watch
 from gru_viz.weights import Weights, convert
+
+if TYPE_CHECKING:
+    from gru_viz import exports, figures, formats, training
+    from gru_viz.formats import read_model
+    from gru_viz.reporting import report
+    from gru_viz.sequences import open_table, read_table, read_text
 
 __version__ = "0.1.0"
 
@@ -13,6 +32,7 @@ __all__ = [
     "CONVENTIONS",
     "ConventionError",
     "DeviceError",
+    "FormatError",
     "GruVizError",
     "SequenceError",
     "Trace",
@@ -20,20 +40,34 @@ __all__ = [
     "TrainingError",
     "Weights",
     "convert",
+    "exports",
     "figures",
+    "formats",
     "open_table",
     "random_weights",
+    "read_model",
     "read_table",
     "read_text",
+    "report",
     "trace",
     "training",
+    "watch",
 ]
 
+_ROOMS = ("exports", "figures", "formats", "training")
+_HOMES = {
+    "open_table": "sequences",
+    "read_model": "formats",
+    "read_table": "sequences",
+    "read_text": "sequences",
+    "report": "reporting",
+}
+"""Where each name lives that is loaded when it is first asked for: plotly and pandas are not everyone's import."""
 
-def __getattr__(name: str) -> object:
-    """Load figures and training when they are first asked for; plotly is not everyone's import."""
-    if name in ("figures", "training"):
-        from importlib import import_module
 
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
         return import_module(f"gru_viz.{name}")
+    if name in _HOMES:
+        return getattr(import_module(f"gru_viz.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'gru_viz' has no attribute {name!r}")

@@ -14,7 +14,7 @@ from gru_viz.errors import DeviceError, TraceError
 from gru_viz.sequences import Scaling, Sequences
 from gru_viz.weights import Weights
 
-__all__ = ["Batch", "Input", "collect", "find_device", "initial_states"]
+__all__ = ["Batch", "Input", "collect", "find_device", "initial_states", "number_features", "number_sequences"]
 
 Input = np.ndarray | Tensor | Sequences | AbstractSequence[np.ndarray]
 
@@ -66,8 +66,7 @@ def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> B
         scaling, details = x.scaling, x.details
     else:
         items = list(_as_items(x))
-        names, time = tuple(f"sequence {i + 1}" for i in range(len(items))), (None,) * len(items)
-        named = tuple(f"x{i + 1}" for i in range(features))
+        names, named, time = number_sequences(len(items)), number_features(features), (None,) * len(items)
     if not items:
         raise TraceError("x", "no sequence", "at least one", "Pass at least one sequence.")
     for i, item in enumerate(items):
@@ -89,6 +88,16 @@ def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> B
     for row, item, n in zip(values, items, kept, strict=True):
         row[:n] = item[:n]
     return Batch(values, kept, names, named, time, scaling, dict(details))
+
+
+def number_sequences(count: int) -> tuple[str, ...]:
+    """Names for sequences that have none."""
+    return tuple(f"sequence {i + 1}" for i in range(count))
+
+
+def number_features(count: int) -> tuple[str, ...]:
+    """Names for features that have none."""
+    return tuple(f"x{i + 1}" for i in range(count))
 
 
 def _as_items(x: np.ndarray | Tensor | AbstractSequence[np.ndarray]) -> Iterator[np.ndarray]:
@@ -123,24 +132,40 @@ def _as_tensor(state: Any) -> Tensor:
 
 def initial_states(
     h0: Any, weights: Weights, batch: int, device: torch.device, dtype: torch.dtype
-) -> dict[str, Tensor]:
-    """Bring h0, or (h0, c0), to (layers·directions, batch, hidden) each, by state name; zero where None.
+) -> dict[str, list[Tensor]]:
+    """Bring h0, or (h0, c0), to a (batch, hidden) for each layer and direction, by state name; zero where None.
+
+    Where all layers have one size, it may be anything that broadcasts to (layers·directions, batch, hidden); where
+    they differ, a list with something that broadcasts to (batch, hidden) for each layer and direction.
 
     Raises:
         TraceError: the shape does not broadcast to that.
     """
     names = weights.convention.states
-    shape = (len(weights.layers) * len(weights.layers[0]), batch, weights.hidden)
     given = (None,) * len(names) if h0 is None else tuple(h0) if len(names) > 1 else (h0,)
     if len(given) != len(names):
         raise TraceError("h0", f"{len(given)} states", "a pair (h0, c0), as for torch.nn.LSTM", "Pass both.")
-    states = {}
-    for name, state in zip(names, given, strict=True):
+    sizes = [cell.hidden for layer in weights.layers for cell in layer]
+
+    def broadcast(name: str, state: Any, shape: tuple[int, ...], axes: str) -> Tensor:
         tensor = torch.zeros(()) if state is None else _as_tensor(state)
         try:
-            states[name] = tensor.to(device, dtype).broadcast_to(shape).contiguous()
+            return tensor.to(device, dtype).broadcast_to(shape).contiguous()
         except RuntimeError:
             found = f"shape {tuple(tensor.shape)} for the {name} state"
-            wanted = f"{shape}: layers·directions, batch, units"
-            raise TraceError("h0", found, wanted, "Reshape it.") from None
+            raise TraceError("h0", found, f"{shape}: {axes}", "Reshape it.") from None
+
+    states = {}
+    for name, state in zip(names, given, strict=True):
+        if len(set(sizes)) == 1:
+            whole = broadcast(name, state, (len(sizes), batch, sizes[0]), "layers·directions, batch, units")
+            states[name] = list(whole.unbind())
+            continue
+        each = [None] * len(sizes) if state is None else state
+        if not isinstance(each, list | tuple) or len(each) != len(sizes):
+            units = ", ".join(map(str, sizes))
+            found = f"{type(each).__name__} of {len(each) if hasattr(each, '__len__') else 1} for the {name} state"
+            wanted = f"a list of {len(sizes)}, an array (batch, units) for each layer and direction, of {units} units"
+            raise TraceError("h0", found, wanted, "Pass one for each.")
+        states[name] = [broadcast(name, s, (batch, n), "batch, units") for s, n in zip(each, sizes, strict=True)]
     return states

@@ -170,9 +170,16 @@ def _torch_like(*gates: str) -> tuple[Matrix, ...]:
     )
 
 
+def _onnx_like(*gates: str) -> tuple[Matrix, ...]:
+    return (_rows("W", "W", *gates), _rows("R", "U", *gates), _vector("B", ("b", gates), ("c", gates)))
+
+
+def _keras_kernels(*gates: str) -> tuple[Matrix, ...]:
+    return (_columns("kernel", ("W", gates)), _columns("recurrent_kernel", ("U", gates)))
+
+
 _ZRN = ("update", "reset", "candidate")
-_ONNX = (_rows("W", "W", *_ZRN), _rows("R", "U", *_ZRN), _vector("B", ("b", _ZRN), ("c", _ZRN)))
-_KERAS_KERNELS = (_columns("kernel", ("W", _ZRN)), _columns("recurrent_kernel", ("U", _ZRN)))
+_IOFC = ("input", "output", "forget", "cell_candidate")
 _PLAIN = _lettered({"W": "W", "U": "U"}, ("_z", "_r", ""), _ZRN)
 _D2L = _lettered({"W_x": "W", "W_h": "U", "b_": "b"}, "zrh", _ZRN, transposed=True)
 
@@ -187,6 +194,17 @@ def _gru(
     source: str,
 ) -> Convention:
     return Convention(name, title, "gru", reset, update, biases, matrices, source)
+
+
+def _plain_cell(
+    name: str,
+    title: str,
+    cell: Literal["lstm", "rnn"],
+    biases: Literal[1, 2],
+    matrices: tuple[Matrix, ...],
+    source: str,
+) -> Convention:
+    return Convention(name, title, cell, None, None, biases, matrices, source)
 
 
 _ALL = (
@@ -206,7 +224,7 @@ _ALL = (
         "after",
         "keeps",
         2,
-        (*_KERAS_KERNELS, _columns("bias", ("b", _ZRN), ("c", _ZRN))),
+        (*_keras_kernels(*_ZRN), _columns("bias", ("b", _ZRN), ("c", _ZRN))),
         "Keras, layers.GRU with its default reset_after=True",
     ),
     _gru(
@@ -215,17 +233,17 @@ _ALL = (
         "before",
         "keeps",
         1,
-        (*_KERAS_KERNELS, _vector("bias", ("b", _ZRN))),
+        (*_keras_kernels(*_ZRN), _vector("bias", ("b", _ZRN))),
         "Keras, layers.GRU with reset_after=False",
     ),
-    _gru("onnx", "ONNX, default", "before", "keeps", 2, _ONNX, "ONNX operator GRU, linear_before_reset=0"),
+    _gru("onnx", "ONNX, default", "before", "keeps", 2, _onnx_like(*_ZRN), "ONNX operator GRU, linear_before_reset=0"),
     _gru(
         "onnx_linear_before_reset",
         "ONNX, linear_before_reset",
         "after",
         "keeps",
         2,
-        _ONNX,
+        _onnx_like(*_ZRN),
         "ONNX operator GRU, linear_before_reset=1",
     ),
     _gru("cho_2014_v1", "Cho et al. 2014, v1", "after", "keeps", 0, _PLAIN, "Cho et al. 2014, arXiv 1406.1078 v1, v2"),
@@ -274,10 +292,26 @@ _ALL = (
         ),
         "TensorFlow 1, GRUCell; its gate biases start at 1",
     ),
-    Convention(
-        "torch_lstm", "torch.nn.LSTM", "lstm", None, None, 2, _torch_like(*LSTM_GATES), "PyTorch, torch.nn.LSTM"
+    _plain_cell("torch_lstm", "torch.nn.LSTM", "lstm", 2, _torch_like(*LSTM_GATES), "PyTorch, torch.nn.LSTM"),
+    _plain_cell(
+        "keras_lstm",
+        "Keras LSTM",
+        "lstm",
+        1,
+        (*_keras_kernels(*LSTM_GATES), _vector("bias", ("b", LSTM_GATES))),
+        "Keras, layers.LSTM",
     ),
-    Convention("torch_rnn", "torch.nn.RNN, tanh", "rnn", None, None, 2, _torch_like(*RNN_GATES), "PyTorch, nn.RNN"),
+    _plain_cell("onnx_lstm", "ONNX LSTM", "lstm", 2, _onnx_like(*_IOFC), "ONNX operator LSTM"),
+    _plain_cell("torch_rnn", "torch.nn.RNN, tanh", "rnn", 2, _torch_like(*RNN_GATES), "PyTorch, nn.RNN"),
+    _plain_cell(
+        "keras_rnn",
+        "Keras SimpleRNN, tanh",
+        "rnn",
+        1,
+        (*_keras_kernels(*RNN_GATES), _vector("bias", ("b", RNN_GATES))),
+        "Keras, layers.SimpleRNN",
+    ),
+    _plain_cell("onnx_rnn", "ONNX RNN, tanh", "rnn", 2, _onnx_like(*RNN_GATES), "ONNX operator RNN"),
 )
 
 CONVENTIONS = MappingProxyType({each.name: each for each in _ALL})

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["ConventionError", "DeviceError", "GruVizError", "SequenceError", "TraceError", "TrainingError"]
+__all__ = [
+    "ConventionError",
+    "DeviceError",
+    "FormatError",
+    "GruVizError",
+    "SequenceError",
+    "TraceError",
+    "TrainingError",
+]
 
 
 class GruVizError(Exception):
@@ -32,6 +40,10 @@ class SequenceError(GruVizError):
 
 class ConventionError(GruVizError):
     """A convention is unknown, or one cannot be expressed exactly in another."""
+
+
+class FormatError(GruVizError):
+    """A file of a trained model cannot be read or written as asked."""
 
 
 class TraceError(GruVizError, AttributeError):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,18 +11,20 @@ from torch import Tensor
 from gru_viz import equations
 from gru_viz.conventions import Convention
 from gru_viz.errors import ConventionError, TraceError
+from gru_viz.recovery import (
+    DirectionRun,
+    States,
+    differ,
+    inside,
+    largest,
+    rebuild,
+    recover_layer,
+    rounding_bound,
+    shift,
+)
 from gru_viz.weights import TORCH_CELL, CellWeights, Weights, convert
 
-__all__ = ["DirectionRun", "Runner", "choose_backend", "full_precision", "rounding_bound"]
-
-
-class DirectionRun(NamedTuple):
-    """One layer reading in one direction: its quantities (batch, time, hidden), its inputs, its initial states."""
-
-    cell: CellWeights
-    quantities: dict[str, Tensor]
-    inputs: Tensor
-    initial: dict[str, Tensor]
+__all__ = ["Runner", "choose_backend", "fuse"]
 
 
 def torch_has(weights: Weights) -> bool:
@@ -54,23 +55,6 @@ def choose_backend(asked: str, weights: Weights) -> str:
     return "torch" if fusable else "scratch"
 
 
-@contextmanager
-def full_precision(device: torch.device) -> Iterator[None]:
-    """Keep cuDNN's RNN from computing in TF32, its default, which would loosen the proof to 1e-3."""
-    if device.type != "cuda":
-        yield
-        return
-    knobs: tuple[Any, ...] = (torch.backends.cudnn.rnn, torch.backends.cuda.matmul)
-    before = [knob.fp32_precision for knob in knobs]
-    try:
-        for knob in knobs:
-            knob.fp32_precision = "ieee"
-        yield
-    finally:
-        for knob, setting in zip(knobs, before, strict=True):
-            knob.fp32_precision = setting
-
-
 class Runner:
     """Carries a batch up through the layers on one device, in one dtype, gathering the proof on the way."""
 
@@ -86,63 +70,52 @@ class Runner:
             self.witness = "the equations again, all steps at once in float64"
 
     def run(
-        self, x: Tensor, lengths: tuple[int, ...], initial: Mapping[str, Tensor]
+        self, x: Tensor, lengths: tuple[int, ...], initial: Mapping[str, States]
     ) -> tuple[list[list[DirectionRun]], float, float]:
         """Run every layer and direction over x (batch, time, features).
 
         Gives the runs, the largest difference from the witness, and the bound that it must keep.
         """
-        flip, mask = _flip_index(lengths, x.shape[1], x.device)
         layers: list[list[DirectionRun]] = []
         proof, bound, read = 0.0, 0.0, x
         for k, layer in enumerate(self.weights.layers):
-            directions = []
-            for d, cell in enumerate(layer):
-                start = {name: s[k * len(layer) + d] for name, s in initial.items()}
-                ordered = _take_steps(read, flip) if d else read
-                parameters = cell.parameters(self.device, self.dtype)
-                run, difference = self._run_direction(cell, parameters, ordered, start, mask)
-                if d:
-                    run = {name: _take_steps(q, flip) for name, q in run.items()}
-                proof = max(proof, difference)
-                bound = max(bound, rounding_bound(parameters, read, run["hidden"]))
-                directions.append(DirectionRun(cell, run, read, start))
-            layers.append(directions)
-            read = torch.cat([each.quantities["hidden"] for each in directions], -1)
-        if self.backend == "torch" and len(self.weights.layers) * len(self.weights.layers[0]) > 1:
-            proof = max(proof, self._against_whole_module(x, lengths, initial, read))
+            start = {name: s[k * len(layer) : (k + 1) * len(layer)] for name, s in initial.items()}
+            if self.backend == "torch" and x.shape[1]:
+                hidden, last = fuse(Weights((layer,)), read, lengths, start)
+                runs, difference, most = recover_layer(layer, read, lengths, start, hidden, last)
+            else:
+                runs, difference, most = self._scratch_layer(layer, read, lengths, start)
+                hidden = _join([run.quantities["hidden"] for run in runs])
+            proof, bound = max(proof, difference), max(bound, most)
+            layers.append(runs)
+            read = hidden
+        if self.backend == "torch" and x.shape[1] and len(layers) > 1 and len(set(self.weights.units)) == 1:
+            whole, _ = fuse(self.weights, x, lengths, initial)
+            proof = max(proof, largest(read, whole, inside(lengths, x)))
         return layers, proof, bound
 
-    def _run_direction(
-        self, cell: CellWeights, p: equations.Parameters, x: Tensor, start: Mapping[str, Tensor], mask: Tensor
-    ) -> tuple[dict[str, Tensor], float]:
-        if not x.shape[1]:
-            empty = x.new_zeros(x.shape[0], 0, cell.hidden)
-            return {q.name: empty for q in cell.convention.quantities}, 0.0
-        if self.backend == "torch":
-            return self._fused(cell, p, x, start, mask)
-        projected = equations.project(p, x)
-        run = _step_by_step(cell.convention, p, projected, start)
-        previous = [_shift(run[name], start[name]) for name in cell.convention.states]
-        witness = self._second_opinion(cell, x, previous)
-        return run, _rebuild_against(witness, cell.convention, p, projected, run, previous, mask)
-
-    def _fused(
-        self, cell: CellWeights, p: equations.Parameters, x: Tensor, start: Mapping[str, Tensor], mask: Tensor
-    ) -> tuple[dict[str, Tensor], float]:
-        """Let torch produce every hidden state, then evaluate the gates from them, all steps at once."""
-        module = Weights(((cell,),)).to_module().to(self.device, self.dtype)
-        states = tuple(start[name][None].contiguous() for name in cell.convention.states)
-        hidden, last = module(x, states if len(states) > 1 else states[0])
-        projected, previous = equations.project(p, x), [_shift(hidden, start["hidden"])]
-        run = equations.gates(cell.convention, p, projected, previous[0])
-        if "cell" in start:
-            run["cell"] = _scan(run, start["cell"])
-            previous.append(_shift(run["cell"], start["cell"]))
-        difference = _rebuild_against(hidden, cell.convention, p, projected, run, previous, mask)
-        if "cell" in start:
-            difference = max(difference, _largest(run["cell"][:, -1], last[1][0], torch.ones_like(mask[:, -1])))
-        return {q.name: (run | {"hidden": hidden})[q.name] for q in cell.convention.quantities}, difference
+    def _scratch_layer(
+        self, layer: Sequence[CellWeights], x: Tensor, lengths: tuple[int, ...], initial: Mapping[str, States]
+    ) -> tuple[list[DirectionRun], float, float]:
+        """Walk the equations step by step, the backward direction over the flipped sequences."""
+        flip, mask = _flip_index(lengths, x)
+        runs, proof, bound = [], 0.0, 0.0
+        for d, cell in enumerate(layer):
+            start = {name: states[d] for name, states in initial.items()}
+            run = {q.name: x.new_zeros(*x.shape[:2], cell.hidden) for q in cell.convention.quantities}
+            if x.shape[1]:
+                p, ordered = cell.parameters(self.device, self.dtype), _take_steps(x, flip) if d else x
+                projected = equations.project(p, ordered)
+                run = _step_by_step(cell.convention, p, projected, start)
+                previous = [shift(run[name], start[name]) for name in cell.convention.states]
+                witness = {"hidden": self._second_opinion(cell, ordered, previous)}
+                rebuilt = rebuild(cell.convention, p, projected, run, previous)
+                proof = max(proof, differ(rebuilt, witness, mask))
+                bound = max(bound, rounding_bound(p, x, run["hidden"]))
+            if d:
+                run = {name: _take_steps(q, flip) for name, q in run.items()}
+            runs.append(DirectionRun(cell, run, x, start))
+        return runs, proof, bound
 
     def _second_opinion(self, cell: CellWeights, x: Tensor, previous: list[Tensor]) -> Tensor:
         """The next hidden state from each recorded one, by torch's own cell or by the equations in float64.
@@ -165,55 +138,43 @@ class Runner:
         gates = equations.gates(cell.convention, p, equations.project(p, x.double()), exact[0])
         return equations.state(cell.convention, gates, *exact)["hidden"]
 
-    def _against_whole_module(
-        self, x: Tensor, lengths: tuple[int, ...], initial: Mapping[str, Tensor], top: Tensor
-    ) -> float:
-        """Hold the top layer against torch running the whole network at once."""
-        kept = [i for i, n in enumerate(lengths) if n]
-        if not kept:
-            return 0.0
-        module = self.weights.to_module().to(self.device, self.dtype)
+
+def fuse(
+    weights: Weights,
+    x: Tensor,
+    lengths: tuple[int, ...],
+    initial: Mapping[str, States],
+    dtype: torch.dtype | None = None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Let torch run whole layers at once over x (batch, time, features), each sequence to its own end.
+
+    Gives the hidden states of the top layer (batch, time, directions·hidden), and by name the last states of all
+    layers and directions (layers·directions, batch, hidden).
+    """
+    dtype = dtype or x.dtype
+    module = weights.to_module().to(x.device, dtype)
+    states = {name: torch.stack(list(each)).to(dtype) for name, each in initial.items()}
+
+    def call(read: Any, given: list[Tensor]) -> tuple[Any, tuple[Tensor, ...]]:
+        output, last = module(read, tuple(given) if len(given) > 1 else given[0])
+        return output, last if isinstance(last, tuple) else (last,)
+
+    x = x.to(dtype)
+    if all(n == x.shape[1] for n in lengths):
+        hidden, ends = call(x, list(states.values()))
+        return hidden, dict(zip(states, ends, strict=True))
+    width = weights.hidden * len(weights.layers[0])
+    hidden = x.new_zeros(*x.shape[:2], width)
+    kept = [i for i, n in enumerate(lengths) if n]
+    if kept:
         packed = torch.nn.utils.rnn.pack_padded_sequence(
-            x[kept], torch.tensor([lengths[i] for i in kept]), batch_first=True, enforce_sorted=False
+            x[kept], torch.tensor([lengths[i] for i in kept], device="cpu"), batch_first=True, enforce_sorted=False
         )
-        states = tuple(initial[name][:, kept].contiguous() for name in self.weights.convention.states)
-        output = module(packed, states if len(states) > 1 else states[0])[0]
-        whole, _ = torch.nn.utils.rnn.pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])
-        return _largest(top[kept], whole, _flip_index(tuple(lengths[i] for i in kept), x.shape[1], x.device)[1])
-
-
-def _rebuild_against(
-    witness: Tensor,
-    convention: Convention,
-    p: equations.Parameters,
-    projected: Tensor,
-    run: Mapping[str, Tensor],
-    previous: list[Tensor],
-    mask: Tensor,
-) -> float:
-    """Rebuild every hidden state from the recorded gates, and give its largest difference from the witness.
-
-    A GRU's is rebuilt twice, the second time with the candidate that the recorded reset gate leads to; otherwise a
-    wrong reset beside a right candidate would pass.
-    """
-    rebuilt = [equations.state(convention, run, *previous)["hidden"]]
-    if convention.cell == "gru":
-        n = equations.candidate(convention, p, projected, previous[0], run["reset"])
-        rebuilt.append(equations.state(convention, {**run, "candidate": n}, *previous)["hidden"])
-    return max(_largest(each.to(witness.dtype), witness, mask) for each in rebuilt)
-
-
-def rounding_bound(p: equations.Parameters, x: Tensor, hidden: Tensor) -> float:
-    """How far two correct ways of computing a step may lie apart: 8 ε (1 + the largest sum of |terms| of a gate).
-
-    Large weights let rounding weigh more; a fixed bound would call them unproven, or let small weights hide a fault.
-    """
-    reads, keeps = (t.nan_to_num(0, 0, 0).abs().flatten(0, 1) for t in (x, hidden))
-    if not len(reads):
-        return 0.0
-    terms = p.weight_input.abs() @ reads.amax(0) + p.weight_recurrent.abs() @ keeps.amax(0).clamp(min=1)
-    terms = terms + p.bias_input.abs() + p.bias_recurrent.abs()
-    return float(8 * torch.finfo(x.dtype).eps * (1 + terms.max()))
+        output, ends = call(packed, [state[:, kept].contiguous() for state in states.values()])
+        values, _ = torch.nn.utils.rnn.pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])
+        hidden = hidden.to(values.dtype).index_copy(0, torch.tensor(kept, device=x.device), values)
+        states = {name: _put(state, kept, end) for (name, state), end in zip(states.items(), ends, strict=True)}
+    return hidden, states
 
 
 def _step_by_step(
@@ -230,32 +191,18 @@ def _step_by_step(
     return {name: torch.stack(record, 1) for name, record in steps.items()}
 
 
-def _scan(gates: Mapping[str, Tensor], cell: Tensor) -> Tensor:
-    """Every cell state of an LSTM from its gates: c = f * c₋ + i * g."""
-    written, cells = gates["input"] * gates["cell_candidate"], []
-    for kept, new in zip(gates["forget"].unbind(1), written.unbind(1), strict=True):
-        cell = torch.addcmul(new, kept, cell)
-        cells.append(cell)
-    return torch.stack(cells, 1)
+def _join(hidden: list[Tensor]) -> Tensor:
+    return hidden[0] if len(hidden) == 1 else torch.cat(hidden, -1)
 
 
-def _shift(states: Tensor, start: Tensor) -> Tensor:
-    return torch.cat([start[:, None], states[:, :-1]], 1)
+def _put(states: Tensor, kept: list[int], new: Tensor) -> Tensor:
+    return states.to(new.dtype).index_copy(1, torch.tensor(kept, device=states.device), new)
 
 
-def _largest(a: Tensor, b: Tensor, mask: Tensor) -> float:
-    """Max |a − b| where the mask is on; NaN against NaN and ∞ against ∞ agree, anything else against them does not."""
-    same = (a == b) | (a.isnan() & b.isnan())
-    difference = torch.where(same, 0, (a - b).abs()).nan_to_num(nan=torch.inf)
-    counted = difference[mask]
-    return float(counted.max()) if counted.numel() else 0.0
-
-
-def _flip_index(lengths: tuple[int, ...], steps: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def _flip_index(lengths: tuple[int, ...], x: Tensor) -> tuple[Tensor, Tensor]:
     """For each sequence its steps in reverse, flipped within its own length; and which steps lie within it."""
-    n = torch.tensor(lengths, device=device)[:, None]
-    t = torch.arange(steps, device=device)[None]
-    mask = t < n
+    n, mask = torch.tensor(lengths, device=x.device)[:, None], inside(lengths, x)
+    t = torch.arange(x.shape[1], device=x.device)[None]
     return torch.where(mask, n - 1 - t, t), mask
 
 

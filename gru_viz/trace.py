@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence as AbstractSequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -20,11 +20,16 @@ from torch import Tensor
 from gru_viz.batch import Input, collect, find_device, initial_states
 from gru_viz.conventions import Convention
 from gru_viz.errors import TraceError
-from gru_viz.running import DirectionRun, Runner, choose_backend, full_precision
+from gru_viz.recovery import DirectionRun, full_precision
+from gru_viz.running import Runner, choose_backend
 from gru_viz.sequences import Scaling
 from gru_viz.weights import CellWeights, Weights
 
-__all__ = ["DirectionTrace", "LayerTrace", "Trace", "trace"]
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["DirectionTrace", "LayerTrace", "Trace", "freeze", "trace"]
 
 Backend = Literal["auto", "scratch", "torch"]
 
@@ -162,6 +167,28 @@ class Trace:
         """The floating-point type it ran in."""
         return str(self.inputs.dtype)
 
+    def to_tidy(self) -> pd.DataFrame:
+        """One row a value, as a pandas dataframe; see ``exports.to_tidy``."""
+        from gru_viz.exports import to_tidy
+
+        return to_tidy(self)
+
+    def to_xarray(self) -> xr.Dataset:
+        """One variable a quantity, every axis named; see ``exports.to_xarray``."""
+        from gru_viz.exports import to_xarray
+
+        return to_xarray(self)
+
+    def __repr__(self) -> str:
+        layers = f"{len(self.layers)} layer{'s' * (len(self.layers) != 1)}"
+        batch = f"{len(self.lengths)} sequence{'s' * (len(self.lengths) != 1)} of up to {max(self.lengths)} steps"
+        return f"<Trace of {self.convention.title}: {layers}, {batch}, proof {self.proof:.0e}>"
+
+    def _repr_html_(self) -> str:
+        from gru_viz.reporting import card
+
+        return card(self)
+
     @property
     def proven(self) -> bool:
         """Whether the proof is within its bound, so that the gates shown are the gates used."""
@@ -187,11 +214,12 @@ def trace(
     """Run a GRU, LSTM or tanh RNN over sequences and keep every gate and state.
 
     Args:
-        model: ``Weights``, or a ``torch.nn.GRU``, ``LSTM`` or ``RNN`` (its ``batch_first`` plays no part here;
-            dropout is off).
+        model: ``Weights``, or a ``torch.nn.GRU``, ``LSTM`` or ``RNN`` or a cell of one (``batch_first`` plays no part
+            here; dropout is off).
         x: (batch, time, features), (time, features), a list of (time, features) of unequal length, or ``Sequences``.
         h0: the initial state, zero if None: (layers·directions, batch, hidden) as in torch, or anything that
-            broadcasts to it; for an LSTM a pair (h0, c0).
+            broadcasts to it; where the layers differ in size, a list with a (batch, hidden) for each layer and
+            direction; for an LSTM a pair (h0, c0).
         lengths: steps of each sequence, where ``x`` is padded.
         backend: ``"torch"`` (fused, where torch has the variant), ``"scratch"`` (every variant), or ``"auto"``.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:k"``.
@@ -208,7 +236,7 @@ def trace(
         >>> t.update.shape, t.proven, t.witness
         ((1, 5, 4), True, 'torch.nn.GRU')
     """
-    weights = model if isinstance(model, Weights) else Weights.from_module(model)  # type: ignore[arg-type]
+    weights = model if isinstance(model, Weights) else Weights.from_module(model)
     place, dtype = find_device(device), torch.float64 if weights.dtype == np.float64 else torch.float32
     batch = collect(x, lengths, weights.features)
     runner = Runner(weights, choose_backend(backend, weights), place, dtype)
@@ -217,10 +245,7 @@ def trace(
         initial = initial_states(h0, weights, len(batch.values), place, dtype)
         layers, proof, bound = runner.run(values, batch.lengths, initial)
     return Trace(
-        layers=tuple(
-            LayerTrace(*(_freeze(run, batch.lengths, backward=bool(d)) for d, run in enumerate(layer)))
-            for layer in layers
-        ),
+        layers=freeze(layers, batch.lengths),
         weights=weights,
         lengths=batch.lengths,
         names=batch.names,
@@ -236,22 +261,36 @@ def trace(
     )
 
 
-def _freeze(run: DirectionRun, lengths: tuple[int, ...], backward: bool) -> DirectionTrace:
-    """Bring a run to numpy arrays, with NaN past the end of each sequence."""
+def freeze(
+    layers: AbstractSequence[AbstractSequence[DirectionRun]], lengths: tuple[int, ...]
+) -> tuple[LayerTrace, ...]:
+    """Bring the runs of all layers to read-only arrays, with NaN past the end of each sequence.
 
-    def array(tensor: Tensor, ends: bool = True) -> np.ndarray:
-        values = tensor.cpu().numpy().copy()
-        for i, n in enumerate(lengths if ends else ()):
-            values[i, n:] = np.nan
+    On a CPU the arrays take the tensors' memory over, so that these must be nobody else's; initial states are copied.
+    """
+
+    def array(tensor: Tensor) -> np.ndarray:
+        values = tensor.cpu().numpy()
+        for i, n in enumerate(lengths):
+            if n < values.shape[1]:
+                values[i, n:] = np.nan
         return values
 
-    return DirectionTrace(
-        weights=run.cell,
-        quantities={name: array(q) for name, q in run.quantities.items()},
-        inputs=array(run.inputs),
-        initial={name: array(s, ends=False) for name, s in run.initial.items()},
-        lengths=lengths,
-        backward=backward,
+    return tuple(
+        LayerTrace(
+            *(
+                DirectionTrace(
+                    weights=run.cell,
+                    quantities={name: array(q) for name, q in run.quantities.items()},
+                    inputs=array(run.inputs),
+                    initial={name: s.cpu().numpy().copy() for name, s in run.initial.items()},
+                    lengths=lengths,
+                    backward=bool(d),
+                )
+                for d, run in enumerate(layer)
+            )
+        )
+        for layer in layers
     )
 
 

@@ -10,16 +10,19 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gru_viz.conventions import Convention, convention as lookup
 from gru_viz.equations import Parameters
 from gru_viz.errors import ConventionError
 from gru_viz.layout import Blocks, assemble, sizes, take_apart
 
-__all__ = ["TORCH_CELL", "CellWeights", "Weights", "convert"]
+__all__ = ["TORCH_CELL", "CellWeights", "Weights", "convert", "kind_of", "sort_tensors"]
 
 TORCH_CELL = {"gru": "torch", "lstm": "torch_lstm", "rnn": "torch_rnn"}
 TORCH_MODULE = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "rnn": torch.nn.RNN}
+TORCH_STEP = {"gru": torch.nn.GRUCell, "lstm": torch.nn.LSTMCell, "rnn": torch.nn.RNNCell}
+TENSORS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +98,7 @@ class CellWeights:
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """All the matrices of a recurrent network.
+    """All the matrices of a recurrent network; its layers may differ in size.
 
     Attributes:
         layers: for each layer its directions: forward, or forward and backward.
@@ -140,39 +143,49 @@ class Weights:
         return weights
 
     @classmethod
-    def from_module(cls, module: torch.nn.GRU | torch.nn.LSTM | torch.nn.RNN, origin: str = "") -> Weights:
+    def from_module(cls, module: torch.nn.Module, origin: str = "") -> Weights:
         """Copy the weights of a torch module, every layer and direction; a module without biases gets zeros.
 
         Raises:
-            ConventionError: it is no GRU, LSTM or tanh RNN, or it has projections, which change the equations.
-        """
-        kind = next((name for name, known in TORCH_MODULE.items() if isinstance(module, known)), None)
-        where = type(module).__name__
-        if kind is None:
-            raise ConventionError(where, "this module", "an nn.GRU, nn.LSTM or nn.RNN", "Pass the recurrent module.")
-        if getattr(module, "nonlinearity", "tanh") != "tanh":
-            raise ConventionError(
-                where, f"nonlinearity={module.nonlinearity!r}", "'tanh'", "Only the tanh RNN is known."
-            )
-        if getattr(module, "proj_size", 0):
-            raise ConventionError(where, f"proj_size={module.proj_size}", "0", "Projections are not supported.")
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        directions = ("", "_reverse") if module.bidirectional else ("",)
-        zero = torch.zeros_like(next(module.parameters())[:, 0])
+            ConventionError: it is no GRU, LSTM or tanh RNN, nor a cell of one, or it has projections, which change the
+                equations.
 
-        def numbers(name: str) -> np.ndarray:
-            tensor = getattr(module, name, zero).detach().cpu()
+        Example:
+            >>> Weights.from_module(torch.nn.GRUCell(3, 4)).origin
+            'torch.nn.GRUCell'
+        """
+        kind = kind_of(module)
+        layers = sort_tensors(module, lambda name: getattr(module, name, None))
+        return cls.from_tensors(kind, layers, origin or f"torch.nn.{type(module).__name__}")
+
+    @classmethod
+    def from_tensors(cls, cell: str, layers: Sequence[Sequence[Mapping[str, Tensor]]], origin: str) -> Weights:
+        """Copy torch's tensors, by layer, direction and name (``weight_ih``, …); biases that are not there are zero."""
+
+        def numbers(tensor: Tensor) -> np.ndarray:
+            tensor = tensor.detach().cpu()
             return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
-        layers = [[{n: numbers(f"{n}_l{k}{d}") for n in names} for d in directions] for k in range(module.num_layers)]
-        return cls.from_matrices(TORCH_CELL[kind], layers, origin or f"torch.nn.{type(module).__name__}")
+        def whole(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+            zero = torch.zeros_like(tensors["weight_hh"][:, 0])
+            return {name: numbers(tensors.get(name, zero)) for name in TENSORS}
+
+        return cls.from_matrices(TORCH_CELL[cell], [[whole(each) for each in layer] for layer in layers], origin)
 
     def to_module(self) -> torch.nn.GRU | torch.nn.LSTM | torch.nn.RNN:
         """Build the torch module with exactly these weights, batch_first, in eval mode.
 
         Raises:
-            ConventionError: torch has no such variant (reset before).
+            ConventionError: torch has no such variant (reset before), or no such stack (layers of unequal size).
         """
+        if len(set(self.units)) > 1:
+            units = ", ".join(map(str, self.units))
+            raise ConventionError(
+                f"torch.nn.{self.convention.cell.upper()}",
+                f"layers of {units} units",
+                "as many units in every layer, the only stack that torch builds in one module",
+                "Build a module a layer: Weights((weights.layers[k],)).to_module().",
+            )
         torch_like = convert(self, to=TORCH_CELL[self.convention.cell])
         dtype = getattr(torch, str(self.dtype))
         module = TORCH_MODULE[self.convention.cell](
@@ -208,8 +221,13 @@ class Weights:
 
     @property
     def hidden(self) -> int:
-        """How many units a layer has, per direction."""
-        return self.layers[0][0].hidden
+        """How many units the top layer has, per direction: the size of the states that the network hands on."""
+        return self.layers[-1][0].hidden
+
+    @property
+    def units(self) -> tuple[int, ...]:
+        """How many units each layer has, per direction."""
+        return tuple(layer[0].hidden for layer in self.layers)
 
     @property
     def dtype(self) -> np.dtype:
@@ -254,18 +272,55 @@ class Weights:
         if directions not in (1, 2):
             counted = f"{len(self.layers)} layers, {directions} directions"
             raise ConventionError("layers", counted, "a layer or more, of 1 or 2 directions", "Correct the nesting.")
-        hidden = self.hidden
+        reads = self.features
         for k, layer in enumerate(self.layers):
-            reads = self.features if k == 0 else directions * hidden
-            for cell in layer:
-                found = (len(layer), cell.features, cell.hidden)
-                if found != (directions, reads, hidden):
-                    raise ConventionError(
-                        f"layer {k}",
-                        "{} directions, {} features, {} units".format(*found),
-                        f"{directions} directions, {reads} features, {hidden} units, as the layer below hands up",
-                        "Check the order and the shapes of the layers.",
-                    )
+            sizes = [(cell.features, cell.hidden) for cell in layer]
+            if len(layer) != directions or len(set(sizes)) > 1 or sizes[0][0] != reads:
+                described = " and ".join(
+                    f"{features} features, {hidden} units" for features, hidden in dict.fromkeys(sizes)
+                )
+                raise ConventionError(
+                    f"layer {k}",
+                    f"{len(layer)} directions, {described or 'no matrices'}",
+                    f"{directions} directions of one size, {reads} features, as the layer below hands up",
+                    "Check the order and the shapes of the layers.",
+                )
+            reads = directions * layer[0].hidden
+
+
+def kind_of(module: torch.nn.Module) -> str:
+    """Say which cell a torch module computes: ``"gru"``, ``"lstm"`` or ``"rnn"``.
+
+    Raises:
+        ConventionError: none of these, or with other equations: another non-linearity, projections.
+    """
+    where = type(module).__name__
+    kind = next((name for name in TORCH_CELL if isinstance(module, (TORCH_MODULE[name], TORCH_STEP[name]))), None)
+    if kind is None:
+        wanted = "an nn.GRU, nn.LSTM or nn.RNN, or a cell of one"
+        raise ConventionError(where, "this module", wanted, "Pass the recurrent module.")
+    if getattr(module, "nonlinearity", "tanh") != "tanh":
+        found = f"nonlinearity={module.nonlinearity!r}"
+        raise ConventionError(where, found, "'tanh'", "Only the tanh RNN is known.")
+    if getattr(module, "proj_size", 0):
+        raise ConventionError(where, f"proj_size={module.proj_size}", "0", "Projections are not supported.")
+    return kind
+
+
+def sort_tensors(module: torch.nn.Module, get: Callable[[str], Tensor | None]) -> list[list[dict[str, Tensor]]]:
+    """Sort the tensors of a recurrent module by layer, direction and name within a cell, leaving out those it has not.
+
+    Example:
+        >>> gru = torch.nn.GRU(3, 4, bidirectional=True, bias=False)
+        >>> [[list(tensors) for tensors in layer] for layer in sort_tensors(gru, dict(gru.named_parameters()).get)]
+        [[['weight_ih', 'weight_hh'], ['weight_ih', 'weight_hh']]]
+    """
+    places = [[""]]
+    if isinstance(module, torch.nn.RNNBase):
+        directions = ("", "_reverse") if module.bidirectional else ("",)
+        places = [[f"_l{k}{direction}" for direction in directions] for k in range(module.num_layers)]
+    named = [[{name: get(name + place) for name in TENSORS} for place in layer] for layer in places]
+    return [[{n: t for n, t in each.items() if t is not None} for each in layer] for layer in named]
 
 
 def convert(weights: Weights, to: str | Convention) -> Weights:

@@ -10,6 +10,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(path) for path in (HERE, HERE.parent) if str(path) not in sys.path]
 os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("GRU_VIZ_NICE", "0")  # else what trains would wait for the other tests, and its own for it
 
 import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
@@ -18,7 +19,17 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 
 CHECKED = tuple(
     f"gru_viz.{module}"
-    for module in ("conventions", "equations", "layout", "weights", "initialisation", "batch", "running", "trace")
+    for module in (
+        "conventions",
+        "equations",
+        "layout",
+        "weights",
+        "initialisation",
+        "batch",
+        "recovery",
+        "running",
+        "trace",
+    )
 )
 """The modules whose annotations, shapes included, are enforced while the tests run."""
 

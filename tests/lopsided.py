@@ -21,8 +21,12 @@ def _torch_like(gates: int) -> Shapes:
     }
 
 
-def _onnx(i: int, h: int) -> dict[str, tuple[int, ...]]:
-    return {"W": (3 * h, i), "R": (3 * h, h), "B": (6 * h,)}
+def _onnx_like(gates: int) -> Shapes:
+    return lambda i, h: {"W": (gates * h, i), "R": (gates * h, h), "B": (2 * gates * h,)}
+
+
+def _keras_like(gates: int) -> Shapes:
+    return lambda i, h: {"kernel": (i, gates * h), "recurrent_kernel": (h, gates * h), "bias": (gates * h,)}
 
 
 def _plain(i: int, h: int) -> dict[str, tuple[int, ...]]:
@@ -41,15 +45,19 @@ SHAPES: Mapping[str, Shapes] = {
     "torch": _torch_like(3),
     "torch_lstm": _torch_like(4),
     "torch_rnn": _torch_like(1),
+    "keras_lstm": _keras_like(4),
+    "keras_rnn": _keras_like(1),
+    "onnx_lstm": _onnx_like(4),
+    "onnx_rnn": _onnx_like(1),
     "cudnn": lambda i, h: {
         **dict.fromkeys(("W_r", "W_i", "W_h"), (h, i)),
         **dict.fromkeys(("R_r", "R_i", "R_h"), (h, h)),
         **dict.fromkeys(("b_Wr", "b_Wi", "b_Wh", "b_Rr", "b_Ri", "b_Rh"), (h,)),
     },
     "keras_reset_after": lambda i, h: {"kernel": (i, 3 * h), "recurrent_kernel": (h, 3 * h), "bias": (2, 3 * h)},
-    "keras_reset_before": lambda i, h: {"kernel": (i, 3 * h), "recurrent_kernel": (h, 3 * h), "bias": (3 * h,)},
-    "onnx": _onnx,
-    "onnx_linear_before_reset": _onnx,
+    "keras_reset_before": _keras_like(3),
+    "onnx": _onnx_like(3),
+    "onnx_linear_before_reset": _onnx_like(3),
     "cho_2014_v1": _plain,
     "cho_2014_v3": _plain,
     "chung_2014": _plain,
@@ -79,12 +87,15 @@ RESET_BEFORE = ("keras_reset_before", "onnx", "cho_2014_v3", "chung_2014", "gru_
 TAKES = ("chung_2014", "gru_simple")
 BIASES = {
     **dict.fromkeys(("torch", "cudnn", "keras_reset_after", "onnx", "onnx_linear_before_reset", "ai_summer"), 2),
-    **dict.fromkeys(("keras_reset_before", "d2l_equation", "d2l_code", "tf1"), 1),
+    **dict.fromkeys(("torch_lstm", "torch_rnn", "onnx_lstm", "onnx_rnn"), 2),
+    **dict.fromkeys(("keras_reset_before", "d2l_equation", "d2l_code", "tf1", "keras_lstm", "keras_rnn"), 1),
     **dict.fromkeys(("cho_2014_v1", "cho_2014_v3", "chung_2014", "gentle_introduction", "gru_simple"), 0),
 }
 GRUS = (*RESET_AFTER, *RESET_BEFORE)
-ALL = (*GRUS, "torch_lstm", "torch_rnn")
-CELL = {**dict.fromkeys(GRUS, "gru"), "torch_lstm": "lstm", "torch_rnn": "rnn"}
+LSTMS = ("torch_lstm", "keras_lstm", "onnx_lstm")
+RNNS = ("torch_rnn", "keras_rnn", "onnx_rnn")
+ALL = (*GRUS, *LSTMS, *RNNS)
+CELL = {**dict.fromkeys(GRUS, "gru"), **dict.fromkeys(LSTMS, "lstm"), **dict.fromkeys(RNNS, "rnn")}
 
 
 def matrices(

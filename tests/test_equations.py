@@ -35,18 +35,20 @@ def test_every_gru_equals_its_textbook_twin(name: str, features: int, hidden: in
     assert trace.proven
 
 
-def test_the_lstm_equals_its_textbook_twin() -> None:
-    arrays, x, h0, c0 = matrices("torch_lstm"), inputs(9, 3), np.tanh(inputs(5)), 2 * inputs(5, seed=8)
-    trace = gru_viz.trace(Weights.from_matrices("torch_lstm", arrays), x, h0=(h0, c0))
-    twin = textbook.run_lstm(arrays, x, h0, c0)
+@pytest.mark.parametrize("name", textbook.LSTM_ORDER)
+def test_an_lstm_equals_its_textbook_twin(name: str) -> None:
+    arrays, x, h0, c0 = matrices(name), inputs(9, 3), np.tanh(inputs(5)), 2 * inputs(5, seed=8)
+    trace = gru_viz.trace(Weights.from_matrices(name, arrays), x, h0=(h0, c0))
+    twin = textbook.run_lstm(name, arrays, x, h0, c0)
     assert set(twin) == {q.name for q in trace.convention.quantities}
     assert worst(trace, twin) < 1e-13
     assert trace.proven
 
 
-def test_the_rnn_equals_its_textbook_twin() -> None:
-    arrays, x, h0 = matrices("torch_rnn"), inputs(9, 3), np.tanh(inputs(5))
-    assert worst(run("torch_rnn", arrays, x, h0), textbook.run_rnn(arrays, x, h0)) < 1e-13
+@pytest.mark.parametrize("name", ["torch_rnn", "keras_rnn", "onnx_rnn"])
+def test_an_rnn_equals_its_textbook_twin(name: str) -> None:
+    arrays, x, h0 = matrices(name), inputs(9, 3), np.tanh(inputs(5))
+    assert worst(run(name, arrays, x, h0), textbook.run_rnn(name, arrays, x, h0)) < 1e-13
 
 
 @pytest.mark.parametrize("name", GRUS)

@@ -6,6 +6,8 @@ import csv
 import dataclasses
 import io
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +18,8 @@ import torch
 from lopsided import inputs, stack
 
 import gru_viz
-from gru_viz import Trace, Weights
-from gru_viz.exports import facts, to_csv, to_npz, to_parquet, to_table
+from gru_viz import GruVizError, Trace, Weights
+from gru_viz.exports import facts, to_csv, to_npz, to_parquet, to_table, to_tidy, to_xarray
 from gru_viz.sequences import Scaling, Sequence, Sequences
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -124,6 +126,119 @@ def test_the_shortest_sequences_are_exported(lengths: tuple[int, ...]) -> None:
     assert len(by_pandas(to_csv(trace))) == sum(lengths)
     assert len(pd.read_parquet(io.BytesIO(to_parquet(trace)))) == sum(lengths)
     assert np.load(io.BytesIO(to_npz(trace)))["lengths"].tolist() == list(lengths)
+
+
+# --- tidy, and with every axis named ------------------------------------------------------------------------------
+
+
+def values_of(trace: Trace, sequence: int, layer: int, direction: str, quantity: str) -> np.ndarray:
+    """(steps, units) of a sequence, without what is past its end."""
+    run = getattr(trace.layers[layer - 1], direction)
+    return np.asarray(run.quantities[quantity][sequence, : trace.lengths[sequence]])
+
+
+def all_runs(trace: Trace) -> list[tuple[int, int, str, str]]:
+    return [
+        (i, k + 1, direction, q.name)
+        for i in range(len(trace.lengths))
+        for k, layer in enumerate(trace.layers)
+        for direction in ("forward", "backward")[: len(layer.directions)]
+        for q in trace.convention.quantities
+    ]
+
+
+@pytest.mark.parametrize("name", ["torch", "chung_2014", "torch_lstm", "torch_rnn"])
+def test_tidy_rows_are_the_values_each_once(name: str) -> None:
+    labels = tuple(f"2019-02-{day:02d}" for day in range(1, 6))
+    trace = traced(name, labels=labels)
+    table = to_tidy(trace)
+    assert list(table.columns) == ["sequence", "step", "time", "layer", "direction", "quantity", "unit", "value"]
+    keys = ["sequence", "step", "layer", "direction", "quantity", "unit"]
+    assert not table.duplicated(keys).any()
+    assert len(table) == sum(values_of(trace, *run).size for run in all_runs(trace))
+    for i, k, direction, quantity in all_runs(trace):
+        one = table.query("sequence == @trace.names[@i] and layer == @k and direction == @direction")
+        one = one[one["quantity"] == quantity].pivot(index="step", columns="unit", values="value")
+        wanted = values_of(trace, i, k, direction, quantity)
+        assert np.array_equal(one.to_numpy(), wanted)
+        assert one.to_numpy().dtype == wanted.dtype
+        assert (one.index[0], one.columns[0]) == (1, 1)
+    assert (table["time"].astype(str) == [labels[step - 1] for step in table["step"]]).all()
+    assert list(table["quantity"].cat.categories) == [q.name for q in trace.convention.quantities]
+
+
+def test_tidy_is_the_wide_table_melted() -> None:
+    trace = traced()
+    wide = to_table(trace).melt(["sequence", "step", "time"]).query("not variable.str.startswith('input.')")
+    tidy = trace.to_tidy()
+    names = [
+        f"layer{layer}.{direction}.{quantity}.{unit}"
+        for layer, direction, quantity, unit in zip(
+            tidy["layer"], tidy["direction"], tidy["quantity"], tidy["unit"], strict=True
+        )
+    ]
+    mine = dict(zip(zip(tidy["sequence"], tidy["step"], names, strict=True), tidy["value"], strict=True))
+    theirs = dict(zip(zip(wide["sequence"], wide["step"], wide["variable"], strict=True), wide["value"], strict=True))
+    assert mine == theirs
+
+
+@pytest.mark.parametrize("name", ["torch", "torch_lstm", "torch_rnn"])
+def test_xarray_names_every_axis(name: str) -> None:
+    labels = tuple(f"2019-02-{day:02d}" for day in range(1, 6))
+    trace = traced(name, labels=labels)
+    data = trace.to_xarray()
+    assert set(data.data_vars) == {*(q.name for q in trace.convention.quantities), "inputs", "length"}
+    for i, k, direction, quantity in all_runs(trace):
+        one = data[quantity].sel(sequence=trace.names[i], layer=k, direction=direction)
+        assert one.dims == ("step", "unit")
+        assert np.array_equal(one[: LENGTHS[i]], values_of(trace, i, k, direction, quantity))
+        assert np.isnan(one[LENGTHS[i] :]).all()
+        assert (one.unit.values[0], one.step.values[-1]) == (1, 5)
+        assert one.dtype == trace.inputs.dtype
+    assert np.array_equal(data["inputs"], trace.inputs, equal_nan=True)
+    assert data["length"].values.tolist() == list(LENGTHS)
+    assert data["feature"].values.tolist() == list(FEATURES)
+    assert data["time"].sel(sequence="three").values.tolist() == [*labels[:3], "", ""]
+    assert data.attrs == facts(trace)
+
+
+def test_xarray_holds_layers_of_unequal_size() -> None:
+    upper = Weights.from_matrices("torch", stack("torch", 3, 2, dtype="float32"))
+    lower = Weights.from_matrices("torch", stack("torch", 2, 3, dtype="float32"))
+    trace = gru_viz.trace(dataclasses.replace(lower, layers=lower.layers + upper.layers), inputs(4, 2, dtype="float32"))
+    update = to_xarray(trace)["update"].isel(sequence=0, direction=0)
+    assert np.array_equal(update.sel(layer=1), trace.layers[0].update[0])
+    assert np.array_equal(update.sel(layer=2, unit=[1, 2]), trace.layers[1].update[0])
+    assert np.isnan(update.sel(layer=2, unit=3)).all()
+    assert len(to_tidy(trace)) == 4 * 4 * (3 + 2)
+
+
+def test_xarray_can_be_saved_and_opened(tmp_path: Path) -> None:
+    import xarray as xr
+
+    trace = traced()
+    to_xarray(trace).to_netcdf(tmp_path / "trace.nc", engine="scipy")
+    with xr.open_dataset(tmp_path / "trace.nc", engine="scipy") as data:
+        assert np.array_equal(data["update"], to_xarray(trace)["update"], equal_nan=True)
+
+
+def test_without_xarray_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xarray", None)
+    with pytest.raises(GruVizError, match="pip install xarray"):
+        to_xarray(traced())
+
+
+@pytest.mark.parametrize("lengths", [(0,), (1,), (0, 2)])
+def test_the_shortest_sequences_are_tidy_too(lengths: tuple[int, ...]) -> None:
+    w = Weights.from_matrices("torch", stack("torch", 3, 3))
+    trace = gru_viz.trace(w, inputs(len(lengths), 2, 3), lengths=list(lengths))
+    assert len(to_tidy(trace)) == sum(lengths) * 4 * 3
+    assert to_xarray(trace).sizes["sequence"] == len(lengths)
+
+
+def test_sequences_of_one_name_keep_their_rows() -> None:
+    table = to_tidy(traced(layers=1, directions=1, names=("a", "b", "a")))
+    assert table["sequence"].value_counts().to_dict() == {"a": 8 * 12, "b": 12}
 
 
 # --- the facts ----------------------------------------------------------------------------------------------------

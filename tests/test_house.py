@@ -16,7 +16,18 @@ import gru_viz
 from gru_viz import GruVizError, errors
 
 ROOT = Path(__file__).parent.parent
-CORE = ("batch", "conventions", "equations", "errors", "initialisation", "layout", "running", "trace", "weights")
+CORE = (
+    "batch",
+    "conventions",
+    "equations",
+    "errors",
+    "initialisation",
+    "layout",
+    "recovery",
+    "running",
+    "trace",
+    "weights",
+)
 
 
 def python(code: str) -> str:

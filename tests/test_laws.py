@@ -195,9 +195,9 @@ def test_closure_and_proof_hold_for_huge_weights_over_a_long_run(name: str, back
         if CELL[name] == "gru":
             twin = textbook.run_gru(name, arrays, x[t : t + 1], h[t])
         elif CELL[name] == "lstm":
-            twin = textbook.run_lstm(arrays, x[t : t + 1], h[t], run.previous("cell")[0, t])
+            twin = textbook.run_lstm(name, arrays, x[t : t + 1], h[t], run.previous("cell")[0, t])
         else:
-            twin = textbook.run_rnn(arrays, x[t : t + 1], h[t])
+            twin = textbook.run_rnn(name, arrays, x[t : t + 1], h[t])
         assert all(np.abs(run.quantities[q][0, t] - values[0]).max() < 1e-11 for q, values in twin.items())
 
 

@@ -147,6 +147,46 @@ def test_an_upper_layer_reads_both_directions_of_the_one_below() -> None:
         assert np.array_equal(run.inputs, below, equal_nan=True)
 
 
+def unequal(name: str, directions: int) -> Weights:
+    """Two layers, of 6 and of 4 units."""
+    sizes = ((3, 6), (6 * directions, 4))
+    return Weights.from_matrices(name, [stack(name, reads, hidden, 1, directions)[0] for reads, hidden in sizes])
+
+
+@pytest.mark.parametrize("backend", ["scratch", "auto"])
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("name", ["torch", "torch_lstm", "torch_rnn", "keras_reset_before"])
+def test_a_stack_of_unequal_layers_runs_as_its_layers_run_one_after_the_other(
+    name: str, directions: int, backend: str
+) -> None:
+    w, x, lengths = unequal(name, directions), inputs(3, 6, 3), [6, 2, 5]
+    sizes = [n for n in (6, 4) for _ in range(directions)]
+    states = w.convention.states
+    starts = [[np.tanh(inputs(3, n, seed=9 * s + k)) for k, n in enumerate(sizes)] for s in range(len(states))]
+    both = gru_viz.trace(w, x, h0=tuple(starts) if len(states) > 1 else starts[0], lengths=lengths, backend=backend)  # type: ignore[arg-type]
+    assert both.proven
+    read = x
+    for k, layer in enumerate(w.layers):
+        own = [np.stack(each[k * directions : (k + 1) * directions]) for each in starts]
+        alone = gru_viz.trace(
+            Weights((layer,)), read, h0=tuple(own) if len(own) > 1 else own[0], lengths=lengths, backend="scratch"
+        )
+        for mine, theirs in zip(both.layers[k].directions, alone.layers[0].directions, strict=True):
+            for q, values in mine.quantities.items():
+                assert np.array_equal(np.isnan(values), np.isnan(theirs.quantities[q]))
+                assert np.nanmax(np.abs(values - theirs.quantities[q])) < 1e-12
+        read = np.nan_to_num(np.concatenate([run.hidden for run in alone.layers[0].directions], -1))
+    assert gru_viz.trace(w, x, lengths=lengths).layers[1].directions[0].hidden.shape == (3, 6, 4)
+
+
+@pytest.mark.parametrize("h0", [np.zeros(4), np.zeros((2, 3, 4)), [np.zeros(6)], [np.zeros(4), np.zeros(6)]])
+def test_unequal_layers_want_a_state_each(h0: object) -> None:
+    with pytest.raises(TraceError) as caught:
+        gru_viz.trace(unequal("torch", 1), inputs(3, 6, 3), h0=h0)
+    says_everything(caught.value)
+    assert caught.value.where == "h0"
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------
 
 REFUSED = {
@@ -241,7 +281,7 @@ def test_an_unknown_quantity_is_answered_with_the_known_ones(name: str) -> None:
             _ = level.forgetfulness
         says_everything(caught.value)
         assert all(q.name in caught.value.wanted for q in trace.convention.quantities)
-        assert not hasattr(level, "_repr_html_")
+        assert not hasattr(level, "_repr_latex_")
 
 
 @pytest.mark.parametrize("wanted", ["update", "hidden", "quantities", "initial", "previous", "forward", "directions"])

@@ -23,6 +23,15 @@ def lopsided(name: str, **options: object) -> Weights:
     return Weights.from_matrices(name, matrices(name, **options))  # type: ignore[arg-type]
 
 
+def unequal_matrices(name: str, directions: int) -> list[list[dict[str, np.ndarray]]]:
+    """Two layers, of 6 and of 4 units."""
+    return [stack(name, reads, hidden, 1, directions)[0] for reads, hidden in ((3, 6), (6 * directions, 4))]
+
+
+def unequal(name: str, directions: int) -> Weights:
+    return Weights.from_matrices(name, unequal_matrices(name, directions))
+
+
 def says_everything(error: gru_viz.GruVizError) -> None:
     """Where, found, wanted, what to do: all there, and in the text."""
     for part in (error.where, error.found, error.wanted, error.remedy):
@@ -133,6 +142,30 @@ def test_layers_that_do_not_fit_on_each_other_are_refused() -> None:
         Weights.from_matrices("torch", [(first, first), matrices("torch", 10, 5)])
     with pytest.raises(ConventionError):
         Weights.from_matrices("torch", [(first, matrices("torch", 3, 4))])
+    with pytest.raises(ConventionError) as caught:
+        Weights.from_matrices("torch", [[first], []])
+    says_everything(caught.value)
+
+
+@pytest.mark.parametrize("name", ["torch", "keras_reset_before", "torch_lstm"])
+@pytest.mark.parametrize("directions", [1, 2])
+def test_layers_may_differ_in_size_where_each_reads_what_the_one_below_hands_up(name: str, directions: int) -> None:
+    w = unequal(name, directions)
+    assert (w.features, w.units, w.hidden) == (3, (6, 4), 4)
+    assert w.layers[1][0].features == 6 * directions
+    for change in (w.read_as(name), pickle.loads(pickle.dumps(w))):
+        assert change.units == (6, 4)
+    with pytest.raises(ConventionError):
+        Weights.from_matrices(name, [each[:1] for each in unequal_matrices(name, 2)])
+
+
+def test_torch_has_no_module_for_layers_of_unequal_size() -> None:
+    w = unequal("torch", 1)
+    with pytest.raises(ConventionError) as caught:
+        w.to_module()
+    says_everything(caught.value)
+    assert "6, 4 units" in caught.value.found
+    assert [Weights((layer,)).to_module().hidden_size for layer in w.layers] == [6, 4]
 
 
 @pytest.mark.parametrize("layers", [[], [[]]])
@@ -224,6 +257,19 @@ def test_a_module_goes_in_and_comes_out_the_same(
     )
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("cell", [torch.nn.GRUCell, torch.nn.LSTMCell, torch.nn.RNNCell])
+def test_the_weights_of_a_cell_run_as_the_cell_does(cell: type[torch.nn.RNNCellBase], bias: bool) -> None:
+    module, x = cell(3, 5, bias=bias, dtype=torch.float64), torch.tensor(inputs(2, 4, 3))
+    w = Weights.from_module(module)
+    assert w.origin == f"torch.nn.{cell.__name__}"
+    state = None
+    for t in range(4):
+        state = module(x[:, t], state)
+        own = gru_viz.trace(w, x[:, : t + 1]).hidden[:, -1]
+        assert np.abs(own - (state[0] if isinstance(state, tuple) else state).detach().numpy()).max() < 1e-14
+
+
 def test_a_module_that_learns_on_does_not_change_weights_taken_before() -> None:
     module = torch.nn.GRU(3, 5)
     w = Weights.from_module(module)
@@ -239,7 +285,7 @@ def test_a_module_that_learns_on_does_not_change_weights_taken_before() -> None:
         (torch.nn.LSTM(3, 5, proj_size=2), "proj_size"),
         (torch.nn.RNN(3, 5, nonlinearity="relu"), "relu"),
         (torch.nn.Linear(3, 5), "Linear"),
-        (torch.nn.GRUCell(3, 5), "GRUCell"),
+        (torch.nn.RNNCell(3, 5, nonlinearity="relu"), "relu"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")
@@ -270,7 +316,7 @@ def can_convert(source: str, target: str) -> bool:
 @pytest.mark.parametrize("source", ALL)
 def test_the_whole_matrix_of_conversions_is_as_the_choices_say(source: str) -> None:
     w, x, h0 = lopsided(source), inputs(9, 3), np.tanh(inputs(5))
-    start = (h0, h0) if source == "torch_lstm" else h0
+    start = (h0, h0) if CELL[source] == "lstm" else h0
     mine = gru_viz.trace(w, x, h0=start, backend="scratch")
     for target in ALL:
         if not can_convert(source, target):

@@ -146,13 +146,25 @@ def run_gru(name: str, m: M, x: np.ndarray, h: np.ndarray) -> dict[str, np.ndarr
     return dict(zip(("reset", "update", "candidate", "hidden"), np.array(steps).swapaxes(0, 1), strict=True))
 
 
-def run_lstm(m: M, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> dict[str, np.ndarray]:
-    """torch's LSTM: blocks i, f, g, o."""
+def _logits(name: str, m: M, x: np.ndarray, h: np.ndarray) -> np.ndarray:
+    """The blocks of an LSTM or a tanh RNN, in the order of its framework."""
+    if name.startswith("torch"):
+        return m["weight_ih"] @ x + m["bias_ih"] + m["weight_hh"] @ h + m["bias_hh"]
+    if name.startswith("keras"):
+        return x @ m["kernel"] + h @ m["recurrent_kernel"] + m["bias"]
+    w, r = np.split(m["B"], 2)
+    return m["W"] @ x + w + m["R"] @ h + r
+
+
+LSTM_ORDER = {"torch_lstm": "ifgo", "keras_lstm": "ifgo", "onnx_lstm": "iofg"}
+
+
+def run_lstm(name: str, m: M, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> dict[str, np.ndarray]:
+    """Every gate and state of an LSTM over x (time, features)."""
     steps = []
     for row in x:
-        logits = m["weight_ih"] @ row + m["bias_ih"] + m["weight_hh"] @ h + m["bias_hh"]
-        i, f, g, o = np.split(logits, 4)
-        i, f, g, o = sigma(i), sigma(f), np.tanh(g), sigma(o)
+        blocks = dict(zip(LSTM_ORDER[name], np.split(_logits(name, m, row, h), 4), strict=True))
+        i, f, g, o = sigma(blocks["i"]), sigma(blocks["f"]), np.tanh(blocks["g"]), sigma(blocks["o"])
         c = f * c + i * g
         h = o * np.tanh(c)
         steps.append((i, f, o, g, c, h))
@@ -160,10 +172,10 @@ def run_lstm(m: M, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> dict[str, np.
     return dict(zip(names, np.array(steps).swapaxes(0, 1), strict=True))
 
 
-def run_rnn(m: M, x: np.ndarray, h: np.ndarray) -> dict[str, np.ndarray]:
-    """torch's tanh RNN."""
+def run_rnn(name: str, m: M, x: np.ndarray, h: np.ndarray) -> dict[str, np.ndarray]:
+    """The states of a tanh RNN."""
     steps = []
     for row in x:
-        h = np.tanh(m["weight_ih"] @ row + m["bias_ih"] + m["weight_hh"] @ h + m["bias_hh"])
+        h = np.tanh(_logits(name, m, row, h))
         steps.append(h)
     return {"hidden": np.array(steps)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sys
 import threading
 import time
 from pathlib import Path
@@ -52,7 +53,8 @@ def _prepare_server() -> None:
     """Once a process: hand plotly's script to the browser, keep torch to one thread, collect garbage in the back."""
     # Two torch threads on a busy machine are many times slower than one at the sizes that are looked at.
     torch.set_num_threads(1)
-    static = Path(__file__).parents[2] / "static"
+    here = Path(sys.modules["__main__"].__file__ or "").resolve().parent  # the script that Streamlit runs
+    static = (here.parent if here.name == "pages" else here) / "static"
     source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
     target = static / source.name
     if not target.exists() or target.stat().st_size != source.stat().st_size:

@@ -13,12 +13,14 @@ from gru_viz.errors import GruVizError, TraceError
 from gru_viz.figures import compare, inspect
 from gru_viz.figures.inspector import ASSETS, Reading, pack, work_out_units
 from gru_viz.pretrained import load_pretrained
+from gru_viz.reporting.answers import draw_answers, read_head
 from gru_viz.sequences import EXAMPLES
 from gru_viz.trace import Trace
 from gru_viz.ui.compare_choice import Comparison
 from gru_viz.ui.downloads import offer_downloads
 from gru_viz.ui.messages import plain, show_error
 from gru_viz.ui.model_choice import Model
+from gru_viz.ui.model_file import FromFile
 from gru_viz.ui.sequence_choice import Chosen
 from gru_viz.ui.shown import Shown
 from gru_viz.ui.widgets import pick
@@ -37,10 +39,12 @@ _component = st.components.v2.component(
 
 def show_gates(chosen: Chosen, model: Model, comparison: Comparison | None) -> None:
     """Trace the sequences and show the gates; where that fails, say why and show the last that worked."""
-    wanted: tuple[Chosen, Model, Comparison | None] | None = (chosen, model, comparison)
+    wanted: tuple[Chosen, Model, Comparison | None] | None = None
     with st.container():  # there with or without a message, so that the instrument keeps its place, cursor and zoom
         try:
             with st.spinner("Tracing every gate …"):
+                chosen = model.fit(chosen)
+                wanted = chosen, model, comparison
                 _trace_all(chosen, model, comparison)
         except GruVizError as error:
             wanted = st.session_state.get("last_shown")
@@ -74,6 +78,12 @@ def _sentence(chosen: Chosen, model: Model) -> str:
         return (
             "A moment of a training: choose an earlier or a later one on the left, and see what the gates have learnt."
         )
+    if model.file:
+        kind = model.file.weights.convention
+        if kind.cell == "rnn":
+            return "Your network. A tanh RNN has no gates: every step overwrites all of its state."
+        gate = kind.quantity("update" if kind.cell == "gru" else "forget")
+        return f"Your network. {gate.name.title()} gate: light {gate.high_means}, dark {gate.low_means}."
     example = EXAMPLES[chosen.example] if chosen.example else None
     if example and (model.trained or not example.pretrained):
         return example.look_for
@@ -95,7 +105,7 @@ def _instrument(chosen: Chosen, model: Model, comparison: Comparison | None) -> 
     with st.container():
         _tell_notices(chosen.sequences.notices)
     with st.container(horizontal=True, vertical_alignment="center", key="view_choices"):
-        badge, proof = _badge(trace, other)
+        badge, proof = _badge(trace, other, model.file)
         st.markdown(f"{_sentence(chosen, model)} {badge}", help=proof, width="stretch")
         choices = _ask_view(trace)
         quantity = _ask_quantity(trace) if comparison else None
@@ -109,7 +119,7 @@ def _instrument(chosen: Chosen, model: Model, comparison: Comparison | None) -> 
     packed = pack(
         shown.view,
         shown.worked,
-        unit=_unit(arrived, trace) if len(shown.worked[0].formulas) > 1 else shown.unit,
+        unit=_unit(arrived, trace.weights.units[choices["layer"]]) if len(shown.worked[0].formulas) > 1 else shown.unit,
         start=_number(arrived.get("step"), shown.view.first + shown.view.steps // 3),
         total=trace.lengths[choices["sequence"]],
         filename="gru_viz",
@@ -117,7 +127,8 @@ def _instrument(chosen: Chosen, model: Model, comparison: Comparison | None) -> 
     result = _component(data=packed, key="inspector", on_cursor_change=lambda: None)
     if result.cursor:
         st.query_params["step"], st.query_params["unit"] = str(result.cursor["step"]), str(result.cursor["unit"] + 1)
-    offer_downloads(shown, packed)
+    head = model.file.answers_by if model.file else None
+    offer_downloads(shown, packed, chosen.sequences.notices, head)
 
 
 def _ask_view(trace: Trace) -> dict[str, Any]:
@@ -136,7 +147,7 @@ def _ask_view(trace: Trace) -> dict[str, Any]:
         "layer": layer,
         "direction": direction,
         "order": order,
-        "window": _ask_window(trace.lengths[sequence], trace.weights.hidden),
+        "window": _ask_window(trace.lengths[sequence], trace.weights.units[layer]),
     }
 
 
@@ -156,17 +167,27 @@ def _ask_quantity(trace: Trace) -> str:
     return pick("Compared", "quantity", {name: f"compared: {name.replace('_', ' ')}" for name in names}, **SMALL)
 
 
-def _badge(trace: Trace, other: Trace | None) -> tuple[str, str]:
+def _badge(trace: Trace, other: Trace | None, file: FromFile | None) -> tuple[str, str]:
     """The proof, always: green where it holds for all that is shown, red where it does not; and what it says."""
     shown = [trace] if other is None or other is trace else [trace, other]
     worst = max(each.proof for each in shown)
     colour, mark = ("green", "✓ proven") if all(each.proven for each in shown) else ("red", "✗ not proven")
-    told = (
+    told = [
         f"{each.convention.title} on {each.device}, {each.dtype}: rebuilt from the gates shown here, the hidden state "
         f"differs from that of {each.witness} by at most {each.proof:.1e}; rounding may reach {each.bound:.0e}."
         for each in shown
-    )
-    return f":{colour}-badge[{mark} {worst:.0e}]", "\n\n".join(told)
+    ]
+    said = f"{mark} {worst:.0e}"
+    check = file.checked if file else None
+    if check:
+        told.append(
+            f"On a probe of random numbers the network of the file, run by {check.framework}, and gru_viz's reading of "
+            f"it differ by at most {check.difference:.1e}; rounding may reach {check.bound:.0e}."
+        )
+        colour = colour if check.agrees else "red"
+        name = check.framework.partition(" ")[0]
+        said += f", as in {name}" if check.agrees else f", but {name} differs by {check.difference:.0e}"
+    return f":{colour}-badge[{said}]", "\n\n".join(told)
 
 
 def _build(
@@ -179,12 +200,16 @@ def _build(
     quantity: str | None,
 ) -> Shown:
     cursor = (st.session_state.get("inspector") or {}).get("cursor") or {}
-    unit = min(cursor.get("unit", _unit(st.query_params, trace)), trace.weights.hidden - 1)
+    units = trace.weights.units[choices["layer"]]
+    unit = min(cursor.get("unit", _unit(st.query_params, units)), units - 1)
     sequence = choices["sequence"]
     place = {key: choices[key] for key in ("layer", "direction")}
     if comparison is None or other is None or quantity is None:
         curves, guesses = _answers(model, trace, sequence)
         view = inspect(trace, **choices, answers=curves)
+        head = model.file.answers_by if model.file else None
+        if head:
+            view = draw_answers(view, head, read_head(trace, head)[sequence, slice(*choices["window"])])
         return Shown(trace, view, (work_out_units(trace, unit, sequence=sequence, more=guesses, **place),), unit)
     against = comparison.sequence if comparison.sequence is not None else sequence
     names = (trace.convention.title, other.convention.title)
@@ -209,9 +234,9 @@ def _answers(model: Model, trace: Trace, sequence: int) -> tuple[np.ndarray | No
     return None, [Reading("expects next", "", network.guesses(trace)[sequence])]
 
 
-def _unit(link: Mapping[str, str], trace: Trace) -> int:
+def _unit(link: Mapping[str, str], units: int) -> int:
     """The unit a link names, counted from 0; the nearest there is."""
-    return min(max(_number(link.get("unit"), 1), 1), trace.weights.hidden) - 1
+    return min(max(_number(link.get("unit"), 1), 1), units) - 1
 
 
 def _number(text: str | None, otherwise: int) -> int:

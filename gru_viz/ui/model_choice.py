@@ -8,12 +8,14 @@ from typing import Literal, cast
 import streamlit as st
 
 from gru_viz.conventions import CONVENTIONS
+from gru_viz.errors import GruVizError
 from gru_viz.initialisation import INITIALISATIONS, random_weights
 from gru_viz.pretrained import load_pretrained
 from gru_viz.sequences import EXAMPLES
 from gru_viz.trace import Trace, trace
 from gru_viz.training.runs import learnt
-from gru_viz.ui.messages import plain
+from gru_viz.ui.messages import plain, show_error
+from gru_viz.ui.model_file import FromFile, choose_network
 from gru_viz.ui.sequence_choice import Chosen, Moment
 from gru_viz.ui.widgets import pick, switch
 from gru_viz.ui.workshop import store, task_of
@@ -21,7 +23,7 @@ from gru_viz.weights import Weights
 
 __all__ = ["Model", "choose_model"]
 
-WEIGHTS = {"trained": "Trained for this", "random": "Random"}
+WEIGHTS = {"trained": "Trained for this", "random": "Random", "file": "A file"}
 BACKENDS = {"auto": "torch where it has the variant", "torch": "torch.nn", "scratch": "from scratch, step by step"}
 MOST_UNITS, MOST_LAYERS = 1024, 8
 
@@ -41,12 +43,15 @@ class Model:
     device: str
     dtype: str
     snapshot: Moment | None = None
+    file: FromFile | None = None
 
     @property
     def given(self) -> Weights | None:
-        """Weights that were learnt, for the example or in a training; None where they are drawn."""
+        """Weights that were learnt, for the example, in a training or elsewhere; None where they are drawn."""
         if self.snapshot:
             return _learnt(self.snapshot)
+        if self.file:
+            return self.file.weights
         return load_pretrained(self.trained).weights if self.trained else None
 
     @property
@@ -54,7 +59,7 @@ class Model:
         """How many hidden numbers a step has, over all layers and directions."""
         given = self.given
         if given:
-            return given.hidden * len(given.layers)
+            return sum(cell.hidden for layer in given.layers for cell in layer)
         return self.units * self.layers * (1 + self.bidirectional)
 
     def weights(self, features: int) -> Weights:
@@ -69,6 +74,14 @@ class Model:
             self.initialisation,
             self.dtype,
         )
+
+    def fit(self, chosen: Chosen) -> Chosen:
+        """The sequences as the network reads them.
+
+        Raises:
+            GruVizError: they do not fit it.
+        """
+        return self.file.fit(chosen) if self.file else chosen
 
     def trace(self, chosen: Chosen, read_as: str | None = None) -> Trace:
         """Run it over the sequences, if asked with its weights read as another variant."""
@@ -92,26 +105,43 @@ def _trace(model: Model, fingerprint: str, read_as: str | None, _chosen: Chosen)
 
 
 def choose_model(chosen: Chosen) -> Model:
-    """Ask for the network in the sidebar."""
+    """Ask for the network in the sidebar; where its file cannot be read, say why and give the last one that could."""
+    model, refused = None, None
     with st.sidebar:
         st.header("2 Model", anchor=False)
-        if chosen.snapshot:
-            lane, update = chosen.snapshot.lane, chosen.snapshot.update
-            st.caption(f"{plain(lane)} after {update:,} updates of its training.")
-            return _ask(None, chosen.snapshot)
-        fitting = EXAMPLES[chosen.example].pretrained if chosen.example else None
-        trained = None
-        if fitting:
-            kind = switch("Weights", "weights", WEIGHTS)
-            trained = fitting if kind == "trained" else None
-        if trained:
-            answers, _, how = load_pretrained(trained).description.partition(". ")
-            st.caption(f"{answers.removesuffix('.')}.", help=how or None)
-        return _ask(trained)
+        try:
+            model = _choose(chosen)
+        except GruVizError as error:
+            refused = error
+    with st.container():  # there with or without a message, so that what follows keeps its place and is not drawn anew
+        if refused:
+            show_error(refused, "The view below stays as it was.")
+    if model is None:
+        last: Model = st.session_state.get("last_model") or _drawn_by_default()
+        return last
+    st.session_state["last_model"] = model
+    return model
 
 
-def _ask(trained: str | None, snapshot: Moment | None = None) -> Model:
-    drawn = not trained and not snapshot
+def _choose(chosen: Chosen) -> Model:
+    if chosen.snapshot:
+        lane, update = chosen.snapshot.lane, chosen.snapshot.update
+        st.caption(f"{plain(lane)} after {update:,} updates of its training.")
+        return _ask(None, snapshot=chosen.snapshot)
+    fitting = EXAMPLES[chosen.example].pretrained if chosen.example else None
+    options = {key: said for key, said in WEIGHTS.items() if fitting or key != "trained"}
+    kind = switch("Weights", "weights" if fitting else "own_weights", options)
+    if kind == "file":
+        return _ask(None, file=choose_network(chosen))
+    trained = fitting if kind == "trained" else None
+    if trained:
+        answers, _, how = load_pretrained(trained).description.partition(". ")
+        st.caption(f"{answers.removesuffix('.')}.", help=how or None)
+    return _ask(trained)
+
+
+def _ask(trained: str | None, snapshot: Moment | None = None, file: FromFile | None = None) -> Model:
+    drawn = not trained and not snapshot and not file
     variant, units, layers, bidirectional, seed, initialisation, dtype = "torch", 1, 1, False, 0, "torch", "float32"
     if drawn:
         variant = _variant()
@@ -141,7 +171,12 @@ def _ask(trained: str | None, snapshot: Moment | None = None) -> Model:
         device=device,
         dtype=dtype,
         snapshot=snapshot,
+        file=file,
     )
+
+
+def _drawn_by_default() -> Model:
+    return Model(None, "torch", 16, 1, False, 0, "torch", "auto", "cpu", "float32")
 
 
 def _count(label: str, key: str, least: int, most: int, default: int) -> int:

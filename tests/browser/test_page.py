@@ -45,7 +45,7 @@ def test_every_file_out_opens_again(inspector, tmp_path):
     inspector.open("?weights=Random")
     inspector.page.get_by_test_id("stPopover").get_by_role("button", name="Save").click()
     files = {}
-    for label in ("CSV", "Parquet", "NPZ", "HTML"):
+    for label in ("CSV", "Parquet", "NPZ", "HTML", "Report"):
         with inspector.page.expect_download() as download:
             inspector.page.get_by_role("button", name=label, exact=True).click()
         files[label] = tmp_path / download.value.suggested_filename
@@ -57,6 +57,7 @@ def test_every_file_out_opens_again(inspector, tmp_path):
     assert json.loads(str(arrays["facts"]))["weights"] == "random, seed 0, initialisation torch"
     requests: list[str] = []
     inspector.page.on("request", lambda request: requests.append(request.url))
+    assert "torch.nn.GRU" in files["Report"].read_text(encoding="utf-8")
     inspector.page.goto(files["HTML"].as_uri())
     expect(inspector.page.locator(".gv-inspector[data-ready]")).to_be_visible()
     inspector.page.locator(".gv-slider").focus()

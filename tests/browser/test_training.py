@@ -62,7 +62,7 @@ class Training:
             figure,
         )
 
-    def wait_until(self, condition, seconds: float = 60.0) -> float:
+    def wait_until(self, condition, seconds: float = 120.0) -> float:
         """Wait for something to become true; returns how long it took."""
         begun = time.monotonic()
         while not condition():
@@ -78,7 +78,7 @@ class Training:
             self.standing("Stopped")
 
     def standing(self, word: str) -> None:
-        expect(self.page.locator(".st-key-controls")).to_contain_text(word, timeout=60_000)
+        expect(self.page.locator(".st-key-controls")).to_contain_text(word, timeout=120_000)
 
 
 @pytest.fixture
@@ -222,6 +222,7 @@ def test_nothing_flickers_closes_or_jumps_while_it_refreshes(training, page):
     slider = page.get_by_role("slider", name="Smoothing of the training loss")
     expect(slider).to_be_visible()
     main = page.get_by_test_id("stMain")
+    training.wait_until(lambda: main.evaluate("main => main.scrollHeight - main.clientHeight") > 240)  # all is there
     main.evaluate("main => main.scrollTo(0, 120)")
     seen, place = training.points(), page.locator('[data-figure="loss"]').bounding_box()
     page.wait_for_timeout(3000)

@@ -15,8 +15,8 @@ import threading
 import time
 from typing import NoReturn
 
-NICE = 10
-"""The page is served before anything is trained."""
+NICE = int(os.environ.get("GRU_VIZ_NICE", "10"))
+"""The page is served before anything is trained; ``GRU_VIZ_NICE=0`` gives training an equal share."""
 
 
 def main(address: str, parent: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import platform
 import re
 
 import numpy as np
@@ -12,79 +11,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
-import torch
 
+from gru_viz.exports.facts import facts
+from gru_viz.exports.tables import DIRECTIONS, to_table
 from gru_viz.spreadsheet import harmless
 from gru_viz.trace import Trace
 
-__all__ = ["facts", "to_csv", "to_npz", "to_parquet", "to_table"]
+__all__ = ["to_csv", "to_npz", "to_parquet"]
 
 INNER_START = re.compile(r"([,;]\s*)([=+\-@])")
 LINE_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
-
-
-def facts(trace: Trace) -> dict[str, str]:
-    """What must travel with a trace: what ran, on what, how its inputs were scaled, and how it was proven.
-
-    Example:
-        >>> import gru_viz
-        >>> facts(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1))))["variant"]
-        'torch'
-    """
-    from gru_viz import __version__
-
-    scaling = trace.scaling
-    scales = [] if scaling is None else zip(scaling.features, scaling.centre, scaling.scale, strict=True)
-    return {
-        "variant": trace.convention.name,
-        "variant_title": trace.convention.title,
-        "reset": trace.convention.reset or "",
-        "update": trace.convention.update or "",
-        "weights": trace.weights.origin,
-        "features": json.dumps(trace.features, ensure_ascii=False),
-        "sequences": json.dumps(trace.names, ensure_ascii=False),
-        "scaling_method": "" if scaling is None else scaling.method,
-        "scaling": json.dumps({name: {"centre": float(c), "scale": float(s)} for name, c, s in scales}),
-        "backend": trace.backend,
-        "device": trace.device,
-        "dtype": trace.dtype,
-        "proof": repr(trace.proof),
-        "witness": trace.witness,
-        "gru_viz": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
-
-
-def to_table(trace: Trace) -> pd.DataFrame:
-    """One row a step: sequence, step (counted from 1), time, inputs as read, then every quantity of every unit.
-
-    Columns of quantities are called ``layer1.forward.update.5`` for unit 5, counted from 1 as on the screen.
-
-    Example:
-        >>> import gru_viz
-        >>> table = to_table(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1))))
-        >>> table.shape, table.columns[3], table.columns[-1]
-        ((3, 12), 'input.x1', 'layer1.forward.hidden.2')
-    """
-    parts = []
-    for i, n in enumerate(trace.lengths):
-        labels = trace.time[i] or ("",) * n
-        columns: dict[str, object] = {
-            "sequence": [trace.names[i]] * n,
-            "step": np.arange(1, n + 1),
-            "time": list(labels[:n]),
-        }
-        for j, name in enumerate(trace.features):
-            columns[f"input.{name}"] = trace.inputs[i, :n, j]
-        for k, layer in enumerate(trace.layers, 1):
-            for direction, run in zip(("forward", "backward"), layer.directions, strict=False):
-                for name, values in run.quantities.items():
-                    for unit in range(values.shape[2]):
-                        columns[f"layer{k}.{direction}.{name}.{unit + 1}"] = values[i, :n, unit]
-        parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True)
 
 
 def to_csv(trace: Trace) -> bytes:
@@ -93,7 +29,7 @@ def to_csv(trace: Trace) -> bytes:
     Text that a spreadsheet would take for a formula is given a leading apostrophe; line breaks become spaces.
 
     Example:
-        >>> import gru_viz
+        >>> import torch, gru_viz
         >>> to_csv(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1)))).decode().splitlines()[0]
         '# variant: torch'
     """
@@ -121,7 +57,7 @@ def to_npz(trace: Trace) -> bytes:
     """Compressed NPZ: ``inputs``, ``lengths``, ``layer1.forward.update`` … (batch, time, units), and ``facts`` as JSON.
 
     Example:
-        >>> import gru_viz
+        >>> import torch, gru_viz
         >>> file = np.load(io.BytesIO(to_npz(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1))))))
         >>> file["layer1.forward.update"].shape
         (1, 3, 2)
@@ -133,7 +69,7 @@ def to_npz(trace: Trace) -> bytes:
         "time": np.array(json.dumps(trace.time, ensure_ascii=False)),
     }
     for k, layer in enumerate(trace.layers, 1):
-        for direction, run in zip(("forward", "backward"), layer.directions, strict=False):
+        for direction, run in zip(DIRECTIONS, layer.directions, strict=False):
             for name, values in run.quantities.items():
                 arrays[f"layer{k}.{direction}.{name}"] = values
     file = io.BytesIO()

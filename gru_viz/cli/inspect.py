@@ -1,0 +1,81 @@
+"""``gru-viz inspect``: what a model's file holds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from gru_viz.cli.output import Progress
+from gru_viz.formats import FoundModel, ModelFile, read_model
+from gru_viz.reporting import words
+
+__all__ = ["inspect"]
+
+
+def inspect(options: argparse.Namespace, progress: Progress) -> None:
+    """List every network in a file, with what stands before and after it."""
+    progress.say(f"Reading {options.model}")
+    found = read_model(options.model)
+    progress.clear()
+    if options.json:
+        print(json.dumps(_as_json(found), ensure_ascii=False, indent=2))
+        return
+    count = len(found.models)
+    print(f"{found.name}: {found.format}, {count} network{'s' * (count != 1)}")
+    for notice in found.notices:
+        print(f"note: {notice}")
+    for model in found.models:
+        print(f"\n{model.name or '(the file itself)'}")
+        for line in _lines(model):
+            print(f"  {line}")
+
+
+def _lines(model: FoundModel) -> list[str]:
+    weights = model.weights
+    lines = [words.network(weights), f"{weights.parameters:,} learnt numbers, {weights.dtype}"]
+    if model.check:
+        verdict = "agrees" if model.check.agrees else "DISAGREES"
+        lines.append(f"{verdict} with {model.check.framework}: they differ by {model.check.difference:.1e} on a probe")
+    for table in model.embeddings:
+        lines.append(f"embedding {table.name}: {table.matrix.shape[0]:,} symbols as {table.matrix.shape[1]:,} features")
+    for head in model.heads:
+        kind = f", then {head.activation}" if head.activation else ""
+        lines.append(f"head {head.name}: {head.weight.shape[0]:,} outputs of {head.weight.shape[1]:,} values{kind}")
+    if model.alternatives:
+        lines.append(f"could also be meant as {', '.join(model.alternatives)}")
+    return lines + [f"note: {notice}" for notice in model.notices]
+
+
+def _as_json(found: ModelFile) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "format": found.format,
+        "notices": list(found.notices),
+        "networks": [
+            {
+                "name": model.name,
+                "cell": model.weights.convention.cell,
+                "convention": model.weights.convention.name,
+                "features": model.weights.features,
+                "units": [layer[0].hidden for layer in model.weights.layers],
+                "bidirectional": model.weights.bidirectional,
+                "dtype": str(model.weights.dtype),
+                "parameters": model.weights.parameters,
+                "embeddings": [{"name": e.name, "shape": list(e.matrix.shape)} for e in model.embeddings],
+                "heads": [
+                    {"name": h.name, "shape": list(h.weight.shape), "activation": h.activation} for h in model.heads
+                ],
+                "alternatives": list(model.alternatives),
+                "check": None
+                if model.check is None
+                else {
+                    "framework": model.check.framework,
+                    "difference": model.check.difference,
+                    "agrees": model.check.agrees,
+                },
+                "notices": list(model.notices),
+            }
+            for model in found.models
+        ],
+    }

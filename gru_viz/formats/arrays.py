@@ -1,0 +1,78 @@
+"""Arrays that come out of a file: how many bytes they may take, and which numbers a network can be made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gru_viz.errors import FormatError
+from gru_viz.formats.source import Limits, shown
+
+__all__ = ["Arrays", "Budget", "widen"]
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """The arrays of a file by their paths, in its order.
+
+    Attributes:
+        arrays: path → numbers.
+        unreadable: path → what is there instead of plain numbers, such as ``"a quantised tensor"``.
+        convention: the name of the one that the file says its matrices are in; None where it says nothing.
+        notices: what a reader must be told.
+    """
+
+    arrays: dict[str, np.ndarray]
+    unreadable: dict[str, str] = field(default_factory=dict)
+    convention: str | None = None
+    notices: tuple[str, ...] = ()
+
+
+class Budget:
+    """Counts what the arrays of a file claim, and refuses before it is allocated.
+
+    Example:
+        >>> Budget("small.npz", Limits(max_array_bytes=100)).take("W", (3, 4), 8)
+        96
+    """
+
+    def __init__(self, where: str, limits: Limits) -> None:
+        self.where, self.limits = where, limits
+        self.bytes = self.count = 0
+
+    def take(self, name: str, shape: Sequence[int], itemsize: int) -> int:
+        """Claim room for an array, and give its bytes.
+
+        Raises:
+            FormatError: its shape is none, or all arrays together pass the limits.
+        """
+        where = f"{self.where}, {shown(name)}"
+        if len(shape) > 32 or any(type(n) is not int or not 0 <= n < 1 << 60 for n in shape):
+            found = f"the shape {shown(tuple(shape))}"
+            raise FormatError(where, found, "up to 32 axes, each of 0 or more", "Save the file again.")
+        size = math.prod(shape) * itemsize
+        if math.prod(max(n, 1) for n in shape) >= 1 << 60:  # an empty array of endless axes is one that NumPy refuses
+            raise FormatError(where, f"the shape {shown(tuple(shape))}", "fewer numbers", "Save the file again.")
+        self.bytes += size
+        self.count += 1
+        if self.bytes > self.limits.max_array_bytes:
+            found = f"arrays that claim {self.bytes:,} bytes or more"
+            raise FormatError(where, found, f"at most {self.limits.max_array_bytes:,}", "Save only the weights.")
+        if self.count > self.limits.max_entries:
+            raise FormatError(
+                where, "yet another array", f"at most {self.limits.max_entries:,}", "Save only the weights."
+            )
+        return size
+
+
+def widen(bits: np.ndarray) -> np.ndarray:
+    """bfloat16, given as its bits, in float32: exact, since bfloat16 is the upper half of a float32.
+
+    Example:
+        >>> widen(np.array([0x3FC0], np.uint16))
+        array([1.5], dtype=float32)
+    """
+    return (bits.astype(np.uint32) << 16).view(np.float32)

@@ -1,0 +1,106 @@
+"""Holding what was read against the file's own framework: the same probe through both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from gru_viz.formats.found import Check
+from gru_viz.trace import trace
+from gru_viz.weights import TORCH_MODULE, CellWeights, Weights
+
+__all__ = ["against_torch", "compare", "hidden_states", "probe"]
+
+
+def probe(weights: Weights, batch: int = 6, steps: int = 4) -> np.ndarray:
+    """A few short random sequences that a network can read, (batch, steps, features), always the same.
+
+    Short, since large weights make a recurrent network chaotic: two right answers then part after some steps.
+    """
+    dtype = np.float64 if weights.dtype == np.float64 else np.float32
+    return np.random.default_rng(0).standard_normal((batch, steps, weights.features)).astype(dtype)
+
+
+def hidden_states(weights: Weights, x: np.ndarray) -> tuple[np.ndarray, float]:
+    """The top layer's hidden states, (batch, steps, units · directions), by the equations; and a step's bound."""
+    run = trace(weights, x, backend="scratch")
+    top = run.layers[-1].directions
+    return np.concatenate([direction.hidden for direction in top], -1), run.bound
+
+
+def compare(framework: str, weights: Weights, x: np.ndarray, theirs: np.ndarray) -> Check:
+    """Hold a framework's hidden states against gru_viz's own.
+
+    Args:
+        framework: which ran, with its version.
+        weights: what was read from the file.
+        x: the probe, (batch, steps, features).
+        theirs: the top layer's hidden states, (batch, steps, units · directions), forward first.
+
+    The bound is what rounding in the coarser of the two dtypes may do: that of a step, for every step and layer, and
+    four times what rounding does to gru_viz's own states.
+
+    Example:
+        >>> from gru_viz import random_weights
+        >>> w = random_weights("torch", features=2, hidden=3)
+        >>> x = probe(w)
+        >>> theirs = w.to_module()(torch.from_numpy(x))[0].detach().numpy()
+        >>> compare(f"torch {torch.__version__}", w, x, theirs).agrees
+        True
+    """
+    ours, bound = hidden_states(weights, x)
+    exact, _ = hidden_states(_in_float64(weights), x.astype(np.float64))
+    if theirs.shape != ours.shape:
+        return Check(framework, float("inf"), bound)
+    coarser = max(np.finfo(theirs.dtype).eps / np.finfo(ours.dtype).eps, 1.0)
+    bound = coarser * (bound * x.shape[1] * len(weights.layers) + 4 * _largest(ours, exact))
+    return Check(framework, _largest(ours, theirs), float(bound))
+
+
+def _in_float64(weights: Weights) -> Weights:
+    def widened(cell: CellWeights) -> CellWeights:
+        return CellWeights(cell.convention, {name: array.astype(np.float64) for name, array in cell.matrices.items()})
+
+    return replace(weights, layers=tuple(tuple(widened(cell) for cell in layer) for layer in weights.layers))
+
+
+def against_torch(weights: Weights, matrices: Mapping[str, np.ndarray]) -> Check | None:
+    """Run the probe through torch's own module, loaded with the file's arrays under torch's own names.
+
+    Args:
+        weights: what gru_viz made of them.
+        matrices: such as ``weight_ih_l0``, all that the module has.
+
+    Returns:
+        None where torch has no such module, since its layers are all of one size.
+    """
+    x = probe(weights)
+    dtype = getattr(torch, str(x.dtype))
+    module = TORCH_MODULE[weights.convention.cell](
+        weights.features,
+        weights.hidden,
+        num_layers=len(weights.layers),
+        bidirectional=weights.bidirectional,
+        bias=any(name.startswith("bias") for name in matrices),
+        batch_first=True,
+        dtype=dtype,
+        device="meta",  # so that nothing is drawn from the caller's global random state
+    ).to_empty(device="cpu")
+    try:
+        module.load_state_dict({name: torch.from_numpy(np.array(array)).to(dtype) for name, array in matrices.items()})
+    except RuntimeError:
+        return None
+    with torch.inference_mode():
+        theirs = module(torch.from_numpy(x))[0].numpy()
+    return compare(f"torch {torch.__version__}", weights, x, theirs)
+
+
+def _largest(a: np.ndarray, b: np.ndarray) -> float:
+    """Max |a − b|; NaN against NaN agrees, anything else against NaN does not."""
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    with np.errstate(invalid="ignore"):
+        difference = np.where(same, 0, np.abs(a.astype(np.float64) - b))
+    return float(np.nan_to_num(difference, nan=np.inf, posinf=np.inf).max(initial=0))

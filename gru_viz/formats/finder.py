@@ -1,0 +1,323 @@
+"""Every recurrent network among named arrays: stacked and bidirectional layers assembled, or why they cannot be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from gru_viz.conventions import Convention
+from gru_viz.errors import ConventionError, FormatError
+from gru_viz.formats.arrays import Arrays
+from gru_viz.formats.check import against_torch
+from gru_viz.formats.found import FoundModel
+from gru_viz.formats.names import PROJECTION, Family, Group, Place, families, group
+from gru_viz.formats.source import LIMITS, Limits, shown
+from gru_viz.formats.surroundings import Surroundings
+from gru_viz.layout import sizes
+from gru_viz.weights import TORCH_CELL, Weights
+
+__all__ = ["find"]
+
+Cells = dict[Place, dict[str, np.ndarray]]
+MOST_CHECKED = 1 << 25
+"""Parameters of a network that a probe is run through on reading: more would take gibibytes."""
+_TELLING = frozenset({"weight_ih", "weight_hh", "recurrent_kernel", "gates/kernel", PROJECTION})
+"""Names that nothing but a recurrent network has."""
+
+
+def find(arrays: Arrays, where: str, limits: Limits = LIMITS) -> tuple[tuple[FoundModel, ...], tuple[str, ...]]:
+    """Find the networks, and what stands before and after each.
+
+    Args:
+        arrays: of a file, by their paths.
+        where: what to call the file in messages.
+        limits: how many networks there may be.
+
+    Returns:
+        The networks in the order of the file, and what holds for the file as a whole.
+
+    Raises:
+        FormatError: there is none, or what looks like one cannot be put together, with the reason.
+
+    Example:
+        >>> shapes = {"rnn.weight_ih_l0": (12, 3), "rnn.weight_hh_l0": (12, 4), "fc.weight": (2, 4)}
+        >>> models, _ = find(Arrays({name: np.zeros(shape) for name, shape in shapes.items()}), "lstm.npz")
+        >>> models[0].name, models[0].weights.convention.name, models[0].heads[0].name
+        ('rnn', 'torch', 'fc')
+    """
+    order = {path: k for k, path in enumerate((*arrays.arrays, *arrays.unreadable))}
+    finder = _Finder(arrays, where)
+    candidates = [(each, family) for each in group(iter(order)) if (family := finder.family_of(each)) is not None]
+    if len(candidates) > limits.max_networks:
+        found, wanted = f"{len(candidates):,} recurrent networks", f"at most {limits.max_networks:,}"
+        raise FormatError(where, found, wanted, "Save only those that matter.")
+    models: list[tuple[int, FoundModel]] = []
+    errors: list[FormatError] = []
+    used: set[str] = set()
+    for each, family in candidates:
+        used.update(each.paths(family), each.unplaced)
+        try:
+            models.append((min(order[path] for path in each.paths(family)), finder.model(each, family)))
+        except FormatError as error:
+            errors.append(error)
+    if not models:
+        raise errors[0] if errors else _nothing(arrays, where)
+    models.sort(key=lambda pair: pair[0])
+    around = Surroundings(arrays.arrays, used)
+    complete = tuple(
+        replace(model, embeddings=around.embeddings(model, start), heads=around.heads(model, start))
+        for start, model in models
+    )
+    return complete, (*arrays.notices, *(f"Left out: {error}" for error in errors))
+
+
+class _Finder:
+    """Puts the arrays of one file together."""
+
+    def __init__(self, arrays: Arrays, where: str) -> None:
+        self.arrays, self.where = arrays, where
+
+    def family_of(self, found: Group) -> Family | None:
+        """The conventions whose matrices a group has, all or most of them, or names that nothing else has."""
+        names = {matrix for cell in found.places.values() for matrix in cell}
+
+        def share(family: Family) -> float:
+            return len(names.intersection(family.products)) / len(family.products)
+
+        likeliest = max(families(), key=share)
+        if share(likeliest) == 1 or names & _TELLING or (share(likeliest) > 0.5 and len(likeliest.products) > 3):
+            return likeliest
+        return None
+
+    def model(self, found: Group, family: Family) -> FoundModel:
+        """The network of a group.
+
+        Raises:
+            FormatError: a part is missing, unreadable, or of a shape that does not fit the others.
+        """
+        self._refuse_projection(found)
+        notices: list[str] = []
+        cells = self._cells(found, family, notices)
+        fitting, weights = self._fit(found, family, cells)
+        self._refuse_unplaced(found, family, fitting[0])
+        if not any(name in cell for cell in cells.values() for name in family.biases) and fitting[0].biases:
+            notices.append("The file has no biases for it: they are zero.")
+        others = tuple(each.name for each in fitting[1:])
+        if others:
+            titles = ", ".join(each.title for each in fitting[1:])
+            notices.append(f"Read as {fitting[0].title}; the same names and shapes could also be {titles}.")
+        if fitting[0].cell == "rnn":
+            notices.append("The file does not say how the RNN is bent, by tanh or by ReLU: tanh is assumed.")
+        notices += _not_finite(found, cells)
+        check = None
+        if fitting[0].name == TORCH_CELL[fitting[0].cell]:
+            named = {_in_torch(name, place): array for place, cell in cells.items() for name, array in cell.items()}
+            if weights.parameters <= MOST_CHECKED:
+                check = against_torch(weights, named)
+            if check is None:
+                why = "its layers differ in size" if weights.parameters <= MOST_CHECKED else "it is very large"
+                notices.append(f"It was not checked against torch.nn, since {why}.")
+        return FoundModel(found.prefix, weights, alternatives=others, notices=tuple(notices), check=check)
+
+    def _refuse_projection(self, found: Group) -> None:
+        for cell in found.places.values():
+            if PROJECTION in cell:
+                raise FormatError(
+                    f"{self.where}, {shown(cell[PROJECTION])}",
+                    "a projection of the hidden state (proj_size), which changes the equations",
+                    "a network without one",
+                    "Train it with proj_size=0.",
+                )
+
+    def _cells(self, found: Group, family: Family, notices: list[str]) -> Cells:
+        """The arrays of every layer and direction, of one dtype, none missing."""
+        layers = sorted({layer for layer, _ in found.places})
+        directions = {backward for _, backward in found.places}
+        biased = {name for cell in found.places.values() for name in cell if name in family.biases}
+        cells: Cells = {}
+        for layer in range(len(layers)):
+            for backward in sorted(directions | {False}):
+                cell = found.places.get((layer, backward), {})
+                wanted = [name for name in family.names if name in family.products or name in biased]
+                place = (layer, backward)
+                cells[place] = {
+                    name: self._array(
+                        cell.get(name), found, family, _in_torch(name, place) if found.layered else name, layers[-1]
+                    )
+                    for name in wanted
+                }
+        if family.products == ("W", "R"):
+            cells = _split_directions(cells)
+        dtypes = {array.dtype for cell in cells.values() for array in cell.values()}
+        if len(dtypes) > 1:
+            widest = np.result_type(*dtypes)
+            notices.append(f"Its matrices are of several types; all were widened to {widest}, exactly.")
+            cells = {place: {n: a.astype(widest) for n, a in cell.items()} for place, cell in cells.items()}
+        return cells
+
+    def _array(self, path: str | None, found: Group, family: Family, ending: str, last: int) -> np.ndarray:
+        array = self.arrays.arrays.get(path) if path is not None else None
+        if array is not None and array.dtype.kind == "f" and array.size:
+            return array
+        if path is not None:
+            what = f"numbers of type {array.dtype}, shape {array.shape}" if array is not None else ""
+            what = self.arrays.unreadable.get(path, what)
+            remedy = "Convert the network to floating-point numbers before it is saved."
+            raise FormatError(f"{self.where}, {shown(path)}", what, "one or more floating-point numbers", remedy)
+        near = [each for each in self.arrays.arrays if each.startswith(_joined(found.prefix, ending))]
+        there = ", ".join(shown(each, 60) for each in sorted({*found.paths(family), *near})[:8])
+        raise FormatError(
+            f"{self.where}, {shown(_joined(found.prefix, ending))}",
+            f"no such array, beside {there}",
+            f"every matrix of every layer{f', 0 to {last}' if found.layered else ''}",
+            "Save the whole network's state_dict; weights that are normalised or dropped must be put back first."
+            if near
+            else "Save the whole network.",
+        )
+
+    def _fit(self, found: Group, family: Family, cells: Cells) -> tuple[list[Convention], Weights]:
+        """The conventions that the shapes fit, the likeliest first, and the network in it."""
+        told = self.arrays.convention
+        kinds = sorted(family.conventions, key=lambda each: each.name != told)
+        fitting = [kind for kind in kinds if all(_fits(kind, family, cell) for cell in cells.values())]
+        try:
+            if fitting:
+                weights = self._weights(found, fitting[0], family, cells)
+                return (fitting[:1] if fitting[0].name == told else fitting), weights
+        except ConventionError:
+            kinds = fitting
+        raise self._why_not(found, family, cells, kinds)
+
+    def _weights(self, found: Group, kind: Convention, family: Family, cells: Cells) -> Weights:
+        layers = sorted({layer for layer, _ in cells})
+        directions = sorted({backward for _, backward in cells})
+        origin = f"{shown(self.where)}, {shown(found.prefix)}" if found.prefix else shown(self.where)
+        listed = [[_with_biases(kind, family, cells[k, backward]) for backward in directions] for k in layers]
+        return Weights.from_matrices(kind, listed, origin)
+
+    def _why_not(self, found: Group, family: Family, cells: Cells, kinds: list[Convention]) -> FormatError:
+        """Which array does not fit beside which, by the kind of cell that the recurrent matrix is of."""
+        recurrent = family.products[-1]
+
+        def described(place: Place, name: str) -> str:
+            return f"{shown(found.places.get(place, {}).get(name, name), 60)} of shape {cells[place][name].shape}"
+
+        def error_at(place: Place, name: str, found_beside: str, wanted: str) -> FormatError:
+            path = found.places.get(place, {}).get(name, name)
+            what = f"shape {cells[place][name].shape}{found_beside}" if name in cells[place] else "no biases"
+            return FormatError(f"{self.where}, {shown(path)}", what, wanted, "Check how the file was made.")
+
+        for place, cell in cells.items():
+            shape = cell[recurrent].shape
+            if len({each.cell for each in kinds}) > 1 and len(shape) == 2:
+                kinds = [each for each in kinds if max(shape) == len(each.gates) * min(shape)]
+                if not kinds:
+                    wanted = "units times units, for each gate: 3 of a GRU, 4 of an LSTM, 1 of an RNN"
+                    return error_at(place, recurrent, "", wanted)
+            try:
+                Weights.from_matrices(kinds[0], _with_biases(kinds[0], family, cell))
+            except ConventionError as error:
+                name = error.where.rpartition(", ")[2]
+                beside = recurrent if name != recurrent else family.products[0]
+                return error_at(place, name, f", beside {described(place, beside)}", error.wanted)
+        for layer in sorted({layer for layer, _ in cells}):
+            upto = {place: cell for place, cell in cells.items() if place[0] <= layer}
+            try:
+                self._weights(found, kinds[0], family, upto)
+            except ConventionError as error:
+                forward, backward = (layer, False), (layer, True)
+                odd = backward if backward in cells and _shapes(cells[backward]) != _shapes(cells[forward]) else forward
+                below = (layer - 1, False) if layer and odd == forward else forward
+                return error_at(odd, family.products[0], f", beside {described(below, recurrent)}", error.wanted)
+        return FormatError(
+            f"{self.where}, {shown(found.prefix)}", "layers that differ", "layers of one kind", "Save each by itself."
+        )
+
+    def _refuse_unplaced(self, found: Group, family: Family, kind: Convention) -> None:
+        for path in set(found.unplaced).difference(found.paths(family)):
+            if np.any(self.arrays.arrays.get(path, np.ones(1))):
+                raise FormatError(
+                    f"{self.where}, {shown(path)}",
+                    "a bias that is not zero",
+                    f"none, since {kind.title} has no place for it",
+                    "Name the matrices as in a convention with biases, such as ai_summer.",
+                )
+
+
+def _fits(kind: Convention, family: Family, cell: dict[str, np.ndarray]) -> bool:
+    try:
+        sizes(kind, _with_biases(kind, family, cell))
+    except ConventionError:
+        return False
+    return True
+
+
+def _with_biases(kind: Convention, family: Family, cell: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A cell's matrices with zeros for the biases that it lacks; of the right size if its recurrent matrix is."""
+    matrices = {matrix.name: matrix for matrix in kind.matrices}
+    recurrent = matrices[family.products[-1]]
+    array = cell[recurrent.name]
+    hidden = (array.shape[-1] if array.ndim else 0) // len(recurrent.grid[0])
+    hidden = min(
+        hidden, math.isqrt(array.size)
+    )  # of a matrix that is not square, so that no long biases are made for it
+    zeros = {}
+    for name in family.biases:
+        rows, columns = len(matrices[name].grid), len(matrices[name].grid[0])
+        shape = (hidden * columns,) if matrices[name].flat else (rows, hidden * columns)
+        zeros[name] = np.zeros(shape, array.dtype)
+    return zeros | cell
+
+
+def _split_directions(cells: Cells) -> Cells:
+    """ONNX keeps both directions of a layer in one array, along its first axis."""
+    split: Cells = {}
+    for (layer, backward), cell in cells.items():
+        count = cell["W"].shape[0] if cell["W"].ndim == 3 else 0
+        if backward or count not in (1, 2) or any(array.shape[:1] != (count,) for array in cell.values()):
+            split[layer, backward] = cell
+            continue
+        for direction in range(count):
+            split[layer, bool(direction)] = {name: array[direction] for name, array in cell.items()}
+    return split
+
+
+def _not_finite(found: Group, cells: Cells) -> Iterable[str]:
+    for place, cell in cells.items():
+        for name, array in cell.items():
+            count = array.size - int(np.count_nonzero(np.isfinite(array)))
+            if count:
+                path = found.places.get(place, {}).get(name, name)
+                yield f"{shown(path)} holds {count:,} of {array.size:,} numbers that are not finite."
+
+
+def _shapes(cell: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in cell.items()}
+
+
+def _in_torch(name: str, place: Place) -> str:
+    return f"{name}_l{place[0]}{'_reverse' * place[1]}"
+
+
+def _joined(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
+
+
+def _nothing(arrays: Arrays, where: str) -> FormatError:
+    listed = [f"{shown(name, 40)} {array.shape}" for name, array in list(arrays.arrays.items())[:6]]
+    count = len(arrays.arrays)
+    found = f"no recurrent layer among {count:,} array{'s' * (count != 1)}"
+    if listed:
+        found += f" ({', '.join(listed)}{', …' if count > len(listed) else ''})"
+    if arrays.unreadable:
+        path, what = next(iter(arrays.unreadable.items()))
+        found += f", and {what} at {shown(path, 60)}"
+    return FormatError(
+        where,
+        found,
+        "the matrices of a GRU, LSTM or RNN, named as its framework names them, such as weight_ih_l0 and weight_hh_l0",
+        "Save the network with its recurrent layers, or rename the matrices as one of CONVENTIONS names them.",
+    )

@@ -1,0 +1,144 @@
+"""Bring sequences to what a network of a file reads: its number of features, its alphabet, its embedding."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gru_viz.errors import FormatError
+from gru_viz.formats.found import Embedding, FoundModel
+from gru_viz.sequences import Scaling, Sequence, Sequences
+from gru_viz.sequences.text import composed, shown
+
+__all__ = ["fit"]
+
+_WHOLE = 1e-3
+"""How far from a whole number a symbol's number may be, once its scaling is undone."""
+
+
+def fit(
+    model: FoundModel, sequences: Sequences, alphabet: str | None = None, embedding: Embedding | None = None
+) -> Sequences:
+    """Bring sequences to the features that a network reads.
+
+    What has as many features already is left alone. Otherwise an embedding turns symbols into features: a single
+    column of whole numbers holds their numbers; characters are numbered by their place in the alphabet.
+
+    Args:
+        model: the network.
+        sequences: what it shall read; values (time, features).
+        alphabet: for text: the characters in the order in which the network learnt them, one for each of its features
+            or of its embedding's rows, from the first on. None: those of the text itself, if they are as many.
+        embedding: one of ``model.embeddings``; None: the likeliest.
+
+    Returns:
+        The sequences, with a notice of what was done.
+
+    Raises:
+        FormatError: they do not fit, with both numbers and a way on.
+
+    Example:
+        >>> from gru_viz.initialisation import random_weights
+        >>> from gru_viz.sequences import read_text
+        >>> table = Embedding("embed", np.eye(4, 3, dtype=np.float32))
+        >>> model = FoundModel("rnn", random_weights("torch", 3, 5), (table,))
+        >>> fit(model, read_text("abba"), alphabet="ab")[0].values[:2].tolist()
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    """
+    wanted = model.weights.features
+    table = embedding or next(iter(model.embeddings), None)
+    if alphabet:
+        sequences = _respell(sequences, alphabet, model, len(table.matrix) if table else wanted)
+    count = len(sequences.features)
+    if count == wanted and not (table and alphabet):
+        return sequences if alphabet or not _is_text(sequences) else _taken_as_it_is(sequences)
+    if table is not None and _is_one_hot(sequences) and (alphabet or count == len(table.matrix)):
+        return _embedded(sequences, table, [item.values @ table.matrix[:count] for item in sequences])
+    if table is not None and count == 1:
+        return _embedded(sequences, table, [table.matrix[_numbers(item, sequences, table)] for item in sequences])
+    raise _mismatch(model, sequences, table)
+
+
+def _respell(sequences: Sequences, alphabet: str, model: FoundModel, room: int) -> Sequences:
+    """The same characters, one-hot over another alphabet; zeros where it has not the character."""
+    letters = [shown(letter) for letter in dict.fromkeys(composed(alphabet))]
+    if len(letters) > room:
+        found = f"{len(letters)} characters"
+        raise FormatError("alphabet", found, f"at most {room}, as many as {_called(model)} knows", "Remove some.")
+    if not _is_text(sequences):
+        raise FormatError("alphabet", "sequences of numbers", "text, one character a step", "Read a text.")
+    column = {name: k for k, name in enumerate(sequences.features)}
+    width = room if not model.embeddings else len(letters)
+    items = []
+    for item in sequences:
+        values = np.zeros((len(item), width), np.float32)
+        for k, letter in enumerate(letters):
+            if letter in column:
+                values[:, k] = item.values[:, column[letter]]
+        items.append(values)
+    names = (*letters, *(f"no character {k + 1}" for k in range(len(letters), width)))
+    strangers = [name for name in sequences.features if name not in letters]
+    told = [f"Not in the alphabet, and read as zeros: {' '.join(strangers)}."] if strangers else []
+    return _remade(sequences, names, items, told)
+
+
+def _taken_as_it_is(sequences: Sequences) -> Sequences:
+    order = f"The network is taken to know these characters in this order: {' '.join(sequences.features)}."
+    return replace(sequences, notices=(*sequences.notices, order))
+
+
+def _embedded(sequences: Sequences, table: Embedding, values: list[np.ndarray]) -> Sequences:
+    names = tuple(f"{table.name}.{k + 1}" for k in range(table.matrix.shape[1]))
+    how = f"Symbols were turned into {len(names)} features by the file's embedding {table.name}."
+    return _remade(sequences, names, values, [how])
+
+
+def _remade(sequences: Sequences, names: tuple[str, ...], values: list[np.ndarray], told: list[str]) -> Sequences:
+    """The same steps with other features, which have no unit of their own."""
+    items = tuple(Sequence(array, names, item.time, item.name) for array, item in zip(values, sequences, strict=True))
+    scaling = Scaling("none", names, np.zeros(len(names)), np.ones(len(names)))
+    return replace(sequences, items=items, scaling=scaling, notices=(*sequences.notices, *told))
+
+
+def _numbers(item: Sequence, sequences: Sequences, table: Embedding) -> np.ndarray:
+    """The symbols' numbers of a sequence that has nothing else."""
+    values = sequences.scaling.undo(item.values)[:, 0]
+    numbers = np.round(values)
+    wrong = (np.abs(values - numbers) > _WHOLE) | (numbers < 0) | (numbers >= len(table.matrix))
+    if wrong.any():
+        step = int(np.argmax(wrong))
+        raise FormatError(
+            f"{item.name}, step {step + 1}",
+            f"{sequences.features[0]} = {values[step]:g}",
+            f"a whole number from 0 to {len(table.matrix) - 1}, a row of the embedding {table.name}",
+            "Choose the column that numbers the symbols.",
+        )
+    return numbers.astype(np.int64)
+
+
+def _is_text(sequences: Sequences) -> bool:
+    return "alphabet" in sequences.details
+
+
+def _is_one_hot(sequences: Sequences) -> bool:
+    return all(np.isin(item.values, (0, 1)).all() and (item.values.sum(1) <= 1).all() for item in sequences)
+
+
+def _mismatch(model: FoundModel, sequences: Sequences, table: Embedding | None) -> FormatError:
+    count, wanted, text = len(sequences.features), model.weights.features, _is_text(sequences)
+    named = f" ({', '.join(sequences.features[:6])}{', …' if count > 6 else ''})" if not text else ""
+    found = f"{count} {'character' if text else 'feature'}{'s' * (count != 1)} a step{named}"
+    want = f"{wanted}, since {_called(model)} reads {wanted}"
+    if table is not None:
+        want += f"; or symbols numbered from 0 to {len(table.matrix) - 1}, for its embedding {table.name}"
+    remedy = f"Choose {wanted} columns."
+    if text:
+        remedy = "Give the characters in the order in which the network learnt them."
+    elif table is not None:
+        remedy = f"Choose {wanted} columns, or the one column that numbers the symbols."
+    return FormatError(sequences.source or "the sequences", found, want, remedy)
+
+
+def _called(model: FoundModel) -> str:
+    return f"the network {model.name}" if model.name else "the network"

@@ -1,0 +1,182 @@
+"""The networks of a Keras file, ``.keras``, ``.weights.h5`` or ``.h5``: without Keras, and with nothing run."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gru_viz.conventions import CONVENTIONS
+from gru_viz.errors import ConventionError, FormatError
+from gru_viz.formats.found import Embedding, Head, ModelFile
+from gru_viz.formats.keras_graph import CELLS, Graph, Place, Placed, function, read_config
+from gru_viz.formats.keras_h5 import Tree, read_tree
+from gru_viz.formats.keras_store import Store
+from gru_viz.formats.source import Content, damaged, open_zip, shown
+from gru_viz.formats.stacks import Layer, Reader, networks, stacks
+from gru_viz.weights import CellWeights
+
+__all__ = ["read"]
+
+CONVENTION = {"LSTM": "keras_lstm", "SimpleRNN": "keras_rnn"}
+NO_CONFIG = (
+    "The file does not describe its model in a way that is known: tanh and sigmoid are assumed, and layers whose "
+    "sizes fit are taken to feed each other in their order."
+)
+
+
+def read(content: Content) -> ModelFile:
+    """Every GRU, LSTM and SimpleRNN of a Keras file, with its embeddings and Dense layers.
+
+    Raises:
+        FormatError: the file is damaged, has code or links in it, claims more than it holds, or has no such layer.
+    """
+    try:
+        return _read(content)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, ArithmeticError) as error:
+        raise damaged(content.name, error) from error  # a configuration that Keras itself would not load
+
+
+def _read(content: Content) -> ModelFile:
+    tree, config = _unpack(content)
+    store = Store(tree)
+    graph = Graph(content.name, content.limits)
+    notices: list[str] = []
+    described = config is not None and graph.model(config, Place("", ())) is not None
+    if described:
+        placed: Sequence[Placed] = list(graph.placed.values())
+    else:
+        placed = store.layers()
+        notices.append(NO_CONFIG)
+        if config is not None:
+            notices.append(f"The class {shown(config.get('class_name'))} is its author's own: its code was not run.")
+    layers, problems = _recurrent(content, store, [each for each in placed if each.kind in CELLS])
+    tables, readers = _around(store, placed, graph.answers)
+    notices += graph.left_out + [f"{problem.where} is left out: {problem.found}." for problem in problems]
+    if not layers:
+        if problems:
+            raise problems[0]
+        found = graph.left_out[0].rstrip(".") if graph.left_out else "no recurrent layer"
+        raise FormatError(content.name, found, "a GRU, LSTM or SimpleRNN", "Choose a model that has one.")
+    models = networks(content.name, stacks(layers), f"Keras, {content.name}", tables, readers)
+    return ModelFile(content.name, "Keras", models, tuple(notices))
+
+
+def _unpack(content: Content) -> tuple[Tree, dict[str, Any] | None]:
+    if not content.data.startswith(b"PK"):
+        tree = read_tree(content.data, content.name, content.limits)
+        return tree, read_config(tree.config, content.name, content.limits) if tree.config else None
+    with open_zip(content.data, content.name, content.limits) as archive:
+        names = archive.namelist()
+        if "config.json" not in names or "model.weights.h5" not in names:
+            found = f"an archive that holds {shown(', '.join(names))}"
+            raise FormatError(content.name, found, "config.json and model.weights.h5", "Save it in one file.")
+        config = read_config(_member(archive, "config.json", content), content.name, content.limits)
+        weights = _member(archive, "model.weights.h5", content)
+    return read_tree(weights, content.name, content.limits), config
+
+
+def _member(archive: zipfile.ZipFile, name: str, content: Content) -> bytes:
+    """An entry unpacked, once it is no larger than it can honestly be."""
+    entry, where = archive.getinfo(name), f"{content.name}, {name}"
+    honest = min(32 * len(content.data) + (1 << 20), content.limits.max_array_bytes)
+    if entry.file_size > honest:
+        found = f"an entry that claims {entry.file_size:,} bytes, packed into {entry.compress_size:,}"
+        raise FormatError(where, found, f"at most {honest:,}", "Save it again in Keras: model.save(path).")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise FormatError(where, "an unusual compression", "none, as Keras writes", "Save it again in Keras.")
+    try:
+        return archive.read(entry)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
+        raise damaged(where, error) from error
+
+
+def _recurrent(content: Content, store: Store, placed: Sequence[Placed]) -> tuple[list[Layer], list[FormatError]]:
+    layers: list[Layer] = []
+    problems: list[FormatError] = []
+    for each in placed:
+        try:
+            layers.append(_layer(f"{content.name}, {shown(each.name)}", each, store))
+        except FormatError as problem:
+            problems.append(problem)
+        except ConventionError as error:
+            problems.append(FormatError(f"{content.name}, {shown(each.name)}", error.found, error.wanted, error.remedy))
+    return layers, problems
+
+
+def _layer(where: str, placed: Placed, store: Store) -> Layer:
+    notices = placed.notices
+    alternatives: tuple[str, ...] = ()
+    cells = []
+    for place, config in placed.cells:
+        arrays = store.arrays(place)
+        if len(arrays) not in (2, 3):
+            raise FormatError(where, f"{len(arrays) or 'no'} arrays", "a kernel, a recurrent kernel and a bias",
+                              "Save the model after it is built.")  # fmt: skip
+        _check_functions(where, placed.kind, config)
+        name = CONVENTION.get(placed.kind) or _gru(config, arrays)
+        cells.append(_cell(name, arrays))
+        if isinstance(units := config.get("units"), int) and units != cells[-1].hidden:
+            raise FormatError(
+                where, f"{cells[-1].hidden} units", f"{units}, as its configuration has", "Save it again."
+            )
+        if placed.kind == "GRU" and len(arrays) == 2 and "reset_after" not in config:
+            notices = (
+                *notices,
+                f"{placed.name} has no bias to tell where its reset acts: after the product, as in Keras.",
+            )
+            alternatives = ("keras_reset_before",)
+        if "float16" in (policy := function(config.get("dtype"))) or "float8" in policy or "int" in policy:
+            notices = (*notices, f"{placed.name} computes in {policy} in Keras, and in float32 or finer here.")
+    return Layer(
+        placed.name,
+        tuple(cells),
+        placed.reads.source if placed.reads.kind in ("states", "table") else "",
+        placed.backward,
+        placed.merges == "concat",
+        alternatives,
+        notices,
+    )
+
+
+def _check_functions(where: str, kind: str, config: Mapping[str, Any]) -> None:
+    wanted = {"activation": "tanh"} | ({"recurrent_activation": "sigmoid"} if kind != "SimpleRNN" else {})
+    for key, known in wanted.items():
+        if key in config and (found := function(config[key])) != known:
+            remedy = f"Its gates would be other numbers than the model's; train it with {known}."
+            raise FormatError(where, f"{key} {found!r}", repr(known), remedy)
+
+
+def _gru(config: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> str:
+    after = config.get("reset_after", arrays[2].ndim == 2 if len(arrays) == 3 else True)
+    return "keras_reset_after" if after else "keras_reset_before"
+
+
+def _cell(convention: str, arrays: Sequence[np.ndarray]) -> CellWeights:
+    dtype = np.result_type(*arrays)
+    kernel, recurrent, *bias = [array.astype(dtype, copy=False) for array in arrays]
+    if not bias and kernel.ndim == 2:
+        rows = (2,) if convention == "keras_reset_after" else ()
+        bias = [np.zeros((*rows, kernel.shape[1]), dtype)]
+    return CellWeights(CONVENTIONS[convention], {"kernel": kernel, "recurrent_kernel": recurrent, "bias": bias[0]})
+
+
+def _around(store: Store, placed: Sequence[Placed], answers: Mapping[str, str]) -> tuple[list[Embedding], list[Reader]]:
+    """The embeddings and the Dense layers; one whose numbers are no plain matrix is not among them."""
+    tables, readers = [], []
+    for each in placed:
+        place, config = each.cells[0]
+        arrays = store.arrays(place)
+        if each.kind == "Embedding" and len(arrays) == 1 and arrays[0].ndim == 2:
+            tables.append(Embedding(each.name, arrays[0]))
+        if each.kind == "Dense" and 1 <= len(arrays) <= 2 and arrays[0].ndim == 2:
+            kernel = arrays[0]
+            bias = arrays[1] if len(arrays) == 2 else np.zeros(kernel.shape[1], kernel.dtype)
+            if bias.shape == kernel.shape[1:]:
+                activation = function(config.get("activation"))
+                activation = answers.get(each.name, "") if activation == "linear" else activation
+                readers.append(Reader(Head(each.name, kernel.T, bias, activation), each.reads.source))
+    return tables, readers

@@ -1,0 +1,359 @@
+"""Which layer of a Keras model reads which, from its configuration alone: nothing is built and nothing is run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from gru_viz.errors import FormatError
+from gru_viz.formats.source import Limits, damaged, shown
+
+__all__ = ["CELLS", "Graph", "Place", "Placed", "function", "read_config"]
+
+CELLS = {"GRU": "GRUCell", "LSTM": "LSTMCell", "SimpleRNN": "SimpleRNNCell"}
+"""The recurrent layers and the class of their cells."""
+
+INERT = {"Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization",
+         "Identity", "InputLayer"}  # fmt: skip
+"""What hands its input on unchanged once a model is trained."""
+
+MODELS = {"Sequential", "Functional", "Model"}
+CODE = {"Lambda": "a Lambda layer", "__lambda__": "a Python function"}
+
+
+class Place(NamedTuple):
+    """Where a layer's numbers lie: a path of attributes in a file of Keras 3, the names of layers in an older one."""
+
+    store: str
+    labels: tuple[str, ...]
+
+    def inside(self, attribute: str, label: object = None) -> Place:
+        """The place of a layer within this one."""
+        labels = (*self.labels, label) if isinstance(label, str) else self.labels
+        return Place(f"{self.store}/{attribute}" if self.store else attribute, labels)
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return "/".join(self.labels)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What flows between layers: all hidden states of a layer, its last one, a table's rows, or something else.
+
+    Attributes:
+        kind: ``"states"``, ``"last"``, ``"table"``, ``"answer"`` of a Dense layer, or ``"other"``.
+        source: the name of the layer it comes from.
+        reversed: whether its last step stands first, as go_backwards leaves it.
+    """
+
+    kind: str = "other"
+    source: str = ""
+    reversed: bool = False
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A layer of the graph that has numbers: recurrent, ``Embedding`` or ``Dense``.
+
+    Attributes:
+        kind: ``"GRU"``, ``"LSTM"``, ``"SimpleRNN"``, ``"Embedding"`` or ``"Dense"``.
+        cells: its configuration, for each direction; with the place of the numbers.
+        reads: what it reads.
+        backward: whether its only direction reads from the end.
+        merges: how its directions are put together.
+        notices: what the graph has around it that a person must know.
+    """
+
+    kind: str
+    name: str
+    cells: tuple[tuple[Place, Mapping[str, Any]], ...]
+    reads: Tensor = Tensor()
+    backward: bool = False
+    merges: str = "concat"
+    notices: tuple[str, ...] = ()
+
+
+def read_config(text: str | bytes, where: str, limits: Limits) -> dict[str, Any]:
+    """Parse a model's configuration, and refuse one that has code in it.
+
+    Raises:
+        FormatError: it is no JSON, is nested too deep, or holds a Lambda layer or another Python function.
+    """
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise damaged(where, f"its configuration is not JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise damaged(where, "its configuration is not a JSON object")
+    for entry in _objects(config, where, limits):
+        if (found := CODE.get(str(entry.get("class_name")))) is not None:
+            raise FormatError(
+                f"{where}, {shown(_name(entry) or 'configuration')}",
+                f"{found}, which is code; it was not run",
+                "layers that are described by data",
+                "Save the model without it, or only its weights: model.save_weights(path).",
+            )
+    return config
+
+
+def _objects(config: object, where: str, limits: Limits) -> Iterator[dict[str, Any]]:
+    waiting = [config]
+    count = 0
+    while waiting:
+        node = waiting.pop()
+        count += 1
+        if count > 20 * limits.max_entries:
+            raise FormatError(where, "a configuration without end", "that of a model", "Save only the weights.")
+        if isinstance(node, dict):
+            yield node
+            waiting += [each for key, each in node.items() if key != "compile_config"]
+        elif isinstance(node, list):
+            waiting += node
+
+
+def function(value: object) -> str:
+    """The name of an activation as a configuration tells it; a class or function of the author's own in quotes.
+
+    Example:
+        >>> function("hard_sigmoid"), function(None), function({"class_name": "function", "config": "mine"})
+        ('hard_sigmoid', 'linear', 'mine')
+    """
+    if isinstance(value, Mapping):
+        inner = value.get("config")
+        value = inner if isinstance(inner, str) else value.get("class_name")
+    return "linear" if value is None else shown(value, 60)
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    config = entry.get("config")
+    name = config.get("name") if isinstance(config, Mapping) else None
+    return str(name if isinstance(name, str) else entry.get("name") or "")
+
+
+def _is_own(entry: Mapping[str, Any]) -> bool:
+    """Whether a class is the author's, whatever it is called."""
+    module, registered = entry.get("module"), entry.get("registered_name")
+    if isinstance(registered, str) and ">" in registered:
+        return True
+    return isinstance(module, str) and module.partition(".")[0] not in ("keras", "tf_keras", "tensorflow", "builtins")
+
+
+def _snake(name: str) -> str:
+    """As Keras names a layer's group after its class."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+@dataclass
+class Graph:
+    """The layers of a model that have numbers, once its configuration is followed from its inputs.
+
+    Attributes:
+        where: the file.
+        limits: what it must keep to.
+        placed: the layers, by where their numbers lie.
+        answers: name of a Dense layer → the activation applied to what it gives.
+        left_out: sentences about recurrent layers that are not known.
+    """
+
+    where: str
+    limits: Limits
+    placed: dict[str, Placed] = field(default_factory=dict)
+    answers: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    depth: int = 0
+
+    def model(self, entry: Mapping[str, Any], place: Place, inputs: Sequence[Tensor] = ()) -> list[Tensor] | None:
+        """Follow a model through its layers; None for one that only its author's code can tell."""
+        if entry.get("class_name") not in MODELS or _is_own(entry):
+            return None
+        config = entry.get("config")
+        layers = config if isinstance(config, list) else self._dict(config, place).get("layers")
+        if not isinstance(layers, list) or len(layers) > self.limits.max_entries // 20:
+            raise damaged(f"{self.where}, {shown(place.name)}", "a model without a list of layers")
+        self.depth += 1
+        if self.depth > self.limits.max_depth:
+            raise FormatError(self.where, "models within models without end", "fewer", "Save only the weights.")
+        entries = [self._dict(each, place) for each in layers]
+        places, used = [], dict[str, int]()
+        for each in entries:
+            base = _snake(str(each.get("class_name")))
+            count = used[base] = used.get(base, -1) + 1
+            places.append(place.inside(f"layers/{base}_{count}" if count else f"layers/{base}", _name(each)))
+        if entry["class_name"] == "Sequential":
+            flow = list(inputs[:1]) or [Tensor()]
+            for each, at in zip(entries, places, strict=True):
+                flow = self._apply(each, at, flow)
+        else:
+            flow = self._functional(self._dict(config, place), entries, places, inputs)
+        self.depth -= 1
+        return flow
+
+    def _functional(
+        self,
+        config: Mapping[str, Any],
+        entries: Sequence[Mapping[str, Any]],
+        places: Sequence[Place],
+        inputs: Sequence[Tensor],
+    ) -> list[Tensor]:
+        done: dict[tuple[str, int], list[Tensor]] = {}
+        given = dict(
+            zip(((name, node) for name, node, _ in _references(config.get("input_layers"))), inputs, strict=False)
+        )
+        waiting = []
+        for each, at in zip(entries, places, strict=True):
+            name = str(each.get("name") or _name(each))
+            nodes = each.get("inbound_nodes")
+            calls = [list(_references(node)) for node in nodes] if isinstance(nodes, list) else []
+            if not calls:
+                done[name, 0] = [given.get((name, 0), Tensor())]
+            waiting += [(name, k, each, at, call) for k, call in enumerate(calls)]
+        while waiting:
+            ready = [item for item in waiting if all((name, node) in done for name, node, _ in item[4])]
+            for name, k, each, at, call in ready or waiting:  # a loop in the graph is followed in its order
+                tensors = [self._pick(done.get((source, node)), index) for source, node, index in call]
+                done[name, k] = self._apply(each, at, tensors or [Tensor()])
+            waiting = [item for item in waiting if (item[0], item[1]) not in done]
+        return [self._pick(done.get((name, node)), k) for name, node, k in _references(config.get("output_layers"))]
+
+    @staticmethod
+    def _pick(outputs: Sequence[Tensor] | None, index: int) -> Tensor:
+        return outputs[index] if outputs is not None and 0 <= index < len(outputs) else Tensor()
+
+    def _apply(self, entry: Mapping[str, Any], place: Place, inputs: list[Tensor]) -> list[Tensor]:
+        """What a layer gives for what it reads."""
+        kind = str(entry.get("class_name"))
+        if kind in MODELS and not _is_own(entry):
+            return self.model(entry, place, inputs) or [Tensor()]
+        config = self._dict(entry.get("config"), place)
+        if _is_own(entry):
+            if re.search("GRU|LSTM|RNN", kind):
+                self.left_out.append(f"{place.name} is left out: {shown(kind)} is a class of the author's own.")
+            return [Tensor()]
+        if kind in INERT:
+            return inputs
+        if kind in CELLS or kind == "RNN":
+            return self._recurrent(kind, config, place, inputs)
+        if kind == "Bidirectional":
+            return self._bidirectional(config, place, inputs)
+        if kind == "TimeDistributed":
+            return self._apply(self._dict(config.get("layer"), place), place.inside("layer"), inputs)
+        if kind in ("Embedding", "Dense"):
+            self._place(Placed(kind, place.name, ((place, config),), inputs[0]))
+            return [Tensor("table" if kind == "Embedding" else "answer", place.name)]
+        if kind in ("Activation", "Softmax", "ReLU") and inputs[0].kind == "answer":
+            self.answers[inputs[0].source] = function(config.get("activation", kind.lower()))
+        if kind == "Activation" and function(config.get("activation")) == "linear":
+            return inputs
+        if re.search("GRU|LSTM|RNN", kind):
+            self.left_out.append(f"{place.name} is left out: {shown(kind)} is another network than a GRU, LSTM or RNN.")
+        return [Tensor()]
+
+    def _recurrent(self, kind: str, config: Mapping[str, Any], place: Place, inputs: list[Tensor]) -> list[Tensor]:
+        cell = place.inside("cell")
+        cells: list[tuple[str, str, Place, Mapping[str, Any]]] = [(kind, place.name, cell, config)]
+        if kind == "RNN":
+            cells = self._cells(self._dict(config.get("cell"), place), place, cell)
+        reads = inputs[0]
+        backward = (config.get("go_backwards") is True) != reads.reversed
+        notices: tuple[str, ...] = ()
+        if len(inputs) > 1:
+            notices = (f"{place.name} starts from a state that another layer hands it; here it starts from h0.",)
+        for known, name, at, described in cells:
+            self._place(Placed(known, name, ((at, described),), reads, backward, notices=notices))
+            reads, notices = Tensor("states", name, backward), ()
+        if not cells:
+            return [Tensor()]
+        everything = config.get("return_sequences") is True
+        return [Tensor("states" if everything else "last", cells[-1][1], backward)]
+
+    def _cells(
+        self, cell: Mapping[str, Any], place: Place, at: Place
+    ) -> list[tuple[str, str, Place, Mapping[str, Any]]]:
+        """The cells of an RNN layer, the lowest first; none where one of them is not known."""
+        layer_of = {each: layer for layer, each in CELLS.items()}
+        config = self._dict(cell.get("config"), place)
+        kind = cell.get("class_name")
+        if kind in layer_of and not _is_own(cell):
+            return [(layer_of[kind], place.name, at, config)]
+        listed = config.get("cells") if kind == "StackedRNNCells" else None
+        found, used = [], dict[str, int]()
+        for k, each in enumerate(listed if isinstance(listed, list) else [cell]):
+            inner = self._dict(each, place)
+            if inner.get("class_name") not in layer_of or _is_own(inner):
+                kind = shown(inner.get("class_name"))
+                self.left_out.append(f"{place.name} is left out: its cell, {kind}, is of the author's own.")
+                return []
+            base = _snake(str(inner["class_name"]))
+            count = used[base] = used.get(base, -1) + 1
+            described = self._dict(inner.get("config"), place)
+            spot = at.inside(f"cells/{base}_{count}" if count else f"cells/{base}", _name(inner))
+            found.append((layer_of[inner["class_name"]], f"{place.name}/{k}", spot, described))
+        return found
+
+    def _bidirectional(self, config: Mapping[str, Any], place: Place, inputs: list[Tensor]) -> list[Tensor]:
+        layer = self._dict(config.get("layer"), place)
+        forward = self._dict(layer.get("config"), place)
+        other = config.get("backward_layer")
+        given = self._dict(other, place) if other else layer
+        backward = self._dict(given.get("config"), place)
+        kind, label = str(layer.get("class_name")), _name(layer).removeprefix("forward_")
+        own = _is_own(layer) or _is_own(given) or given.get("class_name") != kind or kind not in CELLS
+        if own or forward.get("go_backwards") or not (backward.get("go_backwards") or given is layer):
+            what = f"{shown(kind)} and {shown(given.get('class_name'))}, forward and backward"
+            self.left_out.append(f"{place.name} is left out: it wraps {what}, in a way that is not known.")
+            return [Tensor()]
+        merges = config.get("merge_mode")
+        notices: tuple[str, ...] = ()
+        if merges != "concat":
+            way = "hands them on apart" if merges is None else f"merges them by {shown(merges)!r}"
+            notices = (f"{place.name} has both directions, and {way}: what reads it is not joined to it.",)
+        last = _name(given).removeprefix("backward_") if other else label
+        at = (
+            (place.inside("forward_layer", f"forward_{label}").inside("cell"), forward),
+            (place.inside("backward_layer", f"backward_{last.removeprefix('forward_')}").inside("cell"), backward),
+        )
+        if len(inputs) > 1:
+            notices += (f"{place.name} starts from a state that another layer hands it; here it starts from h0.",)
+        self._place(Placed(kind, place.name, at, inputs[0], merges=str(merges), notices=notices))
+        if merges != "concat":
+            return [Tensor()]
+        return [Tensor("states" if forward.get("return_sequences") is True else "last", place.name)]
+
+    def _place(self, found: Placed) -> None:
+        key = found.cells[0][0].store
+        before = self.placed.get(key)
+        if before is not None and before.reads != found.reads:
+            notice = f"{found.name} is used in several places of the model."
+            found = replace(found, reads=Tensor(), notices=(*before.notices, notice))
+        self.placed[key] = found
+
+    def _dict(self, value: object, place: Place) -> Mapping[str, Any]:
+        if not isinstance(value, dict):
+            raise damaged(f"{self.where}, {shown(place.name or 'configuration')}", "its configuration breaks off")
+        return value
+
+
+def _references(node: object) -> Iterator[tuple[str, int, int]]:
+    """The tensors that a part of a configuration names, in its order: (layer, which call of it, which output)."""
+    waiting = [node]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            if each.get("class_name") == "__keras_tensor__":
+                config = each.get("config")
+                waiting.append(config.get("keras_history") if isinstance(config, dict) else None)
+            else:
+                waiting += [value for key, value in reversed(each.items()) if key != "mask"]
+        elif isinstance(each, list):
+            match each:
+                case [str(name), int(node_index), int(index), *rest]:
+                    yield name, node_index, index
+                    waiting += rest[:1]
+                case _:
+                    waiting += reversed(each)

@@ -1,0 +1,150 @@
+"""Where in a Keras file the numbers of a layer lie: in the layout of Keras 3, and in that of Keras 1 and 2."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from gru_viz.formats.keras_graph import Place, Placed, Tensor
+from gru_viz.formats.keras_h5 import Tree
+
+__all__ = ["Store"]
+
+RECURRENT = ("kernel", "recurrent_kernel", "bias")
+ORDERS = (RECURRENT, ("kernel", "bias"), ("embeddings",))
+BY_GATES = {1: "SimpleRNN", 3: "GRU", 4: "LSTM"}
+OLDER_NAME = "_layer_checkpoint_dependencies/"
+
+
+@dataclass(frozen=True)
+class Store:
+    """The arrays of a file, by the layer they belong to."""
+
+    tree: Tree
+    groups: dict[str, list[np.ndarray]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", self._numbered() if self.numbered else self._named())
+
+    @cached_property
+    def numbered(self) -> bool:
+        """Whether it is laid out as Keras 3 does: variables by number, in groups named after classes."""
+        return any("/vars/" in f"/{path}" for path in self.tree.arrays)
+
+    def _numbered(self) -> dict[str, list[np.ndarray]]:
+        found: dict[str, list[np.ndarray]] = {}
+        for path, array in sorted(self.tree.arrays.items(), key=lambda item: _natural(item[0])):
+            group, is_variable, _ = f"/{path}".rpartition("/vars/")
+            if is_variable:
+                found.setdefault(group[1:].replace(OLDER_NAME, "layers/"), []).append(array)
+        return found
+
+    def _named(self) -> dict[str, list[np.ndarray]]:
+        leaves: dict[str, dict[str, np.ndarray]] = {}
+        for path, array in self.tree.arrays.items():
+            group, _, leaf = path.removeprefix("model_weights/").rpartition("/")
+            leaves.setdefault(group, {})[leaf.partition(":")[0]] = array
+        found = {}
+        for group in sorted(leaves, key=self._rank):
+            order = next((order for order in ORDERS if set(order) & set(leaves[group]) == set(leaves[group])), ())
+            if order:
+                found[group] = [leaves[group][name] for name in order if name in leaves[group]]
+        return found
+
+    def _rank(self, group: str) -> tuple[object, ...]:
+        layer = group.partition("/")[0]
+        known = self.tree.order.index(layer) if layer in self.tree.order else len(self.tree.order)
+        return known, _natural(group)
+
+    def arrays(self, place: Place) -> list[np.ndarray]:
+        """The variables of a layer or cell in Keras' order: kernel, recurrent kernel, bias. None of it: []."""
+        if self.numbered:
+            return self.groups.get(place.store, [])
+        first, *inner = place.labels
+        found = [
+            arrays
+            for group, arrays in self.groups.items()
+            if group.partition("/")[0] == first and set(inner) <= set(group.split("/")[1:])
+        ]
+        return found[0] if len(found) == 1 else []
+
+    def layers(self) -> list[Placed]:
+        """What the arrays alone tell: every layer by its shapes, each recurrent one above the one before if it fits."""
+        found: dict[str, Placed] = {}
+        for group, arrays in self.groups.items():
+            kind = _kind(group, arrays)
+            if kind is None:
+                continue
+            owner, direction = _owner(group) if kind in BY_GATES.values() else (group, "")
+            name = self._name(owner)
+            place: tuple[Place, dict[str, Any]] = (Place(group, tuple(group.split("/"))), {})
+            before = found.get(owner)
+            if before is not None and direction:
+                cells = (place, *before.cells) if direction == "forward" else (*before.cells, place)
+                found[owner] = Placed(kind, name, cells)
+            else:
+                found[owner] = Placed(kind, name, (place,), backward=direction == "backward")
+        return self._in_order(found)
+
+    def _in_order(self, found: dict[str, Placed]) -> list[Placed]:
+        listed: list[Placed] = []
+        last: dict[str, Placed] = {}
+        for owner, layer in found.items():
+            if layer.kind in BY_GATES.values():
+                family = re.sub(r"_\d+$", "", owner) if self.numbered else ""
+                below = last.get(family)
+                if below is not None and self._width(below) == len(self.arrays(layer.cells[0][0])[0]):
+                    layer = Placed(layer.kind, layer.name, layer.cells, Tensor("states", below.name), layer.backward)
+                last[family] = layer
+            listed.append(layer)
+        return listed
+
+    def _width(self, layer: Placed) -> int:
+        return sum(len(self.arrays(place)[1]) for place, _ in layer.cells)
+
+    def _name(self, owner: str) -> str:
+        if not self.numbered:
+            parts = owner.split("/")
+            return "/".join(dict.fromkeys(parts))
+        parts, name = owner.split("/"), []
+        for k in range(1, len(parts) + 1):
+            label = self.tree.labels.get("/".join((*parts[:k], "vars")))
+            if parts[k - 1] != "layers":
+                name.append(label or parts[k - 1])
+        return "/".join(name)
+
+
+def _kind(group: str, arrays: Sequence[np.ndarray]) -> str | None:
+    shapes = [array.shape for array in arrays]
+    match shapes:
+        case [(_, wide), (units, same), *rest] if wide == same and units and len(rest) < 2:
+            is_cell = re.search(r"(^|/)(cell|cells/[^/]+)$", group) or rest == [(2, wide)] or rest == [(wide,)]
+            return BY_GATES.get(wide // units) if is_cell and wide % units == 0 else None
+        case [(_, outputs), (biases,)] if outputs == biases:
+            return "Dense"
+        case [(_, _)]:
+            return "Embedding" if "embedding" in group.lower() else "Dense"
+    return None
+
+
+def _owner(group: str) -> tuple[str, str]:
+    """The layer that a cell belongs to, and which of its directions it is."""
+    parts = list(PurePosixPath(group).parts)
+    for k, part in enumerate(parts):
+        direction = part.partition("_")[0]
+        if direction in ("forward", "backward") and k:
+            return "/".join(parts[:k]), direction
+    if (len(parts) > 1 and parts[-1] == "cell") or (len(parts) > 1 and "cell" in parts[-1] and "cells" not in parts):
+        parts.pop()
+    return "/".join(parts), ""
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """An order in which gru_2 stands before gru_10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]

@@ -1,0 +1,251 @@
+"""The networks of an ONNX model: every GRU, LSTM and RNN node, joined as the graph joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from onnx import NodeProto
+
+from gru_viz.conventions import CONVENTIONS
+from gru_viz.errors import ConventionError, FormatError
+from gru_viz.formats.arrays import Budget
+from gru_viz.formats.found import Embedding, Head, ModelFile
+from gru_viz.formats.onnx_check import Node, run
+from gru_viz.formats.onnx_graph import KINDS, STANDARD, Flow, Scope, attributes, parse, table_name
+from gru_viz.formats.source import Content, damaged, shown
+from gru_viz.formats.stacks import Layer, Reader, networks, stacks
+from gru_viz.weights import CellWeights
+
+__all__ = ["read"]
+
+FUNCTIONS = {"GRU": ("Sigmoid", "Tanh"), "LSTM": ("Sigmoid", "Tanh", "Tanh"), "RNN": ("Tanh",)}
+AFTERWARDS = {"Softmax", "LogSoftmax", "Sigmoid", "Tanh", "Relu"}
+
+
+def read(content: Content) -> ModelFile:
+    """Every GRU, LSTM and RNN node of an ONNX model, with its Gather tables and linear layers.
+
+    Raises:
+        FormatError: the file is damaged, needs other files, claims more than it holds, or has no such node.
+    """
+    try:
+        return _read(content)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, ArithmeticError) as error:
+        raise damaged(content.name, error) from error  # a graph that onnx's own checker would not pass
+
+
+def _read(content: Content) -> ModelFile:
+    model = parse(content.data, content.name, content.limits)
+    honest = min(32 * len(content.data) + (1 << 20), content.limits.max_array_bytes)
+    budget = Budget(content.name, replace(content.limits, max_array_bytes=honest))  # exporters move, and hardly copy
+    scopes = list(_scopes([Scope(model.graph, budget), *(Scope(f, budget, f"{f.name}/") for f in model.functions)],
+                          content))  # fmt: skip
+    nodes: dict[str, Node] = {}
+    layers: list[Layer] = []
+    problems: list[FormatError] = []
+    tables: dict[str, Embedding] = {}
+    readers: list[Reader] = []
+    for scope in scopes:
+        for node in scope.graph.node:
+            try:
+                if _is_recurrent(node, content.name):
+                    found = _Recurrent(node, scope, content.name)
+                    nodes[found.name] = found.node()
+                    layers.append(found.layer())
+            except FormatError as problem:
+                problems.append(problem)
+        _around(scope, tables, readers)
+    if not layers:
+        found_ = "no GRU, LSTM or RNN node"
+        raise problems[0] if problems else FormatError(content.name, found_, "one", "Export a model that has one.")
+    joined = stacks(layers)
+    models = networks(content.name, joined, f"ONNX, {content.name}", tuple(tables.values()), readers)
+    checked = tuple(
+        replace(model, check=run(model.weights, [nodes[layer.name] for layer in stack.layers]))
+        for model, stack in zip(models, joined, strict=True)
+    )
+    notices = tuple(f"{problem.where} is left out: {problem.found}." for problem in problems)
+    return ModelFile(content.name, "ONNX", checked, notices)
+
+
+def _scopes(waiting: list[Scope], content: Content) -> Iterator[Scope]:
+    count = 0
+    while waiting:
+        scope = waiting.pop(0)
+        count += 1
+        if count > content.limits.max_entries // 10:
+            raise FormatError(content.name, "graphs within graphs without end", "fewer", "Export only the network.")
+        yield scope
+        waiting += scope.inner()
+
+
+def _is_recurrent(node: NodeProto, where: str) -> bool:
+    """Whether a node is a GRU, LSTM or RNN of the standard; one of another kind is a problem to be told."""
+    if node.op_type in KINDS and node.domain in STANDARD:
+        return True
+    if any(kind in node.op_type for kind in KINDS):
+        what = "a quantised network" if "Quant" in node.op_type else "no node of the standard"
+        kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+        name = shown(node.name or node.op_type)
+        found = f"{shown(kind)}, {what}"
+        raise FormatError(f"{where}, {name}", found, "a GRU, LSTM or RNN of floating-point numbers", "Export it so.")
+    return False
+
+
+class _Recurrent:
+    """One node, held against what gru_viz computes."""
+
+    def __init__(self, node: NodeProto, scope: Scope, where: str) -> None:
+        self.proto, self.scope = node, scope
+        self.name = scope.names[id(node)]
+        self.where = f"{where}, {self.name}"
+        self.given: Mapping[str, Any] = attributes(node)
+        self.direction = self._text("direction", "forward").lower()
+        self._refuse_what_changes_the_equations()
+        self.w, self.r = self._matrix(1, "W"), self._matrix(2, "R")
+        bias = self._optional(3)
+        self.b = np.zeros((len(self.w), 2 * self.w.shape[1]), self.w.dtype) if bias is None else bias
+        if not len(self.w) == len(self.r) == len(self.b) == (2 if self.direction == "bidirectional" else 1):
+            found = f"{len(self.w)}, {len(self.r)} and {len(self.b)} directions in W, R and B"
+            raise self._problem(found, f"those of {shown(self.direction)!r}")
+
+    @property
+    def convention(self) -> str:
+        kind = self.proto.op_type
+        if kind == "GRU":
+            return "onnx_linear_before_reset" if self.given.get("linear_before_reset", 0) else "onnx"
+        return {"LSTM": "onnx_lstm", "RNN": "onnx_rnn"}[kind]
+
+    def layer(self) -> Layer:
+        dtype = np.result_type(self.w, self.r, self.b)
+        arrays = [{"W": w, "R": r, "B": b} for w, r, b in zip(self.w, self.r, self.b, strict=True)]
+        try:
+            cells = tuple(
+                CellWeights(CONVENTIONS[self.convention], {name: array.astype(dtype) for name, array in each.items()})
+                for each in arrays
+            )
+        except ConventionError as error:
+            raise FormatError(f"{self.where}: {error.where}", error.found, error.wanted, error.remedy) from error
+        hidden = self.given.get("hidden_size", cells[0].hidden)
+        if hidden != cells[0].hidden:
+            raise self._problem(f"hidden_size {shown(hidden)}", f"{cells[0].hidden}, as R has")
+        return Layer(self.name, cells, self._reads(), self.direction == "reverse", notices=tuple(self._notices(dtype)))
+
+    def node(self) -> Node:
+        """What onnxruntime needs to run it."""
+        after = 1 if self.convention == "onnx_linear_before_reset" else 0
+        return Node(self.proto.op_type, self.direction, after, self.w, self.r, self.b)
+
+    def _reads(self) -> str:
+        flow = self.scope.flow(self.proto.input[0])
+        wanted = ("B", "T") if self.given.get("layout") == 1 else ("T", "B")
+        joined = flow.kind == "states" and flow.axes[:2] == wanted and flow.axes[2:] in (("H",), ("DH",))
+        return flow.source if joined or flow.kind == "table" else ""
+
+    def _notices(self, dtype: np.dtype) -> Iterator[str]:
+        for k in (5, 6):
+            start = self._value(k)
+            if start is not None and np.any(start):
+                yield f"{self.name} starts from a state that is in the file; here it starts from h0, zero unless given."
+                break
+        if dtype == np.float64:
+            yield f"{self.name} has matrices in float64; onnxruntime computes in float32."
+
+    def _refuse_what_changes_the_equations(self) -> None:
+        kind, given = self.proto.op_type, self.given
+        if any(each.ref_attr_name for each in self.proto.attribute):
+            raise self._problem("attributes that a caller gives", "its own", "Inline the model's functions.")
+        if self.direction not in ("forward", "reverse", "bidirectional"):
+            raise self._problem(f"direction {shown(self.direction)!r}", "forward, reverse or bidirectional")
+        usual = FUNCTIONS[kind] * (2 if self.direction == "bidirectional" else 1)
+        named = tuple(self._decoded(each) for each in given.get("activations", ()))
+        if named and tuple(each.lower() for each in named) != tuple(each.lower() for each in usual):
+            raise self._problem(f"the activations {', '.join(map(shown, named))}", ", ".join(usual))
+        if "clip" in given:
+            raise self._problem(f"clip {shown(given['clip'])}, which bounds what enters the gates", "none")
+        if given.get("input_forget", 0):
+            raise self._problem("input_forget, which couples two gates", "an LSTM with both gates")
+        if kind == "LSTM" and len(self.proto.input) > 7 and self.proto.input[7]:
+            peepholes = self._value(7)
+            if peepholes is None or np.any(peepholes):
+                raise self._problem("peepholes (the input P), which let the gates see the cell state", "none")
+
+    def _matrix(self, k: int, name: str) -> np.ndarray:
+        array = self._optional(k)
+        if array is None:
+            raise self._problem(f"no {name}", "its three inputs X, W and R")
+        if array.ndim != 3:
+            raise self._problem(f"{name} of shape {array.shape}", "three axes: directions, gates · units, width")
+        return array
+
+    def _optional(self, k: int) -> np.ndarray | None:
+        name = self.proto.input[k] if k < len(self.proto.input) else ""
+        if not name:
+            return None
+        array = self.scope.constant(name)
+        if array is None:
+            maker = self.scope.makers.get(name, (NodeProto(), 0))[0].op_type
+            quantised = "Dequantize" in maker
+            found = "quantised matrices" if quantised else f"{shown(name)!r} computed or given when the model runs"
+            raise self._problem(found, "floating-point matrices that are in the file")
+        if array.dtype.kind != "f" or not array.size:
+            raise self._problem(f"{shown(name)!r} of {array.dtype}, shape {array.shape}", "floating-point numbers")
+        return array
+
+    def _value(self, k: int) -> np.ndarray | None:
+        return self.scope.constant(self.proto.input[k]) if k < len(self.proto.input) and self.proto.input[k] else None
+
+    def _text(self, key: str, default: str) -> str:
+        return self._decoded(self.given.get(key, default))
+
+    @staticmethod
+    def _decoded(value: object) -> str:
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+    def _problem(self, found: str, wanted: str, remedy: str = "") -> FormatError:
+        remedy = remedy or "Its gates would be other numbers than the model's; export it without that."
+        return FormatError(self.where, found, wanted, remedy)
+
+
+def _around(scope: Scope, tables: dict[str, Embedding], readers: list[Reader]) -> None:
+    """A graph's embeddings and linear layers."""
+    for node in scope.graph.node:
+        if node.domain not in STANDARD or not node.output:
+            continue
+        flow = scope.flow(node.output[0]) if node.op_type == "Gather" else Flow()
+        if flow.kind == "table" and flow.source == table_name(node, scope):
+            matrix = scope.constant(node.input[0])
+            if matrix is not None:
+                tables.setdefault(flow.source, Embedding(flow.source, matrix))
+        if node.op_type in ("MatMul", "Gemm") and len(node.input) > 1:
+            head = _head(node, scope)
+            if head is not None:
+                readers.append(Reader(head, scope.flow(node.input[0]).source))
+
+
+def _head(node: NodeProto, scope: Scope) -> Head | None:
+    """A linear layer; None where its matrix is not constant or it scales."""
+    given, matrix = attributes(node), scope.constant(node.input[1])
+    if matrix is None or matrix.ndim != 2 or matrix.dtype.kind != "f" or given.get("transA"):
+        return None
+    if given.get("alpha", 1.0) != 1 or given.get("beta", 1.0) != 1:
+        return None
+    weight = matrix if given.get("transB") else matrix.T
+    bias: np.ndarray | None = np.zeros(len(weight), weight.dtype)
+    out = node.output[0]
+    if node.op_type == "Gemm" and len(node.input) > 2:
+        bias = scope.constant(node.input[2])
+    elif (adds := [each for each in scope.readers.get(out, []) if each.op_type == "Add"]) and node.op_type == "MatMul":
+        added = scope.constant(next(name for name in (*adds[0].input, "") if name != out))
+        if added is not None and added.size == len(weight):
+            bias, out = added.reshape(-1), adds[0].output[0]
+    if bias is None or bias.size not in (1, len(weight)) or bias.dtype.kind != "f":
+        return None
+    after = [each.op_type for each in scope.readers.get(out, []) if each.op_type in AFTERWARDS]
+    known = node.input[1].endswith(".weight") or not node.name
+    name = scope.prefix + shown(node.input[1].removesuffix(".weight") if known else node.name)
+    full = np.broadcast_to(bias.reshape(-1), len(weight)).copy()
+    return Head(name, weight, full, after[0].lower() if after else "")

@@ -1,0 +1,360 @@
+"""What torch.save writes: an archive of a pickle and its storages, or before version 1.6 one run of pickles."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gru_viz.errors import FormatError
+from gru_viz.formats.arrays import Arrays, Budget, widen
+from gru_viz.formats.pickles import Name, Thing, read_pickle
+from gru_viz.formats.source import Content, damaged, open_zip, shown
+
+__all__ = ["read"]
+
+_REMEDY = "Save the numbers alone: torch.save(model.state_dict(), path)."
+_WANTED = "a state_dict, or a checkpoint with one in it"
+_BFLOAT16 = "bfloat16"
+_DTYPES = {
+    **{"Float": "f4", "Double": "f8", "Half": "f2", "Long": "i8", "Int": "i4", "Short": "i2", "Char": "i1"},
+    **{"Byte": "u1", "Bool": "?", "BFloat16": _BFLOAT16, "ComplexFloat": "c8", "ComplexDouble": "c16"},
+    **{"QInt8": "i1", "QUInt8": "u1", "QInt32": "i4", "QUInt4x2": "u1", "QUInt2x4": "u1", "Untyped": "u1"},
+}
+_NAMED = {
+    **{"float32": "f4", "float64": "f8", "float16": "f2", "int64": "i8", "int32": "i4", "int16": "i2", "int8": "i1"},
+    **{"uint8": "u1", "uint16": "u2", "uint32": "u4", "uint64": "u8", "bool": "?", "bfloat16": _BFLOAT16},
+}
+_NOT_PLAIN = {
+    "torch._utils._rebuild_qtensor": "a quantised tensor",
+    "torch._utils._rebuild_sparse_tensor": "a sparse tensor",
+    "torch._utils._rebuild_nested_tensor": "a nested tensor",
+    "torch._utils._rebuild_meta_tensor_no_storage": "a meta tensor, which has a shape and no numbers",
+    "torch._utils._rebuild_wrapper_subclass": "a tensor subclass",
+    "torch._utils._rebuild_device_tensor_from_numpy": "a tensor kept as NumPy's",
+    "torch._utils._rebuild_device_tensor_from_cpu_tensor": "a tensor of another device",
+}
+_HARMLESS = re.compile(
+    r"argparse\.Namespace|collections\.\w+|pathlib\.\w+|datetime\.\w+|decimal\.Decimal|uuid\.UUID|_codecs\.encode"
+    r"|(builtins|__builtin__)\.(set|frozenset|list|dict|tuple|bytearray|complex|slice|range|object)"
+    r"|numpy(\.\w+)*\.(scalar|dtype|ndarray|_reconstruct|_frombuffer)|copyreg\._reconstructor|copy_reg\._reconstructor"
+    r"|torch\.(Size|device|dtype|serialization\._get_layout)"
+)
+"""What may be called in a pickle beside a tensor's making: containers and values. None of it is."""
+_OPTIMISER = re.compile(r"optim(i[sz]ers?)?(_states?|_state_dicts?)?")
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """A run of numbers outside the pickle: which, of what dtype, how many."""
+
+    key: str
+    dtype: str
+    count: int
+
+    @property
+    def bits(self) -> np.dtype:
+        """The dtype that its bytes are read as; bfloat16, which NumPy has not, as its bits."""
+        return np.dtype("u2" if self.dtype == _BFLOAT16 else self.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tensor:
+    """A window on a storage; offset and strides in elements."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Unreadable:
+    """A tensor that is not plain numbers, in words."""
+
+    what: str
+
+
+@dataclass
+class _Found:
+    """What stands in a checkpoint, by path; and the classes of modules that were saved whole."""
+
+    tensors: dict[str, _Tensor | _Unreadable] = field(default_factory=dict)
+    modules: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+
+def read(content: Content) -> Arrays:
+    """Every tensor of a state_dict or checkpoint by its path; the optimiser's are left out.
+
+    Raises:
+        FormatError: it is a whole module, TorchScript, a pickle with code, damaged, or claims more than it holds.
+    """
+    if content.data.startswith(b"PK"):
+        root, numbers = _open_archive(content)
+    else:
+        root, numbers = _open_legacy(content)
+    found = _collect(root, content)
+    if not found.tensors:
+        raise _no_tensors(root, found, content.name)
+    budget = Budget(content.name, content.limits)
+    arrays, unreadable = {}, {}
+    for path, tensor in found.tensors.items():
+        if isinstance(tensor, _Unreadable):
+            unreadable[path] = tensor.what
+        else:
+            arrays[path] = _numbers_of(path, tensor, numbers, budget)
+    return Arrays(arrays, unreadable, notices=tuple(found.notices))
+
+
+Numbers = Callable[[_Storage, str], np.ndarray]
+"""A storage's numbers, flat; bfloat16 as its bits."""
+
+
+def _numbers_of(path: str, tensor: _Tensor, numbers: Numbers, budget: Budget) -> np.ndarray:
+    where, shape = f"{budget.where}, {shown(path)}", tensor.shape
+    wide = tensor.storage.dtype == _BFLOAT16
+    budget.take(path, shape, 4 if wide else tensor.storage.bits.itemsize)
+    starts = (tensor.offset, *tensor.strides)
+    if len(tensor.strides) != len(shape) or any(type(n) is not int or not 0 <= n < 1 << 60 for n in starts):
+        raise damaged(where, f"strides {shown(tensor.strides)} for the shape {shape}")
+    flat = numbers(tensor.storage, where)
+    count = math.prod(shape)
+    last = tensor.offset + sum((n - 1) * step for n, step in zip(shape, tensor.strides, strict=True))
+    if not count:
+        array = np.zeros(shape, flat.dtype)
+    elif last >= len(flat) or count > len(flat):
+        raise FormatError(
+            where,
+            f"a tensor of {count:,} numbers on a storage of {len(flat):,}",
+            "a storage with all of its numbers",
+            "Save it again; an expanded tensor needs .contiguous() before.",
+        )
+    else:
+        steps = tuple(step * flat.itemsize for step in tensor.strides)
+        view = np.lib.stride_tricks.as_strided(flat[tensor.offset :], shape, steps, writeable=False)
+        array = np.ascontiguousarray(view).reshape(shape)
+    return widen(array) if wide else array
+
+
+def _collect(root: Any, content: Content) -> _Found:
+    """Walk through containers, each once however often it is mentioned, in the order of the file."""
+    found, seen = _Found(), set()
+
+    def walk(value: Any, path: str, depth: int) -> None:
+        if isinstance(value, Thing) and value.of == "torch.ScriptObject":
+            value = _Unreadable("matrices packed by torch, as a quantised layer keeps them")
+        if isinstance(value, (_Tensor, _Unreadable)):
+            while path in found.tensors:
+                path += "'"
+            found.tensors[path] = value
+            return
+        if isinstance(value, Thing):
+            if isinstance(value.state, dict) and {"_modules", "_parameters"} <= value.state.keys():
+                found.modules.append(value.of)
+            value = value.items
+        if not isinstance(value, (dict, list, tuple)) or id(value) in seen:
+            return
+        if depth > content.limits.max_depth:
+            raise FormatError(
+                content.name,
+                f"containers within containers, more than {content.limits.max_depth} deep",
+                "a checkpoint",
+                _REMEDY,
+            )
+        seen.add(id(value))
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            called = key if isinstance(key, str) else shown(key)
+            if not isinstance(child, _Tensor) and _OPTIMISER.fullmatch(called):
+                continue
+            walk(child, f"{path}.{called}" if path else called, depth + 1)
+
+    walk(root, "", 0)
+    found.tensors = _without_container(root, found.tensors)
+    if found.modules and found.tensors:
+        names = ", ".join(sorted({shown(each, 60) for each in found.modules})[:3])
+        found.notices.append(f"Whole pickled modules in the file were left alone: {names}.")
+    return found
+
+
+def _without_container(root: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    """The same by shorter paths, where all stand in one container, such as ``state_dict``: it is not the model's."""
+    while isinstance(root, dict) and tensors:
+        only = [
+            (f"{key}.", child)
+            for key, child in root.items()
+            if isinstance(key, str) and isinstance(child, dict) and all(path.startswith(f"{key}.") for path in tensors)
+        ]
+        if len(only) != 1:
+            break
+        prefix, root = only[0]
+        tensors = {path.removeprefix(prefix): tensor for path, tensor in tensors.items()}
+    return tensors
+
+
+def _no_tensors(root: Any, found: _Found, name: str) -> FormatError:
+    if found.modules:
+        kind = f"a whole pickled module, of the class {shown(found.modules[0])}, which could run code"
+        return FormatError(name, f"{kind}; nothing of it was run", _WANTED, _REMEDY)
+    if isinstance(root, Thing):
+        return FormatError(name, f"a pickled object of the class {shown(root.of)}", _WANTED, _REMEDY)
+    return FormatError(name, "no tensor in it", _WANTED, _REMEDY)
+
+
+class _Meaning:
+    """What the calls and outside ids in a file of torch.save stand for."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.storages: dict[str, _Storage] = {}
+
+    def call(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        function = name.removeprefix("torch._utils.")
+        if name == "torch._tensor._rebuild_from_type_v2":
+            inner, _, made_of, *_ = arguments
+            if isinstance(inner, Name) and inner.path != name and isinstance(made_of, tuple):
+                return self.call(inner.path, made_of)
+        if function in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3"):
+            storage, offset, shape, strides = arguments[:4]
+            if function == "_rebuild_tensor_v3":
+                dtype = _NAMED.get(arguments[6].path.removeprefix("torch."))
+                if dtype is None:
+                    return _Unreadable(f"a tensor of {shown(arguments[6].path)}")
+                storage = _Storage(storage.key, dtype, storage.count)
+                storage = _Storage(storage.key, dtype, storage.count // storage.bits.itemsize)
+            if not isinstance(storage, _Storage):
+                raise ValueError("a tensor without a storage")
+            return _Tensor(storage, offset, tuple(shape), tuple(strides))
+        if function in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
+            return arguments[0]
+        if name in _NOT_PLAIN:
+            return _Unreadable(_NOT_PLAIN[name])
+        if name == "torch.Size":
+            return tuple(arguments[0])
+        if name in ("collections.OrderedDict", "collections.Counter"):
+            return self._mapping(arguments)
+        if _HARMLESS.fullmatch(name) is None:
+            found = f"a pickle that calls {shown(name)}, which is code; nothing of it was run"
+            raise FormatError(self.where, found, _WANTED, _REMEDY)
+        made = arguments[0] if name.endswith("._reconstructor") and isinstance(arguments[0], Name) else None
+        return Thing(made.path if made else name)
+
+    def _mapping(self, arguments: tuple[Any, ...]) -> dict[Any, Any]:
+        """An OrderedDict; Python 2 wrote its entries as a list of pairs."""
+        pairs = arguments[0] if arguments else ()
+        made = pairs if isinstance(pairs, dict) else {key: value for key, value in pairs if isinstance(key, str)}
+        return dict(made)
+
+    def persistent(self, key: Any) -> Any:
+        if key[0] == "module" and isinstance(key[1], Name):
+            return key[1]
+        kind, storage_type, key, _, count, *window = key
+        if (
+            kind != "storage"
+            or not isinstance(storage_type, Name)
+            or type(count) is not int
+            or count < 0
+            or any(window)
+        ):
+            raise ValueError("a storage that is none")
+        dtype = _DTYPES.get(storage_type.path.rpartition(".")[2].removesuffix("Storage"))
+        if dtype is None:
+            raise FormatError(self.where, f"a {shown(storage_type.path)}", "floating-point numbers", _REMEDY)
+        return self.storages.setdefault(str(key), _Storage(str(key), dtype, count))
+
+
+def _open_archive(content: Content) -> tuple[Any, Numbers]:
+    with open_zip(content.data, content.name, content.limits) as archive:
+        entries = {entry.filename: entry for entry in archive.infolist()}
+    inside = {name.rpartition("data.pkl")[0] for name in entries if re.fullmatch(r"([^/]+/)?data\.pkl", name)}
+    if len(inside) != 1:
+        raise FormatError(content.name, "an archive with no single data.pkl", _WANTED, _REMEDY)
+    prefix = inside.pop()
+    if f"{prefix}constants.pkl" in entries or any(name.startswith(f"{prefix}code/") for name in entries):
+        found = "a TorchScript archive, which is a program; nothing of it was run"
+        raise FormatError(content.name, found, _WANTED, "Load it with torch.jit.load and save its state_dict().")
+
+    def contents(name: str) -> memoryview:
+        where = f"{content.name}, {shown(prefix + name)}"
+        entry = entries.get(prefix + name)
+        if entry is None:
+            raise damaged(where, "this entry of the archive is missing")
+        if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
+            found, wanted = "a compressed entry", "plain ones, as torch.save writes them"
+            raise FormatError(where, found, wanted, "Load it in PyTorch and save it again.")
+        data = memoryview(content.data)
+        header = data[entry.header_offset : entry.header_offset + 30]
+        if len(header) < 30:
+            raise damaged(where, "the entry lies past the end")
+        start = entry.header_offset + 30 + sum(struct.unpack("<HH", header[26:]))
+        entry_bytes = data[start : start + entry.file_size]
+        if len(entry_bytes) < entry.file_size or zlib.crc32(entry_bytes) != entry.CRC:
+            raise damaged(where, "its bytes are not those that were written")
+        return entry_bytes
+
+    meaning = _Meaning(content.name)
+    pickled = bytes(contents("data.pkl"))
+    root, _ = read_pickle(pickled, 0, content.name, content.limits, meaning.call, meaning.persistent)
+    little = f"{prefix}byteorder" not in entries or bytes(contents("byteorder")) != b"big"
+    opened: dict[_Storage, np.ndarray] = {}
+
+    def numbers(storage: _Storage, where: str) -> np.ndarray:
+        if storage not in opened:
+            opened[storage] = _flat(contents(f"data/{storage.key}"), storage, little, where)
+        return opened[storage]
+
+    return root, numbers
+
+
+def _flat(raw: memoryview, storage: _Storage, little: bool, where: str) -> np.ndarray:
+    size = storage.bits.itemsize
+    if storage.count * size > len(raw):
+        raise FormatError(
+            where,
+            f"a storage that claims {storage.count:,} numbers of {size} bytes, in {len(raw):,} bytes",
+            "as many as it claims",
+            "The file is damaged: copy or save it again.",
+        )
+    flat = np.frombuffer(raw, storage.bits.newbyteorder("<" if little else ">"), storage.count)
+    return flat if flat.dtype.isnative else flat.astype(storage.bits)
+
+
+def _open_legacy(content: Content) -> tuple[Any, Numbers]:
+    meaning, at, parts = _Meaning(content.name), 0, []
+    for _ in range(5):  # a mark, a version, the writer's system, what was saved, its storages' keys in their order
+        value, at = read_pickle(content.data, at, content.name, content.limits, meaning.call, meaning.persistent)
+        parts.append(value)
+    _, version, system, root, keys = parts
+    if version != 1001 or not isinstance(keys, list) or not isinstance(system, dict):
+        raise damaged(content.name, "not what torch.save writes")
+    little = system.get("little_endian") is not False
+    data, places = memoryview(content.data), dict[str, memoryview]()
+    for key in map(shown, keys):
+        where = f"{content.name}, storage {key}"
+        if key not in meaning.storages:
+            raise damaged(where, "nothing says of what type it is")
+        size = meaning.storages[key].bits.itemsize
+        count = int.from_bytes(data[at : at + 8], "little" if little else "big")
+        if at + 8 + count * size > len(data):
+            raise FormatError(
+                where,
+                f"a claim of {count:,} numbers of {size} bytes, with {max(len(data) - at - 8, 0):,} bytes left",
+                "as many as it claims",
+                "The file is truncated or damaged: copy or save it again.",
+            )
+        places[key] = data[at + 8 : at + 8 + count * size]
+        at += 8 + count * size
+
+    def numbers(storage: _Storage, where: str) -> np.ndarray:
+        if storage.key not in places:
+            raise damaged(where, "its storage is missing")
+        return _flat(places[storage.key], storage, little, where)
+
+    return root, numbers

@@ -1,0 +1,62 @@
+"""Which reader a file goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from gru_viz.errors import FormatError
+from gru_viz.formats import npz, pytorch, safetensors
+from gru_viz.formats.arrays import Arrays
+from gru_viz.formats.finder import find
+from gru_viz.formats.found import ModelFile
+from gru_viz.formats.source import LIMITS, Content, Limits, Source, load
+
+__all__ = ["read_model"]
+
+_FLAT: dict[str, Callable[[Content], Arrays]] = {
+    "PyTorch": pytorch.read,
+    "safetensors": safetensors.read,
+    "NPZ": npz.read,
+}
+_GRAPHS = {"Keras": ("keras", "h5py"), "ONNX": ("onnx", "onnx")}
+"""The module that reads each, and the package that it needs: loaded only once such a file is there."""
+
+
+def read_model(source: Source, name: str | None = None, limits: Limits = LIMITS) -> ModelFile:
+    """Read the recurrent networks of a trained model's file, as data: nothing in it is run.
+
+    Args:
+        source: a path, bytes, or a file opened as bytes: PyTorch (a state_dict or checkpoint), safetensors, NPZ,
+            Keras (``.keras``, ``.weights.h5``, ``.h5``) or ONNX; which one is found from the content.
+        name: what to call it in messages; the path's or file's own name if None.
+        limits: how much the file may hold and claim.
+
+    Raises:
+        FormatError: it is none of these, is damaged, would run code, or holds no recurrent network that is known;
+            the message says which.
+
+    Example:
+        >>> import io, torch
+        >>> file = io.BytesIO()
+        >>> torch.save({"state_dict": torch.nn.GRU(3, 4, num_layers=2).state_dict()}, file)
+        >>> found = read_model(file.getvalue(), "gru.pt").model()
+        >>> found.weights.features, found.weights.hidden, len(found.weights.layers), found.check.agrees
+        (3, 4, 2, True)
+    """
+    content = load(source, name, limits)
+    if content.format in _FLAT:
+        arrays = _FLAT[content.format](content)
+        models, notices = find(arrays, content.name, limits)
+        return ModelFile(content.name, content.format, models, notices)
+    module, package = _GRAPHS[content.format]
+    try:
+        reader = import_module(f"gru_viz.formats.{module}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != package:
+            raise
+        found = f"a {content.format} file, and no package {package!r} here to read it"
+        remedy = f"Install it: pip install {package}"
+        raise FormatError(content.name, found, "that package", remedy) from error
+    file: ModelFile = reader.read(content)
+    return file

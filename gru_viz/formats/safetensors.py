@@ -1,0 +1,92 @@
+"""safetensors: a header in JSON, then the numbers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, deserialize
+
+from gru_viz.conventions import CONVENTIONS
+from gru_viz.errors import FormatError
+from gru_viz.formats.arrays import Arrays, Budget, widen
+from gru_viz.formats.source import Content, damaged, shown
+
+__all__ = ["read"]
+
+_DTYPES = {
+    **{"F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "<u2", "BOOL": "?", "U8": "u1", "I8": "i1"},
+    **{"U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8", "I64": "<i8", "C64": "<c8"},
+}
+MOST_HEADER = 100_000_000
+"""Bytes of a header; the format's own limit."""
+
+
+def read(content: Content) -> Arrays:
+    """Every tensor by its name, in the order of its bytes.
+
+    Raises:
+        FormatError: the header is none, or claims what is not there.
+    """
+    header = _header(content)
+    metadata = header.pop("__metadata__", None)
+    budget = Budget(content.name, content.limits)
+    places = {}
+    for name, entry in header.items():
+        places[name] = _place(name, entry, budget)
+    try:
+        tensors = dict(deserialize(content.data))  # type: ignore[no-untyped-call]
+    except (SafetensorError, ValueError, OverflowError) as error:
+        raise damaged(content.name, error) from error
+    arrays, unreadable = {}, {}
+    for name in sorted(places, key=lambda each: places[each][0]):
+        dtype, raw, shape = header[name]["dtype"], tensors.pop(name)["data"], header[name]["shape"]
+        if dtype not in _DTYPES:
+            unreadable[name] = f"numbers of the type {shown(dtype, 20)}"
+            continue
+        flat = np.frombuffer(raw, _DTYPES[dtype]).reshape(shape)
+        arrays[name] = widen(flat) if dtype == "BF16" else flat.astype(flat.dtype.newbyteorder("="), copy=False)
+    said = metadata.get("convention") if isinstance(metadata, dict) else None
+    return Arrays(arrays, unreadable, said if said in CONVENTIONS else None)
+
+
+def _header(content: Content) -> dict[str, Any]:
+    size = int.from_bytes(content.data[:8], "little")
+    if size > len(content.data) - 8 or size > MOST_HEADER:
+        raise FormatError(
+            content.name,
+            f"a header that claims {size:,} bytes, in a file of {len(content.data):,}",
+            f"a header within the file, of at most {MOST_HEADER:,}",
+            "The file is truncated or damaged: copy or save it again.",
+        )
+    try:
+        header = json.loads(content.data[8 : 8 + size].decode())
+    except (ValueError, RecursionError) as error:
+        raise damaged(content.name, f"its header is no JSON: {error}") from error
+    if not isinstance(header, dict):
+        raise damaged(content.name, "its header is no table of tensors")
+    return header
+
+
+def _place(name: str, entry: Any, budget: Budget) -> tuple[int, int]:
+    """Where a tensor's bytes begin and end, once its claims agree with each other."""
+    where = f"{budget.where}, {shown(name)}"
+    try:
+        dtype, shape, (start, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+    except (TypeError, KeyError, ValueError) as error:
+        raise damaged(where, "its dtype, shape or place is missing") from error
+    if not isinstance(dtype, str) or not isinstance(shape, list) or type(start) is not int or type(end) is not int:
+        raise damaged(where, "its dtype, shape or place is none")
+    known = dtype in _DTYPES
+    claimed = budget.take(name, shape, np.dtype(_DTYPES[dtype]).itemsize if known else 1)
+    if dtype == "BF16":
+        budget.take(name, shape, 4)
+    if known and claimed != end - start:
+        raise FormatError(
+            where,
+            f"the shape {shown(tuple(shape))} of {claimed:,} bytes, and {end - start:,} bytes for it",
+            "as many bytes as the shape needs",
+            "The file is damaged: copy or save it again.",
+        )
+    return start, end

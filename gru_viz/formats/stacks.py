@@ -1,0 +1,156 @@
+"""Recurrent layers as a file has them, put together: stacks, directions, and what stands before and after."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gru_viz.errors import ConventionError, FormatError
+from gru_viz.formats.found import Embedding, FoundModel, Head
+from gru_viz.layout import assemble
+from gru_viz.weights import CellWeights, Weights
+
+__all__ = ["Layer", "Reader", "Stack", "networks", "stacks"]
+
+BACKWARD_ONLY = (
+    "It reads from the end of a sequence to its start. It is held as both directions, of which the forward one is "
+    "all zeros and stays at 0; the backward one is exact."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One recurrent layer of a graph.
+
+    Attributes:
+        name: its path in the file.
+        cells: forward, or forward and backward; one that reads only backward is alone.
+        reads: the name of the layer or embedding whose numbers, unchanged, are what it reads; ``""`` for anything else.
+        backward: whether its only direction reads from the end.
+        concatenates: whether what it hands on is all its hidden states, both directions side by side.
+        alternatives: other conventions that its matrices could be meant in.
+        notices: what was assumed.
+    """
+
+    name: str
+    cells: tuple[CellWeights, ...]
+    reads: str = ""
+    backward: bool = False
+    concatenates: bool = True
+    alternatives: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """A linear layer of a graph and the name of what it reads, ``""`` where that is no single layer."""
+
+    head: Head
+    reads: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Layers that feed each other, the lowest first."""
+
+    layers: tuple[Layer, ...]
+
+    @property
+    def weights(self) -> Weights:
+        """All their matrices; a stack that reads only backward gets a forward half of zeros."""
+        cells = [layer.cells for layer in self.layers]
+        if self.layers[0].backward:
+            cells = [_beside_zeros(cell, below=cells[k - 1][0] if k else None) for k, (cell,) in enumerate(cells)]
+        return Weights.from_matrices(
+            cells[0][0].convention, [[cell.matrices for cell in layer] for layer in cells], self.layers[-1].name
+        )
+
+
+def stacks(layers: Sequence[Layer]) -> tuple[Stack, ...]:
+    """Join layers of one kind where the upper reads the lower's hidden states, and is the only layer that does."""
+    by_name = {layer.name: layer for layer in layers}
+    readers = Counter(layer.reads for layer in layers)
+    above = {
+        layer.reads: layer
+        for layer in layers
+        if layer.reads in by_name and readers[layer.reads] == 1 and _fits(by_name[layer.reads], layer)
+    }
+    lowest = [layer for layer in layers if above.get(layer.reads) is not layer]
+    found = []
+    for layer in lowest:
+        chain = [layer]
+        while chain[-1].name in above:
+            chain.append(above[chain[-1].name])
+        found.append(Stack(tuple(chain)))
+    return tuple(found)
+
+
+def networks(
+    where: str,
+    found: Sequence[Stack],
+    origin: str,
+    embeddings: Sequence[Embedding] = (),
+    readers: Sequence[Reader] = (),
+) -> tuple[FoundModel, ...]:
+    """Each stack as a network, with the embeddings and heads whose widths fit: those that the graph joins come first.
+
+    Raises:
+        FormatError: the layers of a stack disagree in shape.
+    """
+    models = []
+    for stack in found:
+        bottom, top = stack.layers[0], stack.layers[-1]
+        name = " + ".join(layer.name for layer in stack.layers)
+        try:
+            weights = replace(stack.weights, origin=f"{origin}, {name}" if name else origin)
+        except ConventionError as error:
+            raise FormatError(f"{where}, {name}: {error.where}", error.found, error.wanted, error.remedy) from error
+        width = sum(cell.hidden for cell in top.cells)
+        tables = [table for table in embeddings if table.matrix.shape[1] == weights.features]
+        heads = [reader for reader in readers if reader.head.weight.shape[1] == width]
+        models.append(
+            FoundModel(
+                name,
+                weights,
+                tuple(sorted(tables, key=lambda table: table.name != bottom.reads)),
+                tuple(
+                    _padded(reader.head, width) if top.backward else reader.head
+                    for reader in sorted(heads, key=lambda reader: reader.reads != top.name)
+                ),
+                tuple(dict.fromkeys(each for layer in stack.layers for each in layer.alternatives)),
+                tuple(dict.fromkeys(each for layer in stack.layers for each in layer.notices))
+                + ((BACKWARD_ONLY,) if bottom.backward else ()),
+            )
+        )
+    return tuple(models)
+
+
+def _fits(below: Layer, above: Layer) -> bool:
+    return (
+        below.concatenates
+        and below.backward == above.backward
+        and len(below.cells) == len(above.cells)
+        and below.cells[0].convention == above.cells[0].convention
+    )
+
+
+def _beside_zeros(cell: CellWeights, below: CellWeights | None) -> tuple[CellWeights, CellWeights]:
+    """A cell that reads backward, with a forward one of zeros: its states stay at exactly 0, whatever it reads."""
+    convention = cell.convention
+    blocks = cell.blocks()
+    if below is not None:  # what is below hands up its own forward zeros first
+        for gate in convention.gates:
+            read = blocks["W", gate]
+            blocks["W", gate] = np.concatenate([np.zeros((len(read), below.hidden), read.dtype), read], 1)
+    backward = CellWeights(convention, {matrix.name: assemble(matrix, blocks) for matrix in convention.matrices})
+    zeros = {name: np.zeros_like(array) for name, array in backward.matrices.items()}
+    return CellWeights(convention, zeros), backward
+
+
+def _padded(head: Head, forward: int) -> Head:
+    """The head of a network that reads backward only, reading nothing of the forward half."""
+    nothing = np.zeros((len(head.weight), forward), head.weight.dtype)
+    return replace(head, weight=np.concatenate([nothing, head.weight], 1))

@@ -1,0 +1,112 @@
+"""Weights to a file that the framework of your choice loads, converted exactly or refused with the reason."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import safetensors.numpy
+import torch
+
+from gru_viz.errors import FormatError
+from gru_viz.formats.found import Format
+from gru_viz.weights import Weights
+
+__all__ = ["write_model"]
+
+
+def write_model(weights: Weights, format: Format, path: str | os.PathLike[str] | None = None) -> bytes:
+    """Write a network as a framework's own file, or in its own convention.
+
+    Args:
+        weights: the network.
+        format: ``"PyTorch"``, a state_dict for ``torch.nn.GRU``, ``LSTM`` or ``RNN``; ``"Keras"``, a ``.keras`` file
+            for ``keras.models.load_model``; ``"ONNX"``, a model from x (batch, time, features) in float32 to all
+            hidden states; ``"safetensors"`` or ``"NPZ"``, its own matrices under its own convention's names,
+            followed by ``_l0`` for the layer and ``_reverse`` for the backward direction.
+        path: where to write it too; nowhere if None.
+
+    Returns:
+        The file's bytes. Where the format has room, they name the network's origin and the convention.
+
+    Raises:
+        ConventionError: the framework has no such network, and no exact conversion exists.
+        FormatError: there is no such format, the network is too large for it, or the path cannot be written.
+
+    Example:
+        >>> from gru_viz import random_weights
+        >>> from gru_viz.formats import read_model
+        >>> weights = random_weights("torch", features=3, hidden=4, layers=2)
+        >>> read_model(write_model(weights, "Keras"), "gru.keras").model().weights.convention.name
+        'keras_reset_after'
+    """
+    if format not in _WRITERS:
+        raise FormatError("format", repr(format), f"one of {', '.join(get_args(Format))}", "Choose one of these.")
+    data = _WRITERS[format](weights)
+    if path is not None:
+        try:
+            Path(path).write_bytes(data)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise FormatError(str(path), f"no room to write ({reason})", "a new file", "Check the path.") from error
+    return data
+
+
+def _pytorch(weights: Weights) -> bytes:
+    state = weights.to_module().state_dict()
+    facts = {"origin": weights.origin, "convention": weights.convention.name}
+    metadata = vars(state)["_metadata"]
+    metadata[""] = metadata[""] | facts  # load_state_dict passes over what it does not know
+    file = io.BytesIO()
+    torch.save(state, file)
+    return file.getvalue()
+
+
+def _named(weights: Weights) -> dict[str, np.ndarray]:
+    """Every matrix by its name in the convention, its layer and its direction."""
+    return {
+        f"{name}_l{k}{'_reverse' * d}": np.ascontiguousarray(array)
+        for k, layer in enumerate(weights.layers)
+        for d, cell in enumerate(layer)
+        for name, array in cell.matrices.items()
+    }
+
+
+def _safetensors(weights: Weights) -> bytes:
+    facts = {"origin": weights.origin, "convention": weights.convention.name}
+    return safetensors.numpy.save(_named(weights), facts)
+
+
+def _npz(weights: Weights) -> bytes:
+    file = io.BytesIO()
+    facts: Mapping[str, np.ndarray] = {
+        "origin": np.array(weights.origin),
+        "convention": np.array(weights.convention.name),
+    }
+    np.savez(file, allow_pickle=False, **_named(weights), **facts)
+    return file.getvalue()
+
+
+def _keras(weights: Weights) -> bytes:
+    from gru_viz.formats.write_keras import keras_file
+
+    return keras_file(weights)
+
+
+def _onnx(weights: Weights) -> bytes:
+    from gru_viz.formats.write_onnx import onnx_file
+
+    return onnx_file(weights)
+
+
+_WRITERS: Mapping[str, Callable[[Weights], bytes]] = {
+    "PyTorch": _pytorch,
+    "safetensors": _safetensors,
+    "NPZ": _npz,
+    "Keras": _keras,
+    "ONNX": _onnx,
+}

@@ -1,0 +1,101 @@
+"""Weights to a ``.keras`` file: a Sequential model of GRU, LSTM or SimpleRNN layers that hand up every hidden state."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import h5py
+import numpy as np
+
+from gru_viz.conventions import convention as lookup
+from gru_viz.weights import Weights, convert
+
+__all__ = ["keras_file"]
+
+CLASSES = {"gru": ("GRU", "gru"), "lstm": ("LSTM", "lstm"), "rnn": ("SimpleRNN", "simple_rnn")}
+ORDER = ("kernel", "recurrent_kernel", "bias")
+
+
+def keras_file(weights: Weights) -> bytes:
+    """The file's bytes, the same for the same weights; of their dtype, but float32 where float16 biases are summed.
+
+    Raises:
+        ConventionError: a bias has no place in Keras' layer.
+    """
+    cell = weights.convention.cell
+    gru = "keras_reset_after" if weights.convention.reset == "after" else "keras_reset_before"
+    to = lookup(gru if cell == "gru" else f"keras_{cell}")
+    ours = convert(_with_room(weights) if to.biases < weights.convention.biases else weights, to=to)
+    parts = {
+        "metadata.json": json.dumps(
+            {
+                "keras_version": "3.0.0",
+                "date_saved": "1980-01-01@00:00:00",
+                "origin": weights.origin,
+                "convention": ours.convention.name,
+            }
+        ).encode(),
+        "config.json": json.dumps(_config(ours)).encode(),
+        "model.weights.h5": _numbers(ours),
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return file.getvalue()
+
+
+def _with_room(weights: Weights) -> Weights:
+    """float16 in float32: the sum of two biases has more digits than either."""
+    dtype = np.result_type(weights.dtype, np.float32)
+    layers = [[{n: a.astype(dtype) for n, a in cell.matrices.items()} for cell in layer] for layer in weights.layers]
+    return Weights.from_matrices(weights.convention, layers, weights.origin)
+
+
+def _config(weights: Weights) -> dict[str, Any]:
+    dtype, shape = str(weights.dtype), [None, None, weights.features]
+    layers = [_entry("InputLayer", name="input", batch_shape=shape, dtype=dtype)]
+    layers += [_layer(weights, k, dtype) for k in range(len(weights.layers))]
+    model = _entry("Sequential", name="gru_viz", dtype=dtype, layers=layers)
+    return model | {"module": "keras", "build_config": {"input_shape": shape}}
+
+
+def _layer(weights: Weights, k: int, dtype: str) -> dict[str, Any]:
+    kind, name = CLASSES[weights.convention.cell]
+    config: dict[str, Any] = {
+        "name": f"{name}_{k}",
+        "dtype": dtype,
+        "units": weights.layers[k][0].hidden,
+        "activation": "tanh",
+        "use_bias": True,
+        "recurrent_initializer": "glorot_uniform",  # overwritten at once; Keras' own has no float16 on a CPU
+        "return_sequences": True,
+    }
+    if kind != "SimpleRNN":
+        config["recurrent_activation"] = "sigmoid"
+    if kind == "GRU":
+        config["reset_after"] = weights.convention.reset == "after"
+    layer = _entry(kind, **config)
+    if not weights.bidirectional:
+        return layer
+    return _entry("Bidirectional", name=f"both_{k}", dtype=dtype, layer=layer, merge_mode="concat")
+
+
+def _entry(kind: str, **config: Any) -> dict[str, Any]:
+    return {"module": "keras.layers", "class_name": kind, "config": config, "registered_name": None}
+
+
+def _numbers(weights: Weights) -> bytes:
+    base = "bidirectional" if weights.bidirectional else CLASSES[weights.convention.cell][1]
+    inner = ("forward_layer/cell", "backward_layer/cell") if weights.bidirectional else ("cell",)
+    file = io.BytesIO()
+    with h5py.File(file, "w") as numbers:
+        for k, layer in enumerate(weights.layers):
+            group = f"layers/{base}_{k}" if k else f"layers/{base}"
+            for cell, place in zip(layer, inner, strict=True):
+                for n, name in enumerate(ORDER):
+                    numbers[f"{group}/{place}/vars/{n}"] = cell.matrices[name]
+    return file.getvalue()

@@ -1,0 +1,84 @@
+"""Weights to an ONNX model: x (batch, time, features) to all hidden states of the top layer, (batch, time, units)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from gru_viz.errors import FormatError
+from gru_viz.weights import CellWeights, Weights, convert
+
+__all__ = ["onnx_file"]
+
+LARGEST = (1 << 31) - (1 << 20)
+"""Bytes of a protobuf message, less some room for what is not numbers."""
+OPSET, IR = 14, 8
+SQUEEZED, MERGED = "one direction", "directions side by side"
+
+
+def onnx_file(weights: Weights) -> bytes:
+    """The file's bytes. Matrices keep their dtype; the nodes compute in float32, the one that every runtime has.
+
+    Raises:
+        ConventionError: a bias has no place in ONNX' operator.
+        FormatError: the matrices need more bytes than an ONNX file can have.
+    """
+    cell = weights.convention.cell
+    gru = "onnx_linear_before_reset" if weights.convention.reset == "after" else "onnx"
+    ours = convert(weights, to=gru if cell == "gru" else f"onnx_{cell}")
+    size = weights.parameters * weights.dtype.itemsize
+    if size > LARGEST:
+        raise FormatError("ONNX", f"matrices of {size:,} bytes", f"at most {LARGEST:,}", "Write it as safetensors.")
+    constants = {
+        f"{name}_l{k}": np.stack([cell.matrices[name] for cell in layer])
+        for k, layer in enumerate(ours.layers)
+        for name in ("W", "R", "B")
+    }
+    shapes = {SQUEEZED: np.array([1]), MERGED: np.array([0, 0, -1])}
+    shape = MERGED if ours.bidirectional else SQUEEZED
+    graph = helper.make_graph(
+        list(_nodes(ours, shape)),
+        "gru_viz",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "time", ours.features])],
+        [helper.make_tensor_value_info("hidden", TensorProto.FLOAT, ["batch", "time", _width(ours.layers[-1])])],
+        [numpy_helper.from_array(array, name) for name, array in (constants | {shape: shapes[shape]}).items()],
+    )
+    model = helper.make_model(
+        graph, producer_name="gru_viz", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR
+    )
+    helper.set_model_props(model, {"origin": weights.origin, "convention": ours.convention.name})
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def _width(layer: tuple[CellWeights, ...]) -> int:
+    return sum(cell.hidden for cell in layer)
+
+
+def _nodes(weights: Weights, shape: str) -> Iterator[NodeProto]:
+    kind = weights.convention.cell.upper()
+    known: dict[str, Any] = {"linear_before_reset": int(weights.convention.reset == "after")} if kind == "GRU" else {}
+    direction = "bidirectional" if weights.bidirectional else "forward"
+    reads = "time_first"
+    yield helper.make_node("Transpose", ["x"], [reads], perm=[1, 0, 2])
+    for k, layer in enumerate(weights.layers):
+        names = [f"W_l{k}", f"R_l{k}", f"B_l{k}"]
+        if weights.dtype != np.float32:
+            for name in names:
+                yield helper.make_node("Cast", [name], [f"{name}, float32"], to=TensorProto.FLOAT)
+            names = [f"{name}, float32" for name in names]
+        states, up = f"states_l{k}", f"hidden_l{k}"
+        yield helper.make_node(
+            kind, [reads, *names], [states], f"{kind.lower()}_l{k}", hidden_size=layer[0].hidden, direction=direction,
+            **known,
+        )  # fmt: skip
+        if weights.bidirectional:
+            yield helper.make_node("Transpose", [states], [f"{states}, moved"], perm=[0, 2, 1, 3])
+            yield helper.make_node("Reshape", [f"{states}, moved", shape], [up])
+        else:
+            yield helper.make_node("Squeeze", [states, shape], [up])
+        reads = up
+    yield helper.make_node("Transpose", [reads], ["hidden"], perm=[1, 0, 2])

@@ -1,0 +1,150 @@
+"""From what was kept of a call to its trace: every gate, held against what the module really gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from gru_viz.batch import number_features, number_sequences
+from gru_viz.errors import TraceError
+from gru_viz.recovery import DirectionRun, full_precision, recover_layer
+from gru_viz.running import fuse
+from gru_viz.trace import Trace, freeze
+from gru_viz.watching.capture import Call, Stretch
+from gru_viz.weights import Weights
+
+__all__ = ["recover"]
+
+
+def recover(kept: Call | Stretch, kind: str, place: str) -> Trace:
+    """Make the trace of a call of a module, or of a stretch of calls of a cell.
+
+    The hidden states of the top layer are those that the module gave. Lower layers, which torch does not give, run
+    once more on what was kept, and are held against the states that the module ended in.
+
+    Args:
+        kept: what was kept.
+        kind: ``"gru"``, ``"lstm"`` or ``"rnn"``.
+        place: where the module stands, in words.
+
+    Raises:
+        TraceError: what the layers handed up cannot be known: cuDNN does not say what its dropout dropped.
+    """
+    device = kept.weights[0][0]["weight_hh"].device
+    if device.type == "meta":
+        raise TraceError(place, "tensors on the meta device", "numbers", "Run the model on a CPU or a GPU.")
+    if isinstance(kept, Call) and kept.dropout and kept.random is None:
+        raise TraceError(
+            place,
+            f"dropout of {kept.dropout:g} between its layers, drawn on {device.type}",
+            "draws that can be repeated: what its upper layers read is known to nobody",
+            "Watch it in eval(), with dropout=0, or on a CPU.",
+        )
+    weights = Weights.from_tensors(kind, kept.weights, place)
+    dtype = torch.float64 if kept.arithmetic.dtype == torch.float64 else torch.float32
+    with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+        if isinstance(kept, Call):
+            runs, lengths, proof, bound = _recover_call(kept, weights, device, dtype)
+        else:
+            runs, lengths, proof, bound = _recover_stretch(kept, weights, device, dtype)
+    return Trace(
+        layers=freeze(runs, lengths),
+        weights=weights,
+        lengths=lengths,
+        names=number_sequences(len(lengths)),
+        features=number_features(weights.features),
+        time=(None,) * len(lengths),
+        scaling=None,
+        backend="torch",
+        device=str(device),
+        proof=proof,
+        bound=bound,
+        witness=f"{place}, as it ran",
+    )
+
+
+Recovered = tuple[list[list[DirectionRun]], tuple[int, ...], float, float]
+
+
+def _recover_call(call: Call, weights: Weights, device: torch.device, dtype: torch.dtype) -> Recovered:
+    output, lengths = _lay_out(call.output, call)
+    read = _lay_out(call.inputs, call)[0].to(dtype)
+    initial = _by_name(call.initial, weights, len(lengths), read)
+    last = _by_name(call.last, weights, len(lengths), read)
+    draws = torch.Generator()
+    if call.random is not None:
+        draws.set_state(call.random)
+    layers: list[list[DirectionRun]] = []
+    proof, bound, top = 0.0, 0.0, len(weights.layers) - 1
+    for k, layer in enumerate(weights.layers):
+        own = slice(k * len(layer), (k + 1) * len(layer))
+        start, ends = ({name: states[own] for name, states in each.items()} for each in (initial, last))
+        hidden = output
+        if k < top:
+            native, autocast, _ = call.arithmetic
+            with torch.autocast(device.type, autocast, enabled=autocast is not None):
+                hidden, _ = fuse(Weights((layer,)), read, lengths, start, native)
+        with full_precision(device):
+            runs, difference, most = recover_layer(
+                layer, read, lengths, start, hidden.to(dtype), ends, eps=call.arithmetic.eps
+            )
+        proof, bound = max(proof, difference), max(bound, most)
+        layers.append(runs)
+        if k < top:
+            read = _drop(hidden, call, draws).to(dtype)
+    return layers, lengths, proof, bound
+
+
+def _recover_stretch(stretch: Stretch, weights: Weights, device: torch.device, dtype: torch.dtype) -> Recovered:
+    def in_a_row(steps: Sequence[Tensor]) -> Tensor:
+        return torch.stack([step.view(-1, step.shape[-1]) for step in steps], 1).to(dtype)
+
+    x, given = in_a_row(stretch.inputs), [in_a_row(states) for states in zip(*stretch.states, strict=True)]
+    lengths = (x.shape[1],) * len(x)
+    initial = _by_name(stretch.initial, weights, len(x), x)
+    cells = given[1] if len(given) > 1 else None
+    with full_precision(device):
+        runs, proof, bound = recover_layer(
+            weights.layers[0], x, lengths, initial, given[0], {}, cells, stretch.arithmetic.eps
+        )
+    return [runs], lengths, proof, bound
+
+
+def _lay_out(values: Tensor | PackedSequence, call: Call) -> tuple[Tensor, tuple[int, ...]]:
+    """(batch, time, ·) in the caller's order of sequences, and the steps of each."""
+    if isinstance(values, PackedSequence):
+        padded, lengths = pad_packed_sequence(values, batch_first=True)
+        return padded, tuple(lengths.tolist())
+    if values.ndim == 2:
+        values = values[None]
+    elif not call.batch_first:
+        values = values.transpose(0, 1).contiguous()
+    return values, (values.shape[1],) * len(values)
+
+
+def _by_name(states: tuple[Tensor, ...], weights: Weights, batch: int, like: Tensor) -> dict[str, Tensor]:
+    """State name → (layers·directions, batch, hidden)."""
+    names, shape = weights.convention.states, (len(weights.layers) * len(weights.layers[0]), batch, weights.hidden)
+    if not states:
+        return {name: like.new_zeros(shape) for name in names}
+    return {name: state.to(like.dtype).view(shape) for name, state in zip(names, states, strict=True)}
+
+
+def _drop(hidden: Tensor, call: Call, draws: torch.Generator) -> Tensor:
+    """What the next layer read of these states: torch draws a layer's dropout in the layout that its steps ran in."""
+    share = call.dropout
+    if not share:
+        return hidden
+    if share == 1:
+        return torch.zeros_like(hidden)
+    packed = call.inputs if isinstance(call.inputs, PackedSequence) else None
+    steps = packed.data.shape[:1] if packed else hidden.shape[1::-1]
+    kept = torch.empty(*steps, hidden.shape[2], dtype=hidden.dtype)
+    kept = kept.bernoulli_(1 - share, generator=draws).div_(1 - share)
+    if packed:
+        indices = (packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+        return hidden * pad_packed_sequence(PackedSequence(kept, *indices), batch_first=True)[0]
+    return hidden * kept.transpose(0, 1)

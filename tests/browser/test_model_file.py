@@ -1,0 +1,81 @@
+"""A visitor's own trained model through the real page: its gates, its numbers, its way out again."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from axe_core_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+import gru_viz
+
+TABLE = "step,a,b\n" + "".join(f"{k},{k % 5},{(3 * k) % 7}\n" for k in range(1, 25))
+OWN = "?source=Table&own_weights=A+file&table=" + TABLE.replace("\n", "%0A")
+
+
+@pytest.fixture
+def network() -> torch.nn.Module:
+    torch.manual_seed(3)
+    return torch.nn.ModuleDict({"memory": torch.nn.GRU(2, 6, batch_first=True), "out": torch.nn.Linear(6, 1)})
+
+
+def saved(network: torch.nn.Module) -> bytes:
+    file = io.BytesIO()
+    torch.save({"state_dict": network.state_dict(), "epoch": 3}, file)
+    return file.getvalue()
+
+
+def upload(inspector, name: str, data: bytes) -> None:
+    old = inspector.picture
+    inspector.page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "", "buffer": data})
+    inspector.wait_for_new_picture(old)
+
+
+def test_the_gates_of_ones_own_network(inspector, network):
+    inspector.open(OWN)
+    upload(inspector, "memory.pt", saved(network))
+    expect(inspector.page.get_by_text("as in torch")).to_be_visible()
+    assert "answer of out" in " ".join(inspector.page.locator(".gv-plot .legendtext").all_text_contents())
+    inspector.page.locator(".gv-slider").focus()
+    inspector.press("End")
+    sequences = gru_viz.read_table(TABLE.encode())
+    x = torch.from_numpy(np.array(sequences[0].values))[None]
+    told = network["memory"](x)[0][0, -1, 0].item()
+    assert inspector.result("hidden") == pytest.approx(told, abs=6e-4)
+
+
+def test_it_is_saved_for_another_framework(inspector, network, tmp_path):
+    inspector.open(OWN)
+    upload(inspector, "memory.pt", saved(network))
+    inspector.page.get_by_test_id("stPopoverButton").click()
+    inspector.choose("Framework", "ONNX")
+    with inspector.page.expect_download() as download:
+        inspector.page.get_by_role("button", name="Network", exact=True).click()
+    download.value.save_as(tmp_path / "gru.onnx")
+    found = gru_viz.read_model(tmp_path / "gru.onnx").model()
+    same = gru_viz.convert(found.weights, to="torch").matrices["weight_hh"]
+    assert np.array_equal(same, network["memory"].weight_hh_l0.detach().numpy())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_barrier_to_access(inspector, network, scheme):
+    inspector.page.emulate_media(color_scheme=scheme)
+    inspector.open(OWN)
+    upload(inspector, "memory.pt", saved(network))
+    found = Axe().run(inspector.page)["violations"]
+    nodes = [(v["id"], n["html"]) for v in found if v["impact"] in ("serious", "critical") for n in v["nodes"]]
+    assert [each for each in nodes if "stIconMaterial" not in each[1]] == []  # the uploader's plus sign is Streamlit's
+
+
+def test_a_bad_file_gets_a_message_and_the_view_stays(inspector):
+    inspector.open(OWN)
+    inspector.page.locator("input[type=file]").set_input_files(
+        {"name": "model.pt", "mimeType": "", "buffer": b"PK\x03\x04 not much of a model"}
+    )
+    alert = inspector.page.get_by_test_id("stAlert").first
+    expect(alert).to_contain_text("model.pt")
+    expect(alert).to_contain_text("The view below stays as it was.")
+    expect(inspector.page.locator(".gv-inspector[data-ready]")).to_be_visible()

@@ -1,0 +1,141 @@
+"""What torch.save writes: every tensor is what torch itself loads, whatever stands beside it."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import datetime
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from files import net, network, saved
+from hostile.kinds import Calls
+
+from gru_viz.errors import FormatError
+from gru_viz.formats import pytorch, read_model
+from gru_viz.formats.source import load
+
+
+class Settings:
+    """A class of the user's, which a reader elsewhere has not."""
+
+    def __init__(self) -> None:
+        self.rate = 0.1
+        self.nested = {"a": [1, 2, (3, None)]}
+
+
+def every_kind() -> dict[str, torch.Tensor]:
+    numbers = torch.arange(24, dtype=torch.float32).reshape(4, 6)
+    named = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool", "complex64", "uint16")
+    return {
+        **{name: numbers.to(getattr(torch, name)) for name in named},
+        "transposed": numbers.T,
+        "window": numbers[1:3, 2:5],
+        "steps": numbers[::2, ::3],
+        "shared": numbers,
+        "number": torch.tensor(2.5),
+        "empty": torch.zeros(0, 3),
+        "expanded": torch.arange(3.0).expand(1, 3),
+        "parameter": torch.nn.Parameter(numbers + 1),
+    }
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_every_tensor_is_what_torch_loads(legacy: bool, protocol: int) -> None:
+    tensors = every_kind()
+    data = saved(tensors, pickle_protocol=protocol, _use_new_zipfile_serialization=not legacy)
+    arrays = pytorch.read(load(data)).arrays
+    assert list(arrays) == list(tensors)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, tensors[name].detach().numpy(), err_msg=name)
+        assert array.dtype == tensors[name].detach().numpy().dtype
+
+
+def test_the_other_byte_order_is_turned_round() -> None:
+    state, out = network("gru").state_dict(), io.BytesIO()
+    swapped = saved({name: torch.from_numpy(tensor.numpy().byteswap()) for name, tensor in state.items()})
+    with zipfile.ZipFile(io.BytesIO(swapped)) as old, zipfile.ZipFile(out, "w") as new:
+        for entry in old.namelist():
+            new.writestr(entry, b"big" if entry.endswith("byteorder") else old.read(entry))
+    found = read_model(out.getvalue()).model().weights.matrices
+    np.testing.assert_array_equal(found["weight_hh"], state["weight_hh_l0"].numpy())
+
+
+def checkpoint(legacy: bool = False, **beside: Any) -> bytes:
+    module = net()
+    optimiser = torch.optim.Adam(module.parameters())
+    module.reader(torch.zeros(1, 1, 3))[0].sum().backward()
+    optimiser.step()
+    return saved(
+        {
+            "epoch": 3,
+            "state_dict": module.state_dict(),
+            "optimizer_states": [optimiser.state_dict()],
+            "optimizer": optimiser.state_dict(),
+            **beside,
+        },
+        _use_new_zipfile_serialization=not legacy,
+    )
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_checkpoint_is_searched_and_whatever_stands_beside_the_weights_is_left_alone(legacy: bool) -> None:
+    beside = {
+        "hyper_parameters": argparse.Namespace(rate=0.1, path=Path("a/b"), when=datetime.date(2026, 1, 2)),
+        "settings": Settings(),
+        "counts": collections.Counter("abc"),
+        "table": collections.defaultdict(list, a=[1]),
+        "score": np.float64(0.5),
+        "array": np.arange(3),
+        "words": {"set": {1, 2}, "bytes": b"\0\xff", "complex": 1j, "big": 1 << 80, (1, 2): "key", 10**5000: [1]},
+        "loss": torch.nn.CrossEntropyLoss(),
+    }
+    file = read_model(checkpoint(legacy, **beside), "run.ckpt")
+    assert file.names == ("reader",)
+    assert file.model().heads[0].name == "answers"
+    assert file.notices == (
+        "Whole pickled modules in the file were left alone: torch.nn.modules.loss.CrossEntropyLoss.",
+    )
+
+
+def test_every_copy_is_found_and_prefixes_do_no_harm() -> None:
+    state = network("lstm").state_dict()
+    wrapped = {f"module._orig_mod.{name}": tensor for name, tensor in state.items()}
+    file = read_model(saved({"model": wrapped, "ema": [{"model_state_dict": state}]}))
+    assert file.names == ("model.module._orig_mod", "ema.0.model_state_dict")
+
+
+def test_names_that_meet_are_both_kept() -> None:
+    a, b = network("gru", seed=1).state_dict(), network("gru", seed=2).state_dict()
+    arrays = pytorch.read(load(saved({"a.b": a, "a": {"b": b}}))).arrays
+    assert len(arrays) == 8
+    np.testing.assert_array_equal(arrays["a.b.weight_ih_l0'"], b["weight_ih_l0"].numpy())
+
+
+def test_a_whole_module_is_named_with_the_line_that_saves_its_numbers() -> None:
+    for legacy in (False, True):
+        with pytest.raises(FormatError) as caught:
+            read_model(saved(net(), _use_new_zipfile_serialization=not legacy), "whole.pt")
+        assert "files.Net" in caught.value.found
+        assert "torch.save(model.state_dict(), path)" in caught.value.remedy
+
+
+def test_tensors_that_are_not_plain_numbers_are_named_where_they_matter_and_passed_where_not() -> None:
+    state: dict[str, Any] = dict(network("gru").state_dict())
+    odd = {
+        "a quantised tensor": Calls(torch._utils._rebuild_qtensor),
+        "a sparse tensor": torch.eye(15, 5).to_sparse(),
+        "a meta tensor": torch.zeros(15, 5, device="meta"),
+        "numbers of type int8": torch.zeros(15, 5, dtype=torch.int8),
+        "torch.float8_e4m3fn": torch.zeros(15, 5).to(torch.float8_e4m3fn),
+    }
+    for what, tensor in odd.items():
+        with pytest.raises(FormatError, match=f"x.pt, weight_hh_l0: found .*{what}"):
+            read_model(saved({**state, "weight_hh_l0": tensor}), "x.pt")
+        assert read_model(saved({**state, "elsewhere": tensor})).names == ("",)

@@ -1,0 +1,134 @@
+"""Page 1 with a visitor's own trained model: found, fitted, traced, answered; refused without loss."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest  # noqa: TID251
+
+pytestmark = [
+    pytest.mark.usefixtures("unchecked"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Streamlit's own
+]
+PAGE = str(Path(__file__).parents[2] / "dashboard.py")
+TABLE = "a,b\n" + "".join(f"{k},{k % 7}\n" for k in range(30))
+
+
+class Tagger(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = torch.nn.Embedding(30, 6)
+        self.encoder = torch.nn.GRU(6, 8, batch_first=True)
+        self.decoder = torch.nn.LSTM(2, 5, num_layers=2, bidirectional=True)
+        self.out = torch.nn.Linear(10, 3)
+
+
+def saved(module: torch.nn.Module) -> bytes:
+    file = io.BytesIO()
+    torch.save(module.state_dict(), file)
+    return file.getvalue()
+
+
+class Page:
+    def __init__(self, **link: str) -> None:
+        self.app = AppTest.from_file(PAGE, default_timeout=30)
+        for name, value in {"own_weights": "A file", **link}.items():
+            self.app.query_params[name] = value
+        self.run()
+
+    def run(self) -> Page:
+        self.app.run()
+        assert not self.app.exception, [each.value for each in self.app.exception]
+        return self
+
+    def upload(self, name: str, data: bytes) -> Page:
+        self.app.file_uploader(key="model_file").upload(name, data)
+        return self.run()
+
+    def choose(self, label: str, value: Any) -> Page:
+        next(each for each in self.app.selectbox if each.label == label).set_value(value)
+        return self.run()
+
+    @property
+    def errors(self) -> str:
+        return " ".join(re.sub(r"\\(.)", r"\1", each.value) for each in self.app.error)
+
+    @property
+    def said(self) -> str:
+        return " ".join(each.value for each in (*self.app.markdown, *self.app.caption)).replace("\\", "")
+
+
+def table(**link: str) -> Page:
+    return Page(source="Table", table=TABLE, **link)
+
+
+def test_a_network_of_a_file_is_traced_and_held_against_torch() -> None:
+    torch.manual_seed(0)
+    page = table().upload("net.pt", saved(torch.nn.GRU(2, 8, num_layers=2, bidirectional=True)))
+    assert not page.errors
+    assert "GRU, 2 layers of 8 units, both ways; reads 2 features a step" in page.said
+    assert ", as in torch]" in page.said
+    assert ":green-badge[✓ proven" in page.said
+
+
+def test_one_of_several_is_chosen_and_its_answers_are_read_by_its_head() -> None:
+    page = table().upload("net.pt", saved(Tagger()))
+    assert "found 2 features" in page.errors  # the encoder comes first, and reads 6
+    page.choose("Network", "decoder")
+    assert not page.errors
+    assert "LSTM, 2 layers of 5 units, both ways" in page.said
+    page.choose("Its answers are read by", "")
+    assert not page.errors
+
+
+def test_text_goes_through_the_embedding_of_the_file() -> None:
+    page = Page(source="Text", text="hello").upload("net.pt", saved(Tagger()))
+    assert not page.errors
+    assert "The answers mean something once they are the network" in page.said
+    page.app.text_input[0].set_value("helo")
+    page.run()
+    assert not page.errors
+    assert "embedding embed" in page.said
+
+
+def test_a_misfit_is_told_with_both_numbers_and_the_view_stays() -> None:
+    page = table().upload("net.pt", saved(torch.nn.GRU(5, 4)))
+    assert "found 2 features a step (a, b); wanted 5" in page.errors
+    assert "stays as it was" in page.errors
+
+
+def test_what_is_no_model_is_refused_and_the_view_stays() -> None:
+    page = table().upload("net.pt", saved(torch.nn.GRU(2, 4)))
+    before = page.said
+    page.upload("net.pt", b"import os; os.system('true')")
+    assert "net.pt" in page.errors
+    assert "stays as it was" in page.errors
+    assert ":green-badge[✓ proven" in page.said
+    assert "Your network" in before
+    assert "Your network" in page.said
+    assert not page.upload("again.pt", saved(torch.nn.LSTM(2, 4))).errors
+
+
+def test_matrices_that_could_be_meant_otherwise_are_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    names = {"W_z": (4, 2), "W_r": (4, 2), "W": (4, 2), "U_z": (4, 4), "U_r": (4, 4), "U": (4, 4)}
+    file = io.BytesIO()
+    np.savez(file, **{name: rng.normal(size=shape).astype(np.float32) for name, shape in names.items()})  # type: ignore[arg-type]
+    page = table().upload("net.npz", file.getvalue())
+    assert not page.errors
+    page.choose("Its matrices are", "chung_2014")
+    assert not page.errors
+    assert "light takes the new" in page.said
+
+
+def test_without_a_file_random_weights_are_shown() -> None:
+    page = table()
+    assert not page.errors
+    assert "nothing in them is run" in page.said
+    assert ":green-badge[✓ proven" in page.said
