@@ -64,7 +64,8 @@ def _in_float64(weights: Weights) -> Weights:
     def widened(cell: CellWeights) -> CellWeights:
         return CellWeights(cell.convention, {name: array.astype(np.float64) for name, array in cell.matrices.items()})
 
-    return replace(weights, layers=tuple(tuple(widened(cell) for cell in layer) for layer in weights.layers))
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN like any other
+        return replace(weights, layers=tuple(tuple(widened(cell) for cell in layer) for layer in weights.layers))
 
 
 def against_torch(weights: Weights, matrices: Mapping[str, np.ndarray]) -> Check | None:

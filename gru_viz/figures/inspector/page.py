@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import re
-from importlib.resources import files
-from types import MappingProxyType
-
-from plotly.offline import get_plotlyjs
+from gru_viz.figures.component import fill_page, read_assets
 
 __all__ = ["ASSETS", "standalone"]
 
-
-def _lean(source: str) -> str:
-    """Drop indentation and lines of comment: the source goes to the browser with every view."""
-    return re.sub(r"(?m)^[ \t]*(//.*\n|\n)?", "", source)
-
-
-ASSETS = MappingProxyType(
-    {
-        kind: _lean((files(__package__) / f"inspector.{kind}").read_text(encoding="utf-8"))
-        for kind in ("js", "css", "html")
-    }
-)
+ASSETS = read_assets("gru_viz.figures.inspector", "inspector")
 """The inspector's source: ``js`` (a module whose default export mounts it), ``css`` and ``html``."""
 
 PAGE = """<!doctype html>
@@ -73,12 +56,4 @@ def standalone(payload: bytes, title: str, about: str) -> str:
         >>> "A &lt;title&gt;" in page, "http://" in page.split("<script>")[0]
         (True, False)
     """
-    return PAGE.format(
-        title=html.escape(title),
-        about=html.escape(about),
-        css=ASSETS["css"],
-        html=ASSETS["html"],
-        plotly=get_plotlyjs(),
-        data=base64.b64encode(payload).decode(),
-        js=ASSETS["js"].replace("export default function (", "function mount("),
-    )
+    return fill_page(PAGE, ASSETS, payload, title, about)

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import html
 from collections.abc import Mapping
-from importlib.resources import files
-from types import MappingProxyType
 
-from plotly.offline import get_plotlyjs
-
-from gru_viz.figures.inspector.page import _lean as lean
+from gru_viz.figures.component import fill_page, read_assets
 
 __all__ = ["ASSETS", "FILM_ASSETS", "standalone"]
 
-
-def _read(name: str) -> Mapping[str, str]:
-    folder = files(__package__)
-    return MappingProxyType(
-        {kind: lean((folder / f"{name}.{kind}").read_text(encoding="utf-8")) for kind in ("js", "css", "html")}
-    )
-
-
-ASSETS: Mapping[str, str] = _read("live")
+ASSETS = read_assets("gru_viz.figures.live", "live")
 """The live pictures' source: ``js`` (a module whose default export mounts it), ``css`` and ``html``."""
 
-FILM_ASSETS: Mapping[str, str] = _read("film")
+FILM_ASSETS = read_assets("gru_viz.figures.live", "film")
 """The same of the film."""
 
 PAGE = """<!doctype html>
@@ -79,12 +65,4 @@ def standalone(payload: bytes, title: str, about: str, assets: Mapping[str, str]
         >>> "A &lt;title&gt;" in standalone(b"", "A <title>", "About.")
         True
     """
-    return PAGE.format(
-        title=html.escape(title),
-        about=html.escape(about),
-        css=assets["css"],
-        html=assets["html"],
-        plotly=get_plotlyjs(),
-        data=base64.b64encode(payload).decode(),
-        js=assets["js"].replace("export default function (", "function mount("),
-    )
+    return fill_page(PAGE, assets, payload, title, about)
