@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
@@ -19,6 +20,7 @@ __all__ = ["FromFile", "choose_network"]
 
 MAX_BYTES = 400 * 2**20
 """What the server takes; ``server.maxUploadSize``."""
+MOST_OUTPUTS = 256
 CELLS = {"gru": "GRU", "lstm": "LSTM", "rnn": "tanh RNN"}
 LETTERS = {r"\n": "\n", r"\t": "\t", r"\\": "\\"}
 
@@ -142,11 +144,12 @@ def _ask(taken: FromFile, found: FoundModel, file: ModelFile, chosen: Chosen) ->
         for mark, letter in LETTERS.items():
             written = written.replace(mark, letter)
         taken = replace(taken, alphabet=written)
-    if found.heads:
-        options = {
-            head.name: f"{head.name}: {len(head.weight)} output{'s' * (len(head.weight) != 1)}" for head in found.heads
-        }
-        taken = replace(taken, head=pick("Its answers are read by", f"head_{key}", {**options, "": "nothing"}))
+    heads = [head for head in found.heads if len(head.weight) <= MOST_OUTPUTS]
+    if heads:
+        said = {head.name: f"{head.name}: {len(head.weight)} output{'s' * (len(head.weight) != 1)}" for head in heads}
+        taken = replace(taken, head=pick("Its answers are read by", f"head_{key}", {**said, "": "nothing"}))
+    if len(heads) < len(found.heads):
+        st.caption(f"Layers of more than {MOST_OUTPUTS} outputs are not drawn here.")
     notices = (*file.notices, *found.notices)
     if notices:
         with st.expander(f"Noticed in the file ({len(notices)})"):
@@ -162,12 +165,11 @@ def _likeliest_embedding(found: FoundModel, chosen: Chosen, text: bool) -> Embed
 
 
 def _keep_bytes(digest: str, data: bytes) -> None:
-    """Keep the last two files, since the view of the one before stays while the newer is refused."""
-    kept: dict[str, bytes] = st.session_state.setdefault("model_bytes", {})
-    kept.pop(digest, None)
-    kept[digest] = data
-    while len(kept) > 2:
-        kept.pop(next(iter(kept)))
+    """Keep the file, and those of the view and the choice before it, which stay while it is refused."""
+    before: list[Any] = [st.session_state.get("last_model"), *(st.session_state.get("last_shown") or ())]
+    needed = {digest, *(each.file.digest for each in before if getattr(each, "file", None))}
+    kept: dict[str, bytes] = st.session_state.get("model_bytes", {}) | {digest: data}
+    st.session_state["model_bytes"] = {each: kept[each] for each in needed}
 
 
 def _bytes_of(digest: str) -> bytes:

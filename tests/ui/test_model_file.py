@@ -87,6 +87,16 @@ def test_one_of_several_is_chosen_and_its_answers_are_read_by_its_head() -> None
     assert not page.errors
 
 
+def test_a_head_too_tall_for_the_page_is_left_out_and_said() -> None:
+    module = torch.nn.ModuleDict({"rnn": torch.nn.GRU(2, 4), "small": torch.nn.Linear(4, 2)})
+    module["out"] = torch.nn.Linear(4, 5000)
+    page = table().upload("net.pt", saved(module))
+    assert not page.errors
+    assert "more than 256 outputs" in page.said
+    (heads,) = [each.options for each in page.app.selectbox if each.label == "Its answers are read by"]
+    assert heads == ["small: 2 outputs", "nothing"]
+
+
 def test_text_goes_through_the_embedding_of_the_file() -> None:
     page = Page(source="Text", text="hello").upload("net.pt", saved(Tagger()))
     assert not page.errors
@@ -113,6 +123,16 @@ def test_what_is_no_model_is_refused_and_the_view_stays() -> None:
     assert "Your network" in before
     assert "Your network" in page.said
     assert not page.upload("again.pt", saved(torch.nn.LSTM(2, 4))).errors
+
+
+def test_however_many_files_are_refused_the_view_before_them_stays() -> None:
+    page = table().upload("net.pt", saved(torch.nn.GRU(2, 4)))
+    refused = [b"no model", b"nor this", *(saved(torch.nn.GRU(5, units)) for units in (3, 4, 5))]
+    for number, data in enumerate(refused):
+        page.upload(f"{number}.pt", data)
+        assert "stays as it was" in page.errors
+        assert "Your network" in page.said
+        assert ":green-badge[✓ proven" in page.said
 
 
 def test_matrices_that_could_be_meant_otherwise_are_asked_for() -> None:
