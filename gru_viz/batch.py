@@ -46,7 +46,7 @@ class Batch:
     lengths: tuple[int, ...]
     names: tuple[str, ...]
     features: tuple[str, ...]
-    time: tuple[tuple[str, ...] | None, ...]
+    time: tuple[AbstractSequence[str] | None, ...]
     scaling: Scaling | None
     details: dict[str, str]
 
@@ -59,7 +59,7 @@ def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> B
     """
     scaling: Scaling | None = None
     details: Mapping[str, str] = {}
-    time: tuple[tuple[str, ...] | None, ...]
+    time: tuple[AbstractSequence[str] | None, ...]
     if isinstance(x, Sequences):
         items: list[np.ndarray] = [item.values for item in x]
         named, names, time = x.features, tuple(item.name for item in x), tuple(item.time for item in x)

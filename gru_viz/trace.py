@@ -136,7 +136,7 @@ class Trace:
     lengths: tuple[int, ...]
     names: tuple[str, ...]
     features: tuple[str, ...]
-    time: tuple[tuple[str, ...] | None, ...]
+    time: tuple[AbstractSequence[str] | None, ...]
     scaling: Scaling | None
     backend: str
     device: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,5 +79,5 @@ def _about(q: Quantity) -> dict[str, object]:
     return {"long_name": q.name.replace("_", " "), "symbol": q.symbol, "meaning": q.meaning, "kind": q.kind}
 
 
-def _padded(labels: tuple[str, ...], steps: int) -> list[str]:
+def _padded(labels: Sequence[str], steps: int) -> list[str]:
     return [*labels[:steps], *("",) * (steps - len(labels))]

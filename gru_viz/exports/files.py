@@ -66,7 +66,7 @@ def to_npz(trace: Trace) -> bytes:
         "inputs": trace.inputs,
         "lengths": np.array(trace.lengths),
         "facts": np.array(json.dumps(facts(trace), ensure_ascii=False)),
-        "time": np.array(json.dumps(trace.time, ensure_ascii=False)),
+        "time": np.array(json.dumps(trace.time, ensure_ascii=False, default=list)),
     }
     for k, layer in enumerate(trace.layers, 1):
         for direction, run in zip(DIRECTIONS, layer.directions, strict=False):

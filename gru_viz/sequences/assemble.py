@@ -10,9 +10,10 @@ from jaxtyping import Float
 
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.columns import Held, out_of_range
+from gru_viz.sequences.labels import labels_of
 from gru_viz.sequences.missing import MISSING, Filled, fill
 from gru_viz.sequences.model import Scaling, Sequence, Sequences
-from gru_viz.sequences.order import Order, arrange, cell_text
+from gru_viz.sequences.order import Order, arrange
 from gru_viz.sequences.roles import Roles
 from gru_viz.sequences.scaling import SCALES, fit_scaling
 from gru_viz.sequences.words import count, listing
@@ -65,7 +66,7 @@ def assemble(
     items, begin = [], 0
     for name, rows_of in parts:
         end = begin + len(rows_of)
-        labels = None if order.labels is None else tuple(order.labels[row] for row in rows_of.tolist())
+        labels = None if order.labels is None else order.labels.take(rows_of)
         items.append(Sequence(scaled[begin:end], features, labels, name))
         begin = end
     if roles.id is not None:
@@ -126,7 +127,7 @@ def _matrix(
 
 def _one_hot(held: Held) -> list[tuple[str, np.ndarray]]:
     codes, distinct = pd.factorize(held.values)
-    labels = cell_text(held)(np.asarray(distinct))
+    labels = labels_of(np.asarray(distinct))
     return [(label, (codes == at).astype(np.float64)) for at, label in enumerate(labels)]
 
 
@@ -196,4 +197,5 @@ def _scaled(where: str, values: np.ndarray, scaling: Scaling) -> np.ndarray:
         worst = [name for at, name in enumerate(scaling.features) if not np.isfinite(scaled[:, at]).all()]
         remedy = "Choose another scale=, or leave the column out."
         raise SequenceError(where, f"numbers beyond float32 after scaling in {listing(worst)}", "finite ones", remedy)
+    scaled.flags.writeable = False  # so that the sequences need no copies of their own
     return scaled

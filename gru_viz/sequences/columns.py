@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gru_viz.sequences.cells import TRUTHS, Writing, is_missing, others
-from gru_viz.sequences.dates import counted_dates, date_labels, read_dates
+from gru_viz.sequences.cells import MISSING_MARKS, TRUTHS, Writing, others
+from gru_viz.sequences.dates import counted_dates, date_writing, read_dates, read_plain_dates
 from gru_viz.sequences.words import count, listing
 
 __all__ = ["LARGEST", "Column", "Held", "hold", "out_of_range"]
@@ -135,16 +135,21 @@ def _times(name: str, values: np.ndarray, notices: tuple[str, ...] = ()) -> Held
     known = values[~np.isnat(values)]
     if not len(known):
         return Held(Column(name, "empty", len(values), False, 0, 0, 0, ""), values, notices)
-    distinct = len(np.unique(known))
-    example = date_labels(known[:1])[0]
+    rises = np.diff(known) > np.timedelta64(0)
+    ordered = bool((known[1:] >= known[:-1]).all())
+    distinct = 1 + int(rises.sum()) if ordered else len(np.unique(known))
+    example = date_writing(known[:1]).write(known[:1])[0]
     column = Column(name, "time", len(values) - len(known), distinct == 1, 0, 0, distinct, example)
     return Held(column, values, notices)
 
 
 def _texts(name: str, cells: pd.Series, writing: Writing, free: bool, day_first: bool | None) -> Held:
+    dates = read_plain_dates(cells)
+    if dates is not None:
+        return _times(name, dates)
     codes, distinct = pd.factorize(cells)
     texts = [str(text).strip() for text in distinct]
-    absent = np.array([is_missing(text) for text in texts] + [True])  # the last stands for code -1, an empty cell
+    absent = np.array([text in MISSING_MARKS for text in texts] + [True])  # the last stands for code -1, an empty cell
     lost = absent[codes]
     if lost.all():
         return Held(Column(name, "empty", len(cells), False, 0, 0, 0, ""), np.full(len(cells), None), ())
@@ -164,11 +169,11 @@ def _texts(name: str, cells: pd.Series, writing: Writing, free: bool, day_first:
 
 
 def _truths(name: str, texts: list[str], codes: np.ndarray, lost: np.ndarray) -> Held | None:
-    known = [text.lower() for text in texts if not is_missing(text)]
-    if not all(text in TRUTHS for text in known):
+    known = {text.lower() for text in texts[:_LOOKED_AT] if text not in MISSING_MARKS}
+    if not known <= TRUTHS.keys() or len(texts) > _LOOKED_AT:
         return None
     values = np.array([TRUTHS.get(text.lower(), np.nan) for text in texts] + [np.nan])[codes]
-    found = sorted(set(known), key=lambda text: -TRUTHS[text])
+    found = sorted(known, key=lambda text: -TRUTHS[text])
     became = " and ".join(f"{TRUTHS[text]:.0f}" for text in found)
     said = (f"'{name}': {listing(found)} became {became}.",)
     return _numbers(name, np.where(lost, np.nan, values), said)
@@ -177,7 +182,7 @@ def _truths(name: str, texts: list[str], codes: np.ndarray, lost: np.ndarray) ->
 def _written_numbers(
     name: str, texts: list[str], codes: np.ndarray, lost: np.ndarray, writing: Writing, free: bool
 ) -> Held | None:
-    some = [text for text in texts[:200] if not is_missing(text)]
+    some = [text for text in texts[:200] if text not in MISSING_MARKS]
     best = writing
     if free:  # of equally good ways, max keeps the table's own
         best = max([writing, *others(writing)], key=lambda way: sum(not np.isnan(way.read(text)) for text in some))
@@ -207,7 +212,7 @@ def _written_numbers(
 def _written_dates(
     name: str, texts: list[str], codes: np.ndarray, lost: np.ndarray, day_first: bool | None
 ) -> Held | None:
-    places = [at for at, text in enumerate(texts) if not is_missing(text)]
+    places = [at for at, text in enumerate(texts) if text not in MISSING_MARKS]
     dates = read_dates([texts[at] for at in places], day_first)
     if dates is None:
         return None

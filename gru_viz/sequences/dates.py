@@ -9,10 +9,12 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from gru_viz.sequences.cells import looks_dated
 
-__all__ = ["Dates", "counted_dates", "date_labels", "read_dates"]
+__all__ = ["DateWriting", "Dates", "counted_dates", "date_writing", "read_dates", "read_plain_dates"]
 
 _CLOCK = re.compile(r"(?P<gap>^|[T ] *)(?P<clock>\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?P<half> ?[AaPp][Mm])?$")
 _ZONE = re.compile(r"(:\d{2}(?:\.\d+)?) ?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$")
@@ -27,6 +29,8 @@ _DAY_NAMES = {"date", "day", "datum", "time", "timestamp", "yyyymmdd"}
 _EPOCH_NAMES = {"epoch", "unix", "unixtime", "timestamp", "posix", "ts"}
 _DATED_NAMES = _YEAR_NAMES | _DAY_NAMES | _EPOCH_NAMES
 _LOOKED_AT = 50
+_PLAIN = [[form] for form in ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")]
+_PLAIN += [[form + ".%f"] for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")]
 _ENOUGH = 0.8
 _EPOCH_UNITS: tuple[tuple[Literal["s", "ms", "us", "ns"], float, float], ...] = (
     ("s", 1e8, 1e11),
@@ -79,6 +83,31 @@ def read_dates(cells: Sequence[str], day_first: bool | None = None) -> Dates | N
     return Dates(best[form].to_numpy("datetime64[us]"), notices + assumed)
 
 
+def read_plain_dates(cells: pd.Series) -> np.ndarray | None:
+    """Read cells that are all written alike, as ISO 8601 has it, with no zone; None where any is otherwise.
+
+    Arrow reads a million of them in a fiftieth of the time that their texts would take one by one.
+
+    Example:
+        >>> read_plain_dates(pd.Series(["2019-02-13", "2019-02-14"])).astype("datetime64[D]").tolist()
+        [datetime.date(2019, 2, 13), datetime.date(2019, 2, 14)]
+        >>> read_plain_dates(pd.Series(["2019-02-13", "14.2.2019"])) is None
+        True
+    """
+    head = [str(cell) for cell in cells.iloc[:_LOOKED_AT]]
+    if _forms(head) not in _PLAIN:
+        return None
+    try:
+        texts = pa.chunked_array(pa.array(cells, pa.large_string(), from_pandas=True))
+        lengths = pc.min_max(pc.binary_length(texts))
+        if texts.null_count or lengths["min"] != lengths["max"] or lengths["max"].as_py() != len(head[0]):
+            return None
+        dates = texts.cast(pa.timestamp("us"))
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return None
+    return dates.to_numpy().astype("datetime64[us]")
+
+
 def counted_dates(numbers: np.ndarray, name: str) -> np.ndarray | None:
     """Read numbers as dates where the column's name says that they are: years, yyyymmdd, or time since 1970.
 
@@ -110,28 +139,49 @@ def counted_dates(numbers: np.ndarray, name: str) -> np.ndarray | None:
     return None
 
 
-def date_labels(dates: np.ndarray) -> tuple[str, ...]:
-    """Write dates no longer than they need to be.
+@dataclass(frozen=True)
+class DateWriting:
+    """How dates are written: no longer than they need to be.
+
+    Attributes:
+        unit: the finest part that any of them has, as numpy names it: ``"Y"``, ``"M"``, ``"D"``, ``"m"``, ``"s"`` …
+        clock: whether they are times of a day without a date.
+    """
+
+    unit: str
+    clock: bool
+
+    def write(self, dates: np.ndarray) -> list[str]:
+        """Write dates one by one."""
+        texts: list[str] = np.datetime_as_string(dates.astype(f"datetime64[{self.unit}]")).tolist()
+        return [text[11:] if self.clock else text.replace("T", " ") for text in texts]
+
+
+def date_writing(dates: np.ndarray) -> DateWriting:
+    """Find the shortest writing that loses nothing of these dates.
 
     Example:
-        >>> date_labels(np.array(["2019-01-01", "2019-01-02"], "datetime64[us]"))
-        ('2019-01-01', '2019-01-02')
-        >>> date_labels(np.array(["2019-01-01T10:30", "2019-01-01T10:45"], "datetime64[us]"))
-        ('2019-01-01 10:30', '2019-01-01 10:45')
+        >>> days = np.array(["2019-01-01", "2019-01-02"], "datetime64[us]")
+        >>> date_writing(days).write(days)
+        ['2019-01-01', '2019-01-02']
+        >>> clock = np.array(["2019-01-01T10:30", "2019-01-01T10:45"], "datetime64[us]")
+        >>> date_writing(clock).write(clock)
+        ['2019-01-01 10:30', '2019-01-01 10:45']
     """
     known = dates[~np.isnat(dates)]
 
     def whole(unit: str) -> bool:
+        some = known[:_LOOKED_AT]  # most columns show it at once
+        if (some != some.astype(f"datetime64[{unit}]")).any():
+            return False
         return bool((known == known.astype(f"datetime64[{unit}]")).all())
 
     if len(known) > 1 and whole("M"):
         unit = "Y" if whole("Y") else "M"
     else:
         unit = next((unit for unit in ("D", "m", "s", "ms") if whole(unit)), "us")
-    texts = np.datetime_as_string(dates.astype(f"datetime64[{unit}]"))
     nowhen = np.datetime64("1900-01-01")  # where strptime puts a time of day without a date
-    of_no_day = unit not in {"Y", "M", "D"} and bool((known.astype("datetime64[D]") == nowhen).all())
-    return tuple(text[11:] if of_no_day else text.replace("T", " ") for text in texts.tolist())
+    return DateWriting(unit, unit not in {"Y", "M", "D"} and bool((known.astype("datetime64[D]") == nowhen).all()))
 
 
 def _without_zone(texts: list[str]) -> tuple[list[str], tuple[str, ...]]:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.columns import Held
+from gru_viz.sequences.labels import labels_of
 from gru_viz.sequences.model import Sequences
-from gru_viz.sequences.order import cell_text
 from gru_viz.sequences.words import count, listing
 
 __all__ = ["LabelledSequences", "label_sequences", "labels_by_id"]
@@ -62,8 +62,8 @@ def labels_by_id(id: Held, label: Held) -> tuple[dict[str, str], list[tuple[str,
         there &= np.isfinite(np.where(there, id.values, 0))
     codes, distinct = pd.factorize(id.values[there])
     kinds, labels = pd.factorize(label.values[there])
-    names = tuple(f"{id.column.name} {text}" for text in cell_text(id)(np.asarray(distinct)))
-    said = cell_text(label)(np.asarray(labels))
+    names = tuple(f"{id.column.name} {text}" for text in labels_of(np.asarray(distinct)))
+    said = labels_of(np.asarray(labels))
     found: dict[str, list[str]] = {}
     for pair in np.unique(codes * len(labels) + kinds).tolist():
         code, kind = divmod(pair, len(labels))

@@ -60,16 +60,25 @@ class Sequence:
 
     values: Float32[np.ndarray, "time features"]
     features: tuple[str, ...]
-    time: tuple[str, ...] | None
+    time: AbstractSequence[str] | None
     name: str
 
     def __post_init__(self) -> None:
-        values = np.array(self.values, np.float32)
-        values.flags.writeable = False
-        object.__setattr__(self, "values", values)
+        if not _is_settled(self.values):
+            values = np.array(self.values, np.float32)
+            values.flags.writeable = False
+            object.__setattr__(self, "values", values)
 
     def __len__(self) -> int:
         return len(self.values)
+
+
+def _is_settled(values: np.ndarray) -> bool:
+    """Whether nobody can change these numbers any more, so that they need not be copied."""
+    if not isinstance(values, np.ndarray) or values.dtype != np.float32:
+        return False
+    owner = values if values.base is None else values.base
+    return isinstance(owner, np.ndarray) and not values.flags.writeable and not owner.flags.writeable
 
 
 @dataclass(frozen=True, eq=False)

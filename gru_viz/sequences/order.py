@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +9,10 @@ import pandas as pd
 from jaxtyping import Int
 
 from gru_viz.sequences.columns import Held
-from gru_viz.sequences.dates import date_labels
+from gru_viz.sequences.labels import Labels, labels_of
 from gru_viz.sequences.words import count
 
-__all__ = ["Order", "arrange", "cell_text"]
+__all__ = ["Order", "arrange"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Order:
     rows: Int[np.ndarray, " rows"]
     starts: Int[np.ndarray, " sequences"]
     names: tuple[str, ...]
-    labels: tuple[str, ...] | None
+    labels: Labels | None
     notices: tuple[str, ...]
 
 
@@ -55,7 +54,7 @@ def arrange(rows: int, id: Held | None, time: Held | None, name: str) -> Order:
                 notices.append(f"{count(lost, 'row')} without {part} ('{held.column.name}') left out.")
                 kept = kept[there]
     codes, distinct = (np.zeros(len(kept), int), []) if id is None else pd.factorize(id.values[kept])
-    names = (name,) if id is None else tuple(f"{id.column.name} {text}" for text in cell_text(id)(np.asarray(distinct)))
+    names = (name,) if id is None else tuple(f"{id.column.name} {text}" for text in labels_of(np.asarray(distinct)))
     order = np.argsort(codes, kind="stable") if id is not None else np.arange(len(kept))
     if time is not None and time.column.kind != "text":
         order, said = _by_time(codes, order, time.values[kept], time.column.name)
@@ -64,17 +63,8 @@ def arrange(rows: int, id: Held | None, time: Held | None, name: str) -> Order:
         notices.append(f"'{time.column.name}' is text: it labels the steps, which keep the order of the file.")
     starts = np.zeros(1, int) if id is None else np.flatnonzero(np.diff(codes[order], prepend=-1))
     taken = kept[order]
-    labels = None if time is None else cell_text(time)(time.values[taken])
+    labels = None if time is None else labels_of(time.values[taken])
     return Order(taken, starts, names, labels, tuple(notices))
-
-
-def cell_text(held: Held) -> Callable[[np.ndarray], tuple[str, ...]]:
-    """Give what writes this column's values as short text."""
-    if held.column.kind == "time":
-        return date_labels
-    if held.values.dtype.kind == "f":
-        return lambda values: tuple(f"{value:.15g}" for value in values.tolist())
-    return lambda values: tuple("" if value is None else str(value) for value in values.tolist())
 
 
 def _absent(values: np.ndarray) -> np.ndarray:

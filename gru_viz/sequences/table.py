@@ -11,8 +11,8 @@ from gru_viz.sequences.cells import Writing
 from gru_viz.sequences.columns import Column, Held, hold
 from gru_viz.sequences.dialect import Dialect, Told, find_layout
 from gru_viz.sequences.labelled import LabelledSequences, label_sequences, labels_by_id
+from gru_viz.sequences.labels import labels_of
 from gru_viz.sequences.model import Sequences
-from gru_viz.sequences.order import cell_text
 from gru_viz.sequences.parse import parse_parquet, parse_text
 from gru_viz.sequences.roles import assign
 from gru_viz.sequences.source import Source, load
@@ -58,7 +58,7 @@ class Table:
             >>> open_table(b"a,b\\n1,x\\n2,\\n").preview()
             [{'a': '1', 'b': 'x'}, {'a': '2', 'b': ''}]
         """
-        shown = {name: cell_text(held)(held.values[:n]) for name, held in self._held.items()}
+        shown = {name: labels_of(held.values[:n]) for name, held in self._held.items()}
         absent = {"nan", "NaT"}
         return [
             {name: "" if texts[row] in absent else texts[row] for name, texts in shown.items()}

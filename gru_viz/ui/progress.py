@@ -104,9 +104,7 @@ def long_work(name: str, label: str, key: str, work: Callable[[Progress], T]) ->
     if job is None:
         job = jobs[name] = _Job(key, work)
     if job.unwanted.is_set():
-        place.button(
-            "Start again", key=f"again_{name}", icon=":material/refresh:", on_click=jobs.pop, args=(name, None)
-        )
+        place.button("Start again", key=f"again_{name}", icon=":material/refresh:", on_click=_drop, args=(jobs, name))
         raise _cancelled(label)
     try:
         _watch(place, name, label, job)
@@ -118,6 +116,10 @@ def long_work(name: str, label: str, key: str, work: Callable[[Progress], T]) ->
         raise job.error
     result: T = job.result
     return result
+
+
+def _drop(jobs: dict[str, _Job], name: str) -> None:
+    jobs.pop(name, None)
 
 
 def _watch(place: Any, name: str, label: str, job: _Job) -> None:

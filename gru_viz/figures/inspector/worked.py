@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from gru_viz.analysis import Formula, work_out
-from gru_viz.figures.view import MOST_CURVES, choose_direction
+from gru_viz.figures.parts import MOST_CURVES
+from gru_viz.figures.view import choose_direction
 from gru_viz.trace import Trace
 
 __all__ = ["Reading", "Worked", "work_out_units"]
@@ -77,7 +78,7 @@ def _inputs(trace: Trace, sequence: int) -> list[Reading]:
     """Few features by name and number, many by the step's label."""
     values, labels = trace.inputs[sequence], trace.time[sequence]
     if values.shape[1] > MOST_CURVES:
-        return [Reading("x", "", labels)] if labels else []
+        return [Reading("x", "", tuple(labels))] if labels else []
     scaled = trace.scaling is not None and trace.scaling.method != "none"
     original = trace.scaling.undo(values) if trace.scaling and scaled else None
     return [

@@ -75,7 +75,7 @@ def _packed(data: Sequences) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         "method": data.scaling.method,
         "features": data.features,
         "names": [item.name for item in data],
-        "time": [item.time for item in data],
+        "time": [None if item.time is None else list(item.time) for item in data],
         "notices": data.notices,
         "source": data.source,
         "details": data.details,
