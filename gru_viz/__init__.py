@@ -16,6 +16,7 @@ from gru_viz.errors import (
     TrainingError,
 )
 from gru_viz.initialisation import random_weights
+from gru_viz.streaming import LongTrace, stream
 from gru_viz.trace import Trace, trace
 from gru_viz.watching import watch
 from gru_viz.weights import Weights, convert
@@ -34,6 +35,7 @@ __all__ = [
     "DeviceError",
     "FormatError",
     "GruVizError",
+    "LongTrace",
     "SequenceError",
     "Trace",
     "TraceError",
@@ -49,6 +51,7 @@ __all__ = [
     "read_table",
     "read_text",
     "report",
+    "stream",
     "trace",
     "training",
     "watch",

@@ -1,0 +1,261 @@
+"""LongTrace: the trace of a sequence too long to keep, as bins at any zoom and exactly in any window."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator, Mapping, Sequence as AbstractSequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from gru_viz.conventions import Convention
+from gru_viz.errors import TraceError
+from gru_viz.sequences import Scaling
+from gru_viz.streaming.bins import Bins
+from gru_viz.streaming.plan import dtype_of
+from gru_viz.streaming.pyramid import Pyramid
+from gru_viz.streaming.reduction import Reducer, reduce
+from gru_viz.streaming.run import Sweep, ends
+from gru_viz.trace import DirectionTrace, LayerTrace, Trace
+from gru_viz.weights import Weights
+
+__all__ = ["LongTrace"]
+
+Direction = Literal["forward", "backward"]
+DIRECTIONS = ("forward", "backward")
+REMEMBERED = 4
+"""How many recomputed windows are kept as bins: a picture asks for each quantity of a layer in turn."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LongTrace:
+    """Every gate and state of a run over one long sequence; immutable, and safe to read from several threads.
+
+    What is kept are bins of steps (low, high and mean, of many widths), and the states at checkpoints, from which any
+    window is run again in full.
+
+    Attributes:
+        inputs: (time, features) the caller's own numbers, read-only here; they are read again for each window.
+        name: what the sequence is called.
+        features: what each input feature is called.
+        time: its step labels, or None.
+        scaling: how the inputs were scaled, or None where that is not known.
+        details: what else is known of the sequences.
+        proof: max |h rebuilt from the gates − h of the witness| over all steps.
+        bound: the largest proof that is still rounding, for these weights, inputs and dtype.
+        witness: what the gates were held against, in words.
+        backend: the one that ran.
+        device: where it ran.
+    """
+
+    inputs: np.ndarray
+    name: str
+    features: tuple[str, ...]
+    time: AbstractSequence[str] | None
+    scaling: Scaling | None
+    details: Mapping[str, str]
+    proof: float
+    bound: float
+    witness: str
+    backend: str
+    device: str
+    _sweep: Sweep
+    _pyramids: Mapping[tuple[int, int, str], Pyramid]
+    _recent: OrderedDict[tuple[int, ...], dict[tuple[int, str], np.ndarray]] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def weights(self) -> Weights:
+        """The network."""
+        return self._sweep.weights
+
+    @property
+    def length(self) -> int:
+        """How many steps the sequence has."""
+        return len(self.inputs)
+
+    @property
+    def convention(self) -> Convention:
+        """The variant that ran."""
+        return self.weights.convention
+
+    @property
+    def dtype(self) -> str:
+        """The floating-point type it ran in."""
+        return str(dtype_of(self.weights))
+
+    @property
+    def proven(self) -> bool:
+        """Whether the proof is within its bound, so that the gates shown are the gates used."""
+        return self.proof <= self.bound
+
+    @property
+    def recomputed(self) -> int:
+        """A window of up to so many steps is shown from the steps themselves, a wider one from the bins kept."""
+        return self._sweep.plan.recomputed
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __repr__(self) -> str:
+        layers = f"{len(self.weights.layers)} layer{'s' * (len(self.weights.layers) != 1)}"
+        return f"<LongTrace of {self.convention.title}: {layers}, {self.length} steps, proof {self.proof:.0e}>"
+
+    def window(self, start: int, stop: int) -> Trace:
+        """The exact trace of the steps from ``start`` to before ``stop``, counted from 0.
+
+        It is run again from the nearest checkpoint, and is the same slice of the trace of the whole sequence: each
+        direction's ``initial`` is the state before the first step that it reads here.
+
+        Raises:
+            TraceError: the sequence has no such steps.
+
+        Example:
+            >>> from gru_viz import random_weights, stream
+            >>> long = stream(random_weights("torch", 2, 3), np.zeros((1000, 2), np.float32))
+            >>> long.window(500, 510).update.shape
+            (1, 10, 3)
+        """
+        self._check(start, stop)
+        chunk = self._sweep.plan.chunk
+        first, last = start // chunk, max(-(-stop // chunk), start // chunk + 1)
+        whole = self._sweep.again(first, last, len(self.weights.layers))
+        steps = slice(start - first * chunk, stop - first * chunk)
+        return replace(
+            whole,
+            layers=tuple(LayerTrace(*(_cut(run, steps) for run in layer.directions)) for layer in whole.layers),
+            weights=self.weights,
+            lengths=(stop - start,),
+            names=(self.name,),
+            features=self.features,
+            time=(None if self.time is None else tuple(self.time[start:stop]),),
+            scaling=self.scaling,
+            details=self.details,
+        )
+
+    def bins(
+        self, quantity: str, start: int, stop: int, columns: int, layer: int = 0, direction: Direction = "forward"
+    ) -> Bins:
+        """Low, high and mean of a quantity in at most ``columns`` bins that cover the steps from ``start`` to ``stop``.
+
+        All bins are equally wide, and begin at multiples of their width, so that they stay the same while one pans;
+        the first may begin a little before ``start``, the last end a little after ``stop`` or with the sequence. The
+        edges depend on nothing but start, stop, columns and the network, so that all quantities have the same.
+
+        Args:
+            quantity: a name of the convention's quantities, or ``"inputs"``.
+            start: the first step, counted from 0.
+            stop: the step after the last.
+            columns: how many bins there are at most.
+            layer: counted from 0.
+            direction: ``"forward"`` or ``"backward"``.
+
+        Raises:
+            TraceError: there are no such steps, quantity, layer or direction.
+
+        Example:
+            >>> from gru_viz import random_weights, stream
+            >>> long = stream(random_weights("torch", 2, 3), np.zeros((1000, 2), np.float32))
+            >>> long.bins("update", 0, 1000, 100).low.shape, long.bins("update", 0, 1000, 100).width
+            ((3, 100), 10)
+        """
+        self._check(start, stop)
+        d = self._find(quantity, layer, direction)
+        if columns < 1:
+            raise TraceError("columns", str(columns), "at least 1", "Ask for a bin or more.")
+        first, last, width, exact = self._grid(start, stop, columns)
+        if exact and quantity == "inputs":
+            bins = reduce(self.inputs[first:last].astype(self.dtype), width)
+        elif exact:
+            bins = self._recompute(first, last, width, layer)[d, quantity]
+        else:
+            key = (-1, 0, quantity) if quantity == "inputs" else (layer, d, quantity)
+            bins = self._pyramids[key].view(first, last, width)
+        edges = np.minimum(first + width * np.arange(len(bins) + 1), max(last, first))
+        low, high, mean = (np.ascontiguousarray(bins[:, each].T) for each in range(3))
+        return Bins(low, high, mean, edges)
+
+    def _grid(self, start: int, stop: int, columns: int) -> tuple[int, int, int, bool]:
+        """Where the bins of a view begin and end, how wide they are, and whether they are made from the steps."""
+        first, last, width = self._aligned(start, stop, columns, 1)
+        if last - first <= self.recomputed:
+            return first, last, width, True
+        base, *coarser = self._sweep.plan.widths
+        unit = max([base, *(each for each in coarser if 2 * each <= width)])
+        return *self._aligned(start, stop, columns, unit), False
+
+    def _aligned(self, start: int, stop: int, columns: int, unit: int) -> tuple[int, int, int]:
+        width = max(-(-(stop - start) // (columns * unit)), 1) * unit
+        while -(-stop // width) - start // width > columns:
+            width += unit
+        return start // width * width, min(-(-stop // width) * width, self.length), width
+
+    def _recompute(self, first: int, last: int, width: int, layer: int) -> dict[tuple[int, str], np.ndarray]:
+        """The bins of all quantities and directions of a layer, from the steps themselves."""
+        key = (first, last, width, layer)
+        with self._lock:
+            if key in self._recent:
+                self._recent.move_to_end(key)
+                return self._recent[key]
+        reducers: defaultdict[tuple[int, str], Reducer] = defaultdict(lambda: Reducer(width))
+        for whole, steps in self._pieces(first, last, layer):
+            for d, run in enumerate(whole.layers[layer].directions):
+                for name, values in run.quantities.items():
+                    reducers[d, name].add(values[0, steps])
+        bins = {name: reducer.bins() for name, reducer in reducers.items()}
+        with self._lock:
+            self._recent[key] = bins
+            while len(self._recent) > REMEMBERED:
+                self._recent.popitem(last=False)
+        return bins
+
+    def _pieces(self, first: int, last: int, layer: int) -> Iterator[tuple[Trace, slice]]:
+        """The chunks that hold these steps, each with the steps wanted of it."""
+        chunk = self._sweep.plan.chunk
+        for c in range(first // chunk, max(-(-last // chunk), first // chunk + 1)):
+            begin = c * chunk
+            yield self._sweep.again(c, c + 1, layer + 1), slice(max(first - begin, 0), min(last - begin, chunk))
+
+    def _check(self, start: int, stop: int) -> None:
+        if not 0 <= start <= stop <= self.length or (start == stop and self.length):
+            raise TraceError(
+                "steps",
+                f"{start} to {stop}",
+                f"a step or more within 0 to {self.length}",
+                "The first step is 0; the last is not included.",
+            )
+
+    def _find(self, quantity: str, layer: int, direction: str) -> int:
+        """The number of the direction, once all three are known to be there."""
+        known = [*(q.name for q in self.convention.quantities), "inputs"]
+        if quantity not in known:
+            raise TraceError("quantity", repr(quantity), f"one of {', '.join(known)}", "Use one of these names.")
+        if not 0 <= layer < len(self.weights.layers):
+            raise TraceError("layer", str(layer), f"0 to {len(self.weights.layers) - 1}", "Layers count from 0.")
+        there = DIRECTIONS[: len(self.weights.layers[layer])]
+        if direction not in there:
+            raise TraceError("direction", repr(direction), " or ".join(map(repr, there)), "Use one of these.")
+        return DIRECTIONS.index(direction)
+
+
+def _cut(run: DirectionTrace, steps: slice) -> DirectionTrace:
+    """Some steps of a run, copied, so that the others need not be kept; with the state before them."""
+    before = DirectionTrace(
+        weights=run.weights,
+        quantities={name: values[:, steps.stop :] if run.backward else values[:, : steps.start]
+                    for name, values in run.quantities.items()},
+        inputs=run.inputs,
+        initial=run.initial,
+        lengths=(run.lengths[0] - steps.stop if run.backward else steps.start,),
+        backward=run.backward,
+    )  # fmt: skip
+    initial = dict(zip(run.convention.states, ends(before)[:, None], strict=True))
+    return replace(
+        run,
+        quantities={name: values[:, steps].copy() for name, values in run.quantities.items()},
+        inputs=run.inputs[:, steps].copy(),
+        initial=initial,
+        lengths=(steps.stop - steps.start,),
+    )

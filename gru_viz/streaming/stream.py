@@ -1,0 +1,168 @@
+"""Running a network over a sequence of any length in little memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence as AbstractSequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gru_viz.batch import find_device, initial_states, number_features, number_sequences
+from gru_viz.errors import TraceError
+from gru_viz.running import choose_backend
+from gru_viz.sequences import Scaling, Sequence, Sequences
+from gru_viz.streaming.long import LongTrace
+from gru_viz.streaming.plan import Plan, dtype_of, make_plan
+from gru_viz.streaming.pyramid import Pyramid
+from gru_viz.streaming.run import INPUTS, Checkpoints, Key, Sweep
+from gru_viz.streaming.store import Scratch
+from gru_viz.weights import Weights
+
+__all__ = ["stream"]
+
+Progress = Callable[[int, int], object]
+
+
+def stream(
+    model: Weights | torch.nn.Module,
+    x: np.ndarray | Tensor | Sequence | Sequences,
+    h0: Any = None,
+    *,
+    progress: Progress | None = None,
+    backend: Any = "auto",
+    device: str = "cpu",
+) -> LongTrace:
+    """Run a GRU, LSTM or tanh RNN over one sequence of any length, without keeping every gate and state.
+
+    The sequence is run chunk by chunk. Each chunk is proven, reduced to bins, and dropped; the states between chunks
+    are kept, so that any window can be run again in full. Beyond ``x`` itself this takes at most 64 MiB of memory,
+    whatever the length; bins that do not fit go to a temporary file of at most 1 GiB.
+
+    Args:
+        model: as for ``trace``.
+        x: (time, features), one ``Sequence``, or ``Sequences`` of one. It is not copied: leave it as it is for as long
+            as the result is used.
+        h0: the initial state, as for ``trace``.
+        progress: called between chunks with the steps done and those to be done in all, which are more than the
+            sequence has where a network reads in both directions. What it raises ends the run and leaves nothing.
+        backend: as for ``trace``.
+        device: as for ``trace``.
+
+    Raises:
+        TraceError: the shapes do not fit, torch has not the variant asked of it, or there is no room for the file.
+        DeviceError: the device is absent.
+
+    Example:
+        >>> from gru_viz import random_weights
+        >>> long = stream(random_weights("torch", 2, 3), np.zeros((100_000, 2), np.float32))
+        >>> long.length, long.proven, long.bins("update", 0, 100_000, 1000).mean.shape
+        (100000, True, (3, 1000))
+    """
+    weights = model if isinstance(model, Weights) else Weights.from_module(model)
+    values, known = _read(x, weights)
+    backend = choose_backend(backend, weights)
+    find_device(device)
+    initial = _initial(weights, h0)
+    plan, scratch = make_plan(weights, len(values)), Scratch()
+    try:
+        checkpoints = Checkpoints(weights, plan.chunks, scratch)
+        sweep = Sweep(weights, values, plan, checkpoints, backend, device)
+        for key, states in initial.items():
+            checkpoints.put(key, plan.chunks if key[1] else 0, states)
+        pyramids = _pyramids(weights, plan, scratch)
+
+        def put(key: tuple[int, int], quantity: str, chunk: int, values: np.ndarray) -> None:
+            pyramids[*key, quantity].add(chunk * plan.chunk, values)
+
+        passes = 2 * len(weights.layers) if weights.bidirectional else 1
+        done, total = 0, passes * len(values)
+        for steps in sweep.first_time(put):
+            done += steps
+            if progress is not None:
+                progress(done, total)
+        for pyramid in pyramids.values():
+            pyramid.finish()
+    except BaseException:
+        scratch.close()
+        raise
+    proof = sweep.proof
+    return LongTrace(
+        inputs=values,
+        name=known.name,
+        features=known.features,
+        time=known.time,
+        scaling=known.scaling,
+        details=known.details,
+        proof=proof.value,
+        bound=proof.bound,
+        witness=proof.witness,
+        backend=proof.backend,
+        device=proof.device,
+        _sweep=sweep,
+        _pyramids=pyramids,
+    )
+
+
+class _Known(NamedTuple):
+    """What is known of a sequence besides its values."""
+
+    name: str
+    features: tuple[str, ...]
+    time: AbstractSequence[str] | None = None
+    scaling: Scaling | None = None
+    details: Mapping[str, str] = MappingProxyType({})
+
+
+def _read(x: np.ndarray | Tensor | Sequence | Sequences, weights: Weights) -> tuple[np.ndarray, _Known]:
+    """The values (time, features) without a copy, read-only, and what is known of them."""
+    known = _Known(number_sequences(1)[0], number_features(weights.features))
+    if isinstance(x, Sequences):
+        if len(x) != 1:
+            raise TraceError("x", f"{len(x)} sequences", "one", "Stream them one by one, or use gru_viz.trace.")
+        known = _Known(x[0].name, x.features, x[0].time, x.scaling, MappingProxyType(dict(x.details)))
+        values = x[0].values
+    elif isinstance(x, Sequence):
+        known, values = _Known(x.name, x.features, x.time), x.values
+    elif isinstance(x, Tensor):
+        values = x.detach().cpu().numpy()
+    elif isinstance(x, np.ndarray):
+        values = x.view()
+    else:
+        raise TraceError("x", type(x).__name__, "an array (time, features) or a Sequence", "Pass one of these.")
+    if values.dtype.kind not in "fiub":
+        raise TraceError("x", f"dtype {values.dtype}", "numbers", "Pass an array of numbers.")
+    if values.ndim != 2 or values.shape[1] != weights.features:
+        raise TraceError(
+            "x",
+            f"shape {values.shape}",
+            f"(time, {weights.features}), since the network reads {weights.features} features",
+            "Choose as many columns, or a network of that size.",
+        )
+    values.flags.writeable = False
+    return values, known
+
+
+def _initial(weights: Weights, h0: Any) -> dict[Key, np.ndarray]:
+    """The initial states (states, hidden) of each layer and direction."""
+    dtype = torch.float64 if weights.dtype == np.float64 else torch.float32
+    states = initial_states(h0, weights, 1, torch.device("cpu"), dtype)
+    keys = [(k, d) for k, layer in enumerate(weights.layers) for d in range(len(layer))]
+    return {key: np.stack([each[n][0].numpy() for each in states.values()]) for n, key in enumerate(keys)}
+
+
+def _pyramids(weights: Weights, plan: Plan, scratch: Scratch) -> dict[tuple[int, int, str], Pyramid]:
+    """An empty pyramid for every quantity of every layer and direction, and for what is read."""
+
+    def empty(units: int) -> Pyramid:
+        return Pyramid(plan.length, units, dtype_of(weights), plan.base, plan.chunk, plan.in_file, scratch)
+
+    pyramids = {
+        (k, d, q.name): empty(cell.hidden)
+        for k, layer in enumerate(weights.layers)
+        for d, cell in enumerate(layer)
+        for q in weights.convention.quantities
+    }
+    return pyramids | {(*INPUTS, "inputs"): empty(weights.features)}
