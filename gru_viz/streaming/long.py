@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Mapping, Sequence as AbstractSequence
+from collections.abc import Mapping, Sequence as AbstractSequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -17,14 +17,17 @@ from gru_viz.streaming.bins import Bins
 from gru_viz.streaming.plan import dtype_of
 from gru_viz.streaming.pyramid import Pyramid
 from gru_viz.streaming.reduction import Reducer, reduce
-from gru_viz.streaming.run import Sweep, ends
-from gru_viz.trace import DirectionTrace, LayerTrace, Trace
+from gru_viz.streaming.run import Sweep
+from gru_viz.trace import Trace
 from gru_viz.weights import Weights
 
 __all__ = ["LongTrace"]
 
 Direction = Literal["forward", "backward"]
 DIRECTIONS = ("forward", "backward")
+PIECE = 4
+"""How many chunks run again at a time."""
+
 REMEMBERED = 4
 """How many recomputed windows are kept as bins: a picture asks for each quantity of a layer in turn."""
 
@@ -119,13 +122,10 @@ class LongTrace:
             (1, 10, 3)
         """
         self._check(start, stop)
-        chunk = self._sweep.plan.chunk
-        first, last = start // chunk, max(-(-stop // chunk), start // chunk + 1)
-        whole = self._sweep.again(first, last, len(self.weights.layers))
-        steps = slice(start - first * chunk, stop - first * chunk)
+        again = self._sweep.again(start, stop, len(self.weights.layers))
         return replace(
-            whole,
-            layers=tuple(LayerTrace(*(_cut(run, steps) for run in layer.directions)) for layer in whole.layers),
+            again.batch,
+            layers=again.layers(),
             weights=self.weights,
             lengths=(stop - start,),
             names=(self.name,),
@@ -200,23 +200,18 @@ class LongTrace:
                 self._recent.move_to_end(key)
                 return self._recent[key]
         reducers: defaultdict[tuple[int, str], Reducer] = defaultdict(lambda: Reducer(width))
-        for whole, steps in self._pieces(first, last, layer):
-            for d, run in enumerate(whole.layers[layer].directions):
-                for name, values in run.quantities.items():
-                    reducers[d, name].add(values[0, steps])
+        piece = PIECE * self._sweep.plan.chunk
+        for begin in range(first, max(last, first + 1), piece):
+            again = self._sweep.again(begin, min(begin + piece, last), layer + 1)
+            for d in range(len(self.weights.layers[layer])):
+                for name, values in again.quantities(layer, d).items():
+                    reducers[d, name].add(values)
         bins = {name: reducer.bins() for name, reducer in reducers.items()}
         with self._lock:
             self._recent[key] = bins
             while len(self._recent) > REMEMBERED:
                 self._recent.popitem(last=False)
         return bins
-
-    def _pieces(self, first: int, last: int, layer: int) -> Iterator[tuple[Trace, slice]]:
-        """The chunks that hold these steps, each with the steps wanted of it."""
-        chunk = self._sweep.plan.chunk
-        for c in range(first // chunk, max(-(-last // chunk), first // chunk + 1)):
-            begin = c * chunk
-            yield self._sweep.again(c, c + 1, layer + 1), slice(max(first - begin, 0), min(last - begin, chunk))
 
     def _check(self, start: int, stop: int) -> None:
         if not 0 <= start <= stop <= self.length or (start == stop and self.length):
@@ -238,24 +233,3 @@ class LongTrace:
         if direction not in there:
             raise TraceError("direction", repr(direction), " or ".join(map(repr, there)), "Use one of these.")
         return DIRECTIONS.index(direction)
-
-
-def _cut(run: DirectionTrace, steps: slice) -> DirectionTrace:
-    """Some steps of a run, copied, so that the others need not be kept; with the state before them."""
-    before = DirectionTrace(
-        weights=run.weights,
-        quantities={name: values[:, steps.stop :] if run.backward else values[:, : steps.start]
-                    for name, values in run.quantities.items()},
-        inputs=run.inputs,
-        initial=run.initial,
-        lengths=(run.lengths[0] - steps.stop if run.backward else steps.start,),
-        backward=run.backward,
-    )  # fmt: skip
-    initial = dict(zip(run.convention.states, ends(before)[:, None], strict=True))
-    return replace(
-        run,
-        quantities={name: values[:, steps].copy() for name, values in run.quantities.items()},
-        inputs=run.inputs[:, steps].copy(),
-        initial=initial,
-        lengths=(steps.stop - steps.start,),
-    )

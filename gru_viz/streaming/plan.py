@@ -16,6 +16,9 @@ __all__ = ["Plan", "dtype_of", "make_plan"]
 MiB = 1 << 20
 CHUNK_BYTES = 8 * MiB
 LONGEST_CHUNK = 8192
+SEGMENTS = 8
+"""How many checkpoints a chunk has: so many segments of it run side by side when they run again."""
+
 IN_MEMORY = 16 * MiB
 IN_FILE = 1024 * MiB
 FINEST = 16
@@ -43,22 +46,33 @@ class Plan:
 
     Attributes:
         length: steps of the sequence.
-        chunk: steps that are run at a time; the states before and after each chunk are kept.
-        base: steps of the narrowest bin that is kept.
+        chunk: steps that are run at a time.
+        stride: steps between two checkpoints; divides the chunk.
+        base: steps of the narrowest bin that is kept; divides the chunk.
         in_file: widths of bins that are kept in a temporary file; the others are in memory.
         recomputed: a window of up to so many steps is run again rather than shown from bins.
     """
 
     length: int
     chunk: int
+    stride: int
     base: int
     in_file: tuple[int, ...]
     recomputed: int
 
     @property
-    def chunks(self) -> int:
-        """How many chunks there are; one without steps where there are none."""
-        return max(-(-self.length // self.chunk), 1)
+    def segments(self) -> int:
+        """How many segments lie between checkpoints; one without steps where there are no steps."""
+        return max(self.boundary(self.length), 1)
+
+    def boundary(self, step: int) -> int:
+        """The number of the first checkpoint at or after a step; the last one is at the end of the sequence."""
+        return -(-step // self.stride)
+
+    def spans(self) -> list[slice]:
+        """The steps of each chunk; one without steps where there are no steps."""
+        firsts = range(0, max(self.length, 1), self.chunk)
+        return [slice(first, min(first + self.chunk, self.length)) for first in firsts]
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -100,7 +114,7 @@ def make_plan(weights: Weights, length: int) -> Plan:
         room -= _level(kept, length, width)
         if room < 0:
             in_file.insert(0, width)
-    return Plan(length, chunk, base, tuple(in_file), max(recomputed, 128 * base))
+    return Plan(length, chunk, max(chunk // SEGMENTS, 1), base, tuple(in_file), max(recomputed, 128 * base))
 
 
 def _power_below(number: int) -> int:

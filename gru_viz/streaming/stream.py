@@ -14,10 +14,11 @@ from gru_viz.batch import find_device, initial_states, number_features, number_s
 from gru_viz.errors import TraceError
 from gru_viz.running import choose_backend
 from gru_viz.sequences import Scaling, Sequence, Sequences
+from gru_viz.streaming.checkpoints import Checkpoints, Key
 from gru_viz.streaming.long import LongTrace
 from gru_viz.streaming.plan import Plan, dtype_of, make_plan
 from gru_viz.streaming.pyramid import Pyramid
-from gru_viz.streaming.run import INPUTS, Checkpoints, Key, Sweep
+from gru_viz.streaming.run import INPUTS, Sweep
 from gru_viz.streaming.store import Scratch
 from gru_viz.weights import Weights
 
@@ -68,14 +69,11 @@ def stream(
     initial = _initial(weights, h0)
     plan, scratch = make_plan(weights, len(values)), Scratch()
     try:
-        checkpoints = Checkpoints(weights, plan.chunks, scratch)
-        sweep = Sweep(weights, values, plan, checkpoints, backend, device)
-        for key, states in initial.items():
-            checkpoints.put(key, plan.chunks if key[1] else 0, states)
+        sweep = Sweep(weights, values, plan, Checkpoints(weights, plan, initial, scratch), backend, device)
         pyramids = _pyramids(weights, plan, scratch)
 
-        def put(key: tuple[int, int], quantity: str, chunk: int, values: np.ndarray) -> None:
-            pyramids[*key, quantity].add(chunk * plan.chunk, values)
+        def put(key: tuple[int, int], quantity: str, first: int, values: np.ndarray) -> None:
+            pyramids[*key, quantity].add(first, values)
 
         passes = 2 * len(weights.layers) if weights.bidirectional else 1
         done, total = 0, passes * len(values)
