@@ -8,6 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from gru_viz.figures.draw import draw
+from gru_viz.figures.parts import Curve, Panel, View
 from gru_viz.figures.training import (
     Reading,
     Snapshots,
@@ -19,7 +20,7 @@ from gru_viz.figures.training import (
     measure_picture,
     sweep_picture,
 )
-from gru_viz.figures.view import Curve, Panel, View, compare, inspect
+from gru_viz.figures.view import compare, inspect
 from gru_viz.trace import Trace
 from gru_viz.training import Curve as Measured
 from gru_viz.training.tasks import Baseline, Measure, Shown

@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 __all__ = ["fill_page", "read_assets"]
 
 
-def read_assets(package: str, name: str) -> Mapping[str, str]:
+def read_assets(package: str, name: str, *parts: str) -> Mapping[str, str]:
     """A component's ``js`` (a module whose default export mounts it), ``css`` and ``html``, as they are sent.
 
     They go to the browser with every view, and so without indentation and lines of comment.
@@ -22,17 +22,19 @@ def read_assets(package: str, name: str) -> Mapping[str, str]:
     Args:
         package: where the files lie.
         name: what they are called, without their endings.
+        parts: scripts that stand before that one, in the same module.
 
     Example:
         >>> sorted(read_assets("gru_viz.figures.inspector", "inspector"))
         ['css', 'html', 'js']
     """
 
-    def lean(kind: str) -> str:
+    def lean(kind: str, name: str) -> str:
         source = (files(package) / f"{name}.{kind}").read_text(encoding="utf-8")
         return re.sub(r"(?m)^[ \t]*(//.*\n|\n)?", "", source)
 
-    return MappingProxyType({kind: lean(kind) for kind in ("js", "css", "html")})
+    scripts = "".join(lean("js", part) for part in (*parts, name))
+    return MappingProxyType({"js": scripts, **{kind: lean(kind, name) for kind in ("css", "html")}})
 
 
 def fill_page(page: str, assets: Mapping[str, str], payload: bytes, title: str, about: str) -> str:

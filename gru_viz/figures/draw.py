@@ -11,8 +11,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
+from gru_viz.figures.parts import Curve, Panel, View
 from gru_viz.figures.style import ANSWER, CURVES, DIVERGING, FONT, PLAIN, SEQUENTIAL
-from gru_viz.figures.view import Curve, Panel, View
 
 __all__ = ["draw"]
 
@@ -34,7 +34,8 @@ class _Row:
 def draw(view: View) -> go.Figure:
     """Draw a view as a plotly figure, to be shown or saved by the caller.
 
-    The axis counts steps from 1. Every heatmap has its meaning above it, with the words for both ends of its colours.
+    The axis counts steps from 1; a column of many steps covers them. Every heatmap has its meaning above it, with the
+    words for both ends of its colours.
 
     Example:
         >>> import torch, gru_viz
@@ -44,16 +45,18 @@ def draw(view: View) -> go.Figure:
         ['scatter', 'heatmap', 'heatmap', 'heatmap', 'heatmap']
     """
     rows, height = _rows(view)
-    steps = {"x0": view.first, "dx": 1}
-    figure = go.Figure(layout={"template": go.layout.Template()})  # plotly's own weighs more than all of this
+    steps = _places(view)
+    traces: list[go.Scatter | go.Heatmap] = []
+    axes_of_rows: dict[str, Any] = {}
     for k, row in enumerate(rows, start=1):
         axes = {"xaxis": "x", "yaxis": f"y{k if k > 1 else ''}"}
         if row.panel is None:
-            figure.add_traces([_line(view, curve, steps, axes) for curve in view.curves])
+            traces += [each for curve in view.curves for each in _lines(view, curve, axes)]
         else:
-            figure.add_trace(_heatmap(row.panel, steps, axes))
-        figure.update_layout({f"yaxis{k if k > 1 else ''}": _row_axis(row, rows)})
-    figure.update_layout(
+            traces.append(_heatmap(view, row.panel, steps, axes))
+        axes_of_rows[f"yaxis{k if k > 1 else ''}"] = _row_axis(row, rows, view.heights)
+    layout = go.Layout(
+        template=go.layout.Template(),  # plotly's own weighs more than all of this
         height=height,
         margin={"l": 64, "r": 16, "t": 4, "b": AXIS},
         font={"family": FONT, "size": 14},
@@ -81,8 +84,9 @@ def draw(view: View) -> go.Figure:
             "maxallowed": view.first + max(view.steps, 1) - 0.5,
             **_ticks(view),
         },
+        **axes_of_rows,
     )
-    return figure
+    return go.Figure(traces, layout)
 
 
 def _rows(view: View) -> tuple[list[_Row], int]:
@@ -97,9 +101,18 @@ def _rows(view: View) -> tuple[list[_Row], int]:
     return rows, inner + 4 + AXIS
 
 
-def _row_axis(row: _Row, rows: list[_Row]) -> dict[str, Any]:
+def _places(view: View) -> dict[str, Any]:
+    """Where columns lie on the axis: a step apart, or from edge to edge."""
+    if view.edges is None:
+        return {"x0": view.first, "dx": 1}
+    return {"x": np.asarray(view.edges) + 0.5}
+
+
+def _row_axis(row: _Row, rows: list[_Row], heights: tuple[float, float] | None) -> dict[str, Any]:
     axis: dict[str, Any] = {"domain": [max(row.bottom, 0), row.top], "anchor": "x", "zeroline": False}
     if row.panel is None:
+        if heights:
+            axis["range"] = heights
         return axis | {"fixedrange": True, "nticks": 4, "gridcolor": "rgba(128,128,128,0.25)"}
     axis |= {"type": "category", "autorange": "reversed", "nticks": 5, "showgrid": False, "ticks": ""}
     units = [f"y{k if k > 1 else ''}" for k, r in enumerate(rows, 1) if r.panel and r.panel.row_kind == "unit"]
@@ -109,29 +122,53 @@ def _row_axis(row: _Row, rows: list[_Row]) -> dict[str, Any]:
     return axis
 
 
-def _line(view: View, curve: Curve, steps: dict[str, int], axes: dict[str, str]) -> go.Scatter:
+def _lines(view: View, curve: Curve, axes: dict[str, str]) -> Iterator[go.Scatter]:
+    """The line of a curve; where its columns hold many steps, in the band that they fill."""
     dash = "dash" if curve.dashed else "solid"
     colour = ANSWER if curve.colour is None else CURVES[curve.colour % len(CURVES)]
     own_unit = not np.array_equal(curve.values, curve.original)
-    return go.Scatter(
+    if view.edges is None:
+        places: dict[str, Any] = {"x0": view.first, "dx": 1}
+        hover = "step %{x}"
+    else:
+        places = {"x": (np.asarray(view.edges[:-1]) + np.asarray(view.edges[1:]) + 1) / 2}
+        hover = _about(view)
+    if curve.reach is not None:
+        for values, fill in ((curve.reach.low, None), (curve.reach.high, "tonexty")):
+            yield go.Scatter(
+                y=values,
+                name=f"{html.escape(curve.name)}, reach",
+                mode="lines",
+                line={"color": colour, "width": 1, "dash": dash},
+                opacity=0.55,
+                fill=fill,
+                hoverinfo="skip",
+                showlegend=False,
+                **places,
+                **axes,
+            )
+    yield go.Scatter(
         y=curve.values,
         name=html.escape(curve.name),
-        mode="lines" if view.steps > 1 else "markers",
+        mode="lines" if view.columns > 1 else "markers",
         line={"color": colour, "width": 2, "dash": dash},
         customdata=curve.original if own_unit else None,
         text=[html.escape(label) for label in view.labels] if view.labels else None,
         hovertemplate="%{fullData.name}: <b>%{"
         + ("customdata:.6g}</b> (drawn as %{y:.3f})" if own_unit else "y:.6g}</b>")
-        + "<br>step %{x}"
+        + f"<br>{hover}"
         + (" · %{text}" if view.labels else "")
         + "<extra></extra>",
         showlegend=len(view.curves) > 1,
-        **steps,
+        **places,
         **axes,
     )
 
 
-def _heatmap(panel: Panel, steps: dict[str, int], axes: dict[str, str]) -> go.Heatmap:
+def _heatmap(view: View, panel: Panel, steps: dict[str, Any], axes: dict[str, str]) -> go.Heatmap:
+    where = "step %{x}" if view.edges is None else _about(view)
+    decimals = ".3f" if view.edges is None else ".2f"
+    rows = f"{panel.row_kind}s" if panel.grouped > 1 else panel.row_kind
     return go.Heatmap(
         y=[html.escape(row) for row in panel.rows],
         z=panel.values,
@@ -141,10 +178,16 @@ def _heatmap(panel: Panel, steps: dict[str, int], axes: dict[str, str]) -> go.He
         showscale=False,
         hoverongaps=False,
         name=html.escape(panel.title),
-        hovertemplate=f"%{{fullData.name}}: <b>%{{z:.2f}}</b><br>{panel.row_kind} %{{y}}, step %{{x}}<extra></extra>",
+        hovertemplate=f"%{{fullData.name}}: <b>%{{z:{decimals}}}</b><br>{rows} %{{y}}, {where}<extra></extra>",
         **steps,
         **axes,
     )
+
+
+def _about(view: View) -> str:
+    """Where a column of many steps lies, in words."""
+    assert view.edges is not None
+    return f"mean or extreme of {view.edges[1] - view.edges[0]:,} steps about step %{{x:,.0f}}"
 
 
 def _notes(row: _Row, scaling: str) -> Iterator[dict[str, Any]]:
@@ -166,17 +209,18 @@ def _ticks(view: View, most: int = 12) -> dict[str, Any]:
 
     Characters are shown one by one or not at all, since every other letter reads as nonsense.
     """
-    counted = {"nticks": most, "tickformat": "d"}
+    counted = {"nticks": most, "tickformat": "d" if view.edges is None else ",d"}
     if view.labels is None:
         return counted
     longest = max((len(label) for label in view.labels), default=1)
-    stride = max(1, -(-view.steps * (longest + 0.5) // 200))
+    stride = max(1, int(-(-view.columns * (longest + 0.5) // 200)))
     if longest == 1 and stride > 1:
         return counted
-    picked = range(0, view.steps, int(stride))
+    picked = range(0, view.columns, stride)
+    first = [view.first + i for i in range(view.columns)] if view.edges is None else [e + 1 for e in view.edges]
     return counted | {
         "tickmode": "array",
-        "tickvals": [view.first + i for i in picked],
+        "tickvals": [first[i] for i in picked],
         "ticktext": [html.escape(view.labels[i]) for i in picked],
         "tickangle": 0,
     }

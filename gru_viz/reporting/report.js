@@ -2,7 +2,8 @@
 const place = document.getElementById("mount");
 const choosers = ["sequence", "run"].map((id) => document.getElementById(id));
 
-function tellWhatIsMissing(_, cursor) {
+function tellWhatIsMissing(name, cursor) {
+  if (name !== "cursor") return;
   const formulas = place.querySelector(".gv-formulas");
   if (!formulas.classList.contains("gv-waiting")) return;
   formulas.classList.remove("gv-waiting");

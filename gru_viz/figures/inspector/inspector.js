@@ -1,17 +1,19 @@
 // The gate inspector: plotly heatmaps on one axis of steps, with a cursor that never leaves the browser.
 //
 // Python sends one block of bytes: the length of a JSON header, the header, then 12-bit heatmaps and float32 series.
-// Python hears from us only when the cursor has come to rest.
+// Python hears from us only when the cursor has come to rest, or when another part of a long sequence is looked at: its
+// columns then hold many steps each, and finer ones come for the part in sight.
 
-const NAN_CODE = 4095;
 const REST_MS = 350;
+const REFINE_MS = 40; // how long the hand rests before finer columns are asked for
 const ROOMY = 900; // pixels of width from which titles carry their meaning
+const FOLLOW = 0.1; // how far inside the maps the cursor is when they follow it
 
 const instances = new WeakMap();
 
-// Where the cursor stands and what is zoomed into outlive an instance: the page may take the instrument away and put
-// it back, as it does when another page is visited.
-const memory = (globalThis.gruVizInspector ??= { cursor: { step: null, unit: null }, zoom: null });
+// Where the cursor stands, what is zoomed into and the whole of a long sequence outlive an instance: the page may take
+// the instrument away and put it back, as it does when another page is visited.
+const memory = (globalThis.gruVizInspector ??= { cursor: { step: null, unit: null }, zoom: null, whole: null });
 
 export default function ({ data, parentElement, setStateValue }) {
   let inspector = instances.get(parentElement);
@@ -19,65 +21,12 @@ export default function ({ data, parentElement, setStateValue }) {
     inspector = new Inspector(parentElement.querySelector(".gv-inspector"));
     instances.set(parentElement, inspector);
   }
-  inspector.report = (cursor) => setStateValue("cursor", cursor);
+  inspector.report = setStateValue ?? null; // a saved page has nobody to tell
   inspector.show(data);
   return () => {
     inspector.dispose();
     instances.delete(parentElement);
   };
-}
-
-function decode(bytes) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const length = view.getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-  const blobs = bytes.subarray(4 + length);
-  for (const panel of header.panels) {
-    header.figure.data[panel.trace].z = unpackHeatmap(blobs.subarray(panel.offset), panel);
-  }
-  // A series is where its bytes begin, or, where it never changes, its one value in brackets.
-  header.seriesAt = (offset) => {
-    if (Array.isArray(offset)) return new Float32Array(header.steps).fill(offset[0]);
-    const copy = blobs.slice(offset, offset + 4 * header.steps); // a copy starts at an aligned address
-    return new Float32Array(copy.buffer);
-  };
-  header.curves.forEach(({ y, original }, i) => {
-    const trace = header.figure.data[i];
-    trace.y = header.seriesAt(y);
-    trace.customdata = Array.from(header.seriesAt(original));
-    if (header.labels) trace.text = header.labels.map(escapeMarkup);
-  });
-  return header;
-}
-
-// As many labels as fit; characters are shown one by one or not at all, since every other letter reads as nonsense.
-function tickLabels(labels, from, to, first, width) {
-  const longest = Math.max(...labels.map((label) => label.length), 1);
-  const room = longest === 1 ? 7.5 : 8 * longest + 12;
-  const stride = Math.max(1, Math.ceil(((to - from + 1) * room) / width));
-  if (longest === 1 && stride > 1) return { "xaxis.tickmode": "auto" };
-  const tickvals = [];
-  for (let step = from; step <= to; step += stride) tickvals.push(step);
-  const ticktext = tickvals.map((step) => escapeMarkup(labels[step - first]));
-  return { "xaxis.tickmode": "array", "xaxis.tickvals": tickvals, "xaxis.ticktext": ticktext };
-}
-
-// Plotly reads a few tags in its texts; a label from a file must stay a label.
-function escapeMarkup(text) {
-  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
-}
-
-// Two values in three bytes: enough for three decimals, at three eighths of float32.
-function unpackHeatmap(bytes, { rows, columns, low, high }) {
-  const step = (high - low) / (NAN_CODE - 1);
-  const value = (code) => (code === NAN_CODE ? NaN : low + code * step);
-  const codeAt = (i) => {
-    const at = 3 * (i >> 1);
-    return i & 1 ? ((bytes[at + 1] & 15) << 8) | bytes[at + 2] : (bytes[at] << 4) | (bytes[at + 1] >> 4);
-  };
-  return Array.from({ length: rows }, (_, row) =>
-    Float32Array.from({ length: columns }, (_, column) => value(codeAt(row * columns + column))),
-  );
 }
 
 let plotlyLoading;
@@ -107,17 +56,17 @@ class Inspector {
     Object.assign(this, {
       maps: find("maps"), plot: find("plot"), cursorElement: find("cursor"), rowMarks: find("row-marks"),
       slider: find("slider"), position: find("position"), play: find("play"), speed: find("speed"),
-      unitBox: find("unit"), formulas: find("formulas"), status: find("status"),
+      unitBox: find("unit"), formulas: find("formulas"), status: find("status"), all: find("all"),
     });
     this.cursor = memory.cursor;
     this.listen();
   }
 
   listen() {
-    const go = (step) => this.moveTo(step);
-    this.slider.addEventListener("input", () => go(Number(this.slider.value)));
-    this.root.querySelector(".gv-back").addEventListener("click", () => go(this.cursor.step - 1));
-    this.root.querySelector(".gv-forward").addEventListener("click", () => go(this.cursor.step + 1));
+    this.slider.addEventListener("input", () => this.moveTo(Number(this.slider.value)));
+    this.root.querySelector(".gv-back").addEventListener("click", () => this.moveBy(-1));
+    this.root.querySelector(".gv-forward").addEventListener("click", () => this.moveBy(1));
+    this.all.addEventListener("click", () => this.showAll());
     this.play.addEventListener("click", () => this.togglePlay());
     this.unitBox.addEventListener("change", () => this.chooseUnit(Number(this.unitBox.value)));
     this.root.addEventListener("keydown", (event) => this.onKey(event));
@@ -128,6 +77,7 @@ class Inspector {
   dispose() {
     this.stopPlay();
     clearTimeout(this.resting);
+    clearTimeout(this.asking);
     this.resizing.disconnect();
     if (window.Plotly) window.Plotly.purge(this.plot);
   }
@@ -135,13 +85,20 @@ class Inspector {
   async show(bytes) {
     const view = decode(bytes);
     this.view = view;
-    this.last = view.first + view.steps - 1;
-    this.slider.min = view.first;
-    this.slider.max = this.last;
-    const wanted = this.cursor.step ?? view.start;
-    const known = view.formulas.every(({ units }) => units[this.cursor.unit]);
+    this.long = Boolean(view.subject);
+    this.first = this.long ? 1 : view.first;
+    this.last = this.long ? view.total : view.first + view.steps - 1;
+    if (this.long && view.edges[0] === 0 && view.edges.at(-1) === view.total) {
+      memory.whole = { subject: view.subject, view };
+    }
+    const [from, to] = this.visible();
+    const chosen = this.cursor.step ?? (view.start || from + Math.floor((to - from) / 3));
+    const known = view.units.includes(this.cursor.unit) && view.formulas.every(({ units }) => units[this.cursor.unit]);
     const unit = known ? this.cursor.unit : Math.min(view.unit, view.units.length - 1);
-    Object.assign(this.cursor, { step: Math.min(Math.max(wanted, view.first), this.last), unit });
+    Object.assign(this.cursor, { step: Math.min(Math.max(chosen, this.first), this.last), unit });
+    if (this.long && (this.cursor.step < from || this.cursor.step > to)) {
+      this.cursor.step = Math.round((from + to) / 2); // the zoom left it behind
+    }
     this.fillUnits();
     this.layOutFormulas();
     this.update();
@@ -157,26 +114,83 @@ class Inspector {
     }
     this.place();
     this.root.dataset.ready = view.picture;
+    this.ask(REFINE_MS); // the hand may have gone on while this was on its way
+  }
+
+  // The steps in sight, from the first to the last.
+  visible() {
+    const whole = [this.first, this.last];
+    const zoomed = memory.zoom?.of === this.view.total ? memory.zoom.range : null;
+    if (!zoomed) return this.view.zoom ?? whole;
+    const [from, to] = [Math.floor(zoomed[0] + 0.5), Math.ceil(zoomed[1] - 0.5)];
+    return [Math.min(Math.max(from, this.first), this.last), Math.min(Math.max(to, this.first), this.last)];
+  }
+
+  // The columns for what is in sight and as much again on both sides, so that there is something to pan to.
+  compose() {
+    const { view } = this;
+    const [from, to] = this.visible();
+    const width = to - from + 1;
+    const whole = this.long && memory.whole?.subject === view.subject ? memory.whole.view : null;
+    this.columns = composeColumns(view, whole, from - 1 - width, to + width);
+    const { edges, owners, places } = this.columns;
+    const plain = owners.every((owner) => owner === view) && owners.length === view.columns;
+    this.traces = view.figure.data.map((trace) => ({ ...trace }));
+    if (view.exact && plain) return;
+    const middles = owners.map((_, i) => (edges[i] + edges[i + 1] + 1) / 2);
+    const borders = edges.map((edge) => edge + 0.5);
+    view.panels.forEach((panel, index) => {
+      const trace = this.traces[panel.trace];
+      place(trace, borders);
+      if (!plain) trace.z = composeRows(panel, index, this.columns);
+      trace.customdata = lazyRows((row, column) => this.tell(panel, index, row, column));
+      trace.hovertemplate = trace.hovertemplate.replace(/<\/b>.*<extra>/, "</b>%{customdata}<extra>");
+    });
+    for (const curve of view.curves) {
+      const trace = this.traces[curve.trace];
+      place(trace, middles);
+      if (!plain) Object.assign(trace, composeLine(view, curve, this.columns));
+      trace.text = owners.map((owner, i) => {
+        const label = owner.labels?.[places[i]];
+        return spanOf(edges, i) + (label === undefined ? "" : ` · ${escapeMarkup(label)}`);
+      });
+      trace.hovertemplate = trace.hovertemplate?.replace(/<br>.*<extra>/, "<br>%{text}<extra>");
+    }
+  }
+
+  // What the hover says of a cell beside its number: between what the column's steps lie, whose they are, and which.
+  tell(panel, index, row, column) {
+    const { owners, places, edges } = this.columns;
+    const own = owners[column].panels[index];
+    const reach = own?.reachAt(rowIn(own, panel, row), places[column]);
+    const { y } = this.view.figure.data[panel.trace];
+    const whose = panel.units ? (panel.grouped > 1 ? "units" : "unit") : "row";
+    const between = reach && edges[column + 1] - edges[column] > 1 ? `, of ${written(reach[0])} … ${written(reach[1])}` : "";
+    return `${between}<br>${whose} ${y[row]}, ${spanOf(edges, column)}`;
   }
 
   async draw(Plotly) {
-    const { figure } = this.view;
+    this.compose();
+    const { figure, total } = this.view;
     const roomy = this.maps.clientWidth >= ROOMY;
     this.roomy = roomy;
     const layout = structuredClone(figure.layout);
     if (!roomy) for (const note of layout.annotations) note.text = note.text.replace(/<i>.*<\/i>/, "");
     layout.height = this.heightFor(figure.layout.height);
-    layout.uirevision = `${this.view.first}:${this.view.steps}`;
+    layout.uirevision = total;
     layout.width = this.maps.clientWidth;
+    layout.dragmode = this.plot._fullLayout?.dragmode ?? layout.dragmode;
     const first = !this.plot.data;
     // Plotly's own memory of a zoom does not hold for an axis that is given a range.
-    if (memory.zoom?.of === layout.uirevision) layout.xaxis.range = [...memory.zoom.range];
+    const [from, to] = this.visible();
+    const range = memory.zoom?.of === total ? [...memory.zoom.range] : [from - 0.5, to + 0.5];
+    Object.assign(layout.xaxis, { range, minallowed: this.first - 0.5, maxallowed: this.last + 0.5 });
     const save = (format, icon) => ({
       name: `Save as ${format.toUpperCase()}`,
       icon,
       click: (plot) => this.saveImage(Plotly, plot, format),
     });
-    await Plotly.react(this.plot, figure.data, layout, {
+    await Plotly.react(this.plot, this.traces, layout, {
       displaylogo: false,
       responsive: false,
       displayModeBar: true,
@@ -184,7 +198,8 @@ class Inspector {
       doubleClick: false, // ours: plotly would go back to the range of the first sequence it drew
       modeBarButtons: [
         [save("png", Plotly.Icons.camera), save("svg", Plotly.Icons.disk)],
-        ["zoomIn2d", "zoomOut2d", { name: "Show all steps", icon: Plotly.Icons.home, click: () => this.showAll(Plotly) }],
+        ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d"],
+        [{ name: "Show all steps", icon: Plotly.Icons.home, click: () => this.showAll() }],
       ],
     });
     this.status.hidden = true;
@@ -192,16 +207,35 @@ class Inspector {
     this.onZoom(Plotly);
     if (first) {
       this.plot.on("plotly_relayout", () => this.onZoom(Plotly));
-      this.plot.on("plotly_doubleclick", () => this.showAll(Plotly));
+      this.plot.on("plotly_doubleclick", () => this.showAll());
       this.plot.on("plotly_click", ({ points }) => this.onClick(points[0]));
     }
   }
 
-  showAll(Plotly) {
+  showAll() {
     const { figure } = this.view;
     const rows = Object.keys(figure.layout).filter((key) => figure.layout[key]?.autorange === "reversed");
     const full = Object.fromEntries(rows.map((key) => [`${key}.autorange`, "reversed"]));
-    Plotly.relayout(this.plot, { "xaxis.range": [...figure.layout.xaxis.range], ...full });
+    window.Plotly.relayout(this.plot, { "xaxis.range": [this.first - 0.5, this.last + 0.5], ...full });
+  }
+
+  // Show so many steps, with the cursor's column where it is, or in the middle.
+  zoomTo(width, middle = null) {
+    const [from, to] = this.visible();
+    const size = Math.round(Math.min(Math.max(width, 8), this.last - this.first + 1));
+    const share = Math.min(Math.max((this.cursor.step - from) / Math.max(to - from, 1), 0), 1);
+    const wanted = middle === null ? this.cursor.step - share * size : middle - size / 2;
+    const begin = Math.round(Math.min(Math.max(wanted, this.first), this.last - size + 1));
+    window.Plotly.relayout(this.plot, { "xaxis.range": [begin - 0.5, begin + size - 0.5] });
+  }
+
+  // To the cursor's column, step by step where it is narrow enough, else as fine as it can be.
+  zoomToSteps() {
+    const { edges } = this.columns;
+    const column = columnOf(edges, this.cursor.step - 1);
+    const width = edges[column + 1] - edges[column];
+    const { single } = this.view;
+    this.zoomTo(width > single ? width : Math.min(single, Math.max(3 * width, 200)), (edges[column] + edges[column + 1]) / 2);
   }
 
   // Taller where the screen has room, so that the instrument fills a projector; never shorter than drawn.
@@ -227,56 +261,113 @@ class Inspector {
     }
   }
 
-  // Labelled steps are thinned out to what fits the visible range.
+  // Labelled steps are thinned out to what fits the visible range; what is not there yet is asked for.
   onZoom(Plotly) {
-    const { labels, first } = this.view;
     const axis = this.plot._fullLayout.xaxis;
     const range = axis.range.join();
-    memory.zoom = { of: this.plot.layout.uirevision, range: axis.range };
-    if (labels && range !== this.tickedRange) {
+    const moved = memory.zoom?.of !== this.view.total || memory.zoom.range.join() !== range;
+    memory.zoom = { of: this.view.total, range: [...axis.range] };
+    const [from, to] = this.visible();
+    const whole = from === this.first && to === this.last;
+    this.all.hidden = !this.long || whole;
+    this.slider.min = this.long ? from : this.first;
+    this.slider.max = this.long ? to : this.last;
+    this.slider.value = this.cursor.step;
+    if (moved && this.long && this.drawsBeyond(from, to)) {
+      this.draw(Plotly).then(() => this.place());
+      return;
+    }
+    if (this.view.labels && range !== this.tickedRange) {
       this.tickedRange = range;
-      const from = Math.max(first, Math.ceil(axis.range[0]));
-      const to = Math.min(this.last, Math.floor(axis.range[1]));
-      Plotly.relayout(this.plot, tickLabels(labels, from, to, first, axis._length));
+      Plotly.relayout(this.plot, tickLabels(this.view, from - 1, to - 1, axis._length));
     }
     this.place();
+    if (moved) this.ask(this.long ? REFINE_MS : REST_MS);
+  }
+
+  // Whether what is in sight is not all drawn, though the whole is known.
+  drawsBeyond(from, to) {
+    const { edges } = this.columns;
+    return memory.whole?.subject === this.view.subject && (from - 1 < edges[0] || to > edges.at(-1));
+  }
+
+  // Tell Python what is in sight; of a long sequence it answers with the columns for it.
+  ask(delay) {
+    clearTimeout(this.asking);
+    const [from, to] = this.visible();
+    const wanted = `${from}:${to}:${this.view.total}`;
+    const [first, last] = this.view.zoom ?? [this.first, this.last];
+    this.asked ??= `${first}:${last}:${this.view.total}`;
+    if (wanted === this.asked || !this.report) return;
+    this.asking = setTimeout(() => {
+      this.asked = wanted;
+      this.report("range", { from, to, total: this.view.total });
+    }, delay);
   }
 
   onClick(point) {
     if (!point) return;
-    this.moveTo(Math.round(point.x));
     const panel = this.view.panels.find((each) => each.trace === point.curveNumber);
-    if (panel?.units) this.chooseUnit(this.view.units[point.pointIndex?.[0] ?? point.pointNumber[0]]);
+    const [row, column] = panel ? (point.pointIndex ?? point.pointNumber) : [0, point.pointNumber];
+    this.moveTo(this.columns.edges[column] + 1);
+    if (panel?.units) this.chooseUnit(this.view.units[row * panel.grouped]);
   }
 
   onKey(event) {
     if (event.target === this.unitBox || event.target === this.speed || event.ctrlKey || event.metaKey || event.altKey) return;
-    const leap = Math.max(2, Math.round(this.view.steps / 10));
+    const [from, to] = this.long ? this.visible() : [this.first, this.last];
+    const leap = Math.max(2, Math.round((to - from + 1) / 10));
     const { step } = this.cursor;
+    const grouped = this.view.panels.find((panel) => panel.units)?.grouped ?? 1;
     const row = this.view.units.indexOf(this.cursor.unit);
     const actions = {
-      ArrowLeft: () => this.moveTo(step - 1),
-      ArrowRight: () => this.moveTo(step + 1),
+      ArrowLeft: () => this.moveBy(-1),
+      ArrowRight: () => this.moveBy(1),
       PageDown: () => this.moveTo(step - leap),
       PageUp: () => this.moveTo(step + leap),
-      Home: () => this.moveTo(this.view.first),
-      End: () => this.moveTo(this.last),
-      ArrowUp: () => this.chooseUnit(this.view.units[row - 1]),
-      ArrowDown: () => this.chooseUnit(this.view.units[row + 1]),
+      Home: () => this.moveTo(from),
+      End: () => this.moveTo(to),
+      ArrowUp: () => this.chooseUnit(this.view.units[row - grouped]),
+      ArrowDown: () => this.chooseUnit(this.view.units[row + grouped]),
+      "+": () => this.zoomTo((this.visible()[1] - this.visible()[0] + 1) / 4),
+      "-": () => this.zoomTo((this.visible()[1] - this.visible()[0] + 1) * 4),
+      0: () => this.showAll(),
     };
+    if (!this.view.exact) actions.Enter = () => this.zoomToSteps();
     if (event.key === " " && event.target.tagName !== "BUTTON") actions[" "] = () => this.togglePlay();
-    if (!actions[event.key]) return;
+    if (!actions[event.key] || (event.key === "Enter" && event.target.tagName === "BUTTON")) return;
     event.preventDefault();
     actions[event.key]();
   }
 
+  // By steps where each has its column, else by columns.
+  moveBy(count) {
+    if (this.view.exact) return this.moveTo(this.cursor.step + count);
+    const { edges } = this.columns;
+    const column = columnOf(edges, this.cursor.step - 1);
+    const beyond = column + count > edges.length - 2 ? edges.at(-1) : edges[0] - 1;
+    return this.moveTo((edges[column + count] ?? beyond) + 1);
+  }
+
   moveTo(step) {
-    const within = Math.min(Math.max(step, this.view.first), this.last);
+    const within = Math.min(Math.max(step, this.first), this.last);
     if (within === this.cursor.step) return;
     this.cursor.step = within;
+    this.follow();
     this.update();
     this.placeCursor();
     this.restSoon();
+  }
+
+  // The part of a long sequence in sight turns its page when the cursor leaves it.
+  follow() {
+    const [from, to] = this.visible();
+    const { step } = this.cursor;
+    if (!this.long || (step >= from && step <= to)) return;
+    const size = to - from + 1;
+    const wanted = step - Math.round((step > to ? FOLLOW : 1 - FOLLOW) * size);
+    const begin = Math.min(Math.max(wanted, this.first), this.last - size + 1);
+    window.Plotly.relayout(this.plot, { "xaxis.range": [begin - 0.5, begin + size - 0.5] });
   }
 
   chooseUnit(unit) {
@@ -296,8 +387,8 @@ class Inspector {
 
   restSoon(delay = REST_MS) {
     clearTimeout(this.resting);
-    if (this.playing) return;
-    this.resting = setTimeout(() => this.report({ ...this.cursor }), delay);
+    if (this.playing || !this.report) return;
+    this.resting = setTimeout(() => this.report("cursor", { ...this.cursor }), delay);
   }
 
   togglePlay() {
@@ -306,13 +397,13 @@ class Inspector {
       this.restSoon();
       return;
     }
-    if (this.cursor.step >= this.last) this.moveTo(this.view.first);
+    if (this.cursor.step >= this.last) this.moveTo(this.first);
     let then = performance.now();
     const tick = (now) => {
       const due = Math.floor(((now - then) * Number(this.speed.value)) / 1000);
       if (due > 0) {
         then += (due * 1000) / Number(this.speed.value);
-        this.moveTo(this.cursor.step + due);
+        this.moveBy(due);
       }
       if (this.cursor.step >= this.last) {
         this.stopPlay();
@@ -340,16 +431,19 @@ class Inspector {
   update() {
     const { view } = this;
     const { step } = this.cursor;
-    const label = view.labels?.[step - view.first];
-    const words = `step ${step} of ${view.total}${label === undefined ? "" : ` · ${label}`}`;
+    const at = step - 1 < view.edges[0] || step > view.edges.at(-1) ? -1 : columnOf(view.edges, step - 1);
+    const label = view.labels?.[at];
+    const where = view.exact || at < 0 ? `step ${counted(step)}` : spanOf(view.edges, at);
+    const words = `${where} of ${counted(view.total)}${label === undefined ? "" : ` · ${label}`}`;
     this.slider.value = step;
     this.slider.setAttribute("aria-valuetext", words);
     this.position.textContent = words;
     this.root.dataset.step = step;
-    for (const { node, series, added, factor } of this.numbers) {
-      writeNumber(node, series[step - view.first], added, factor);
-    }
-    for (const { node, words } of this.words) node.textContent = words[step - view.first];
+    this.formulas.classList.toggle("gv-beyond", at < 0);
+    if (at < 0) return; // the page has been turned, and the next one is on its way
+    for (const { node, series, added, factor } of this.numbers) writeNumber(node, series[at], added, factor);
+    for (const { node, words } of this.words) node.textContent = words[at];
+    for (const { node, read } of this.readers) node.textContent = read(at);
   }
 
   fillUnits() {
@@ -365,6 +459,12 @@ class Inspector {
   layOutFormulas() {
     this.numbers = [];
     this.words = [];
+    this.readers = [];
+    if (!this.view.exact) {
+      this.formulas.replaceChildren(this.layOutColumn());
+      this.formulas.classList.remove("gv-waiting");
+      return;
+    }
     const { formulas, seriesAt } = this.view;
     const number = (offset, added, factor) => {
       const node = el("span", added ? "gv-number gv-added" : "gv-number");
@@ -415,38 +515,71 @@ class Inspector {
     this.formulas.classList.remove("gv-waiting");
   }
 
+  // Where a column holds many steps, there are no formulas: what it says of the unit, and the way to single steps.
+  layOutColumn() {
+    const { panels, units, figure, edges, single } = this.view;
+    const row = units.indexOf(this.cursor.unit);
+    const readings = panels.filter((panel) => panel.units).map((panel) => {
+      const node = el("span", "gv-words");
+      const at = Math.floor(row / panel.grouped);
+      const read = (column) => {
+        const reach = panel.reachAt(at, column);
+        return `${written(panel.z[at][column])}${reach ? ` (${written(reach[0])} … ${written(reach[1])})` : ""}`;
+      };
+      this.readers.push({ node, read });
+      return el("span", "gv-reading", `${figure.data[panel.trace].name} = `, node);
+    });
+    const steps = counted(edges[1] - edges[0]);
+    const says = `Each column holds ${steps} steps: it shows their mean, or an extreme that stands out.`;
+    const line = el("p", "gv-reduced", `${says} `);
+    if (this.report) {
+      const button = el("button", "gv-single", "Zoom to single steps");
+      button.type = "button";
+      button.title = "Enter";
+      button.addEventListener("click", () => this.zoomToSteps());
+      line.append(`Exact values and formulas come with single steps, up to ${counted(single)} at a time. `, button);
+    } else {
+      line.append("The dashboard has the single steps.");
+    }
+    return el("div", "gv-column", el("div", "gv-readings", ...readings), line);
+  }
+
   place() {
     if (!this.plot._fullLayout) return;
-    const { xaxis, margin } = this.plot._fullLayout;
+    const { xaxis } = this.plot._fullLayout;
     const rows = Object.values(this.plot._fullLayout).filter((axis) => axis?._id?.startsWith("y"));
     const top = Math.min(...rows.map((axis) => axis._offset));
     const bottom = Math.max(...rows.map((axis) => axis._offset + axis._length));
-    const column = xaxis.d2p(this.view.first + 1) - xaxis.d2p(this.view.first);
-    const width = column < 6 ? 2 : column; // a frame around the column where it has room for one, else a line
-    this.cursorElement.classList.toggle("gv-line-only", column < 6);
-    Object.assign(this.cursorElement.style, { top: `${top}px`, height: `${bottom - top}px`, width: `${width}px` });
-    this.cursorWidth = width;
-    this.margin = margin;
+    this.stepWidth = xaxis.d2p(1) - xaxis.d2p(0);
+    Object.assign(this.cursorElement.style, { top: `${top}px`, height: `${bottom - top}px` });
     this.placeCursor();
     this.placeRowMarks();
   }
 
   placeCursor() {
     const axis = this.plot._fullLayout?.xaxis;
-    if (!axis || !this.cursorWidth) return;
-    const centre = axis.d2p(this.cursor.step);
+    if (!axis || !this.stepWidth) return;
+    const { edges } = this.columns;
+    const column = columnOf(edges, this.cursor.step - 1);
+    const [begin, end] = this.view.exact ? [this.cursor.step - 1, this.cursor.step] : [edges[column], edges[column + 1]];
+    const room = (end - begin) * this.stepWidth;
+    const width = room < 6 ? 2 : room; // a frame around the column where it has room for one, else a line
+    const centre = axis.d2p((begin + end + 1) / 2);
     const inside = centre >= -0.5 && centre <= axis._length + 0.5;
-    this.cursorElement.style.transform = `translateX(${axis._offset + centre - this.cursorWidth / 2}px)`;
+    this.cursorElement.classList.toggle("gv-line-only", room < 6);
+    this.cursorElement.style.width = `${width}px`;
+    this.cursorElement.style.transform = `translateX(${axis._offset + centre - width / 2}px)`;
     this.cursorElement.hidden = !inside;
   }
 
   placeRowMarks() {
     const layout = this.plot._fullLayout;
     if (!layout) return;
-    const row = this.view.units.indexOf(this.cursor.unit);
+    const unit = this.view.units.indexOf(this.cursor.unit);
     const marks = this.view.panels.filter((panel) => panel.units).map((panel) => {
       const axis = layout[this.view.figure.data[panel.trace].yaxis.replace("y", "yaxis")];
       const height = Math.abs(axis.r2p(1) - axis.r2p(0));
+      const row = unit < 0 ? -1 : Math.floor(unit / panel.grouped);
       const middle = axis.r2p(row);
       const mark = el("div", "gv-row-mark");
       Object.assign(mark.style, {
@@ -460,6 +593,22 @@ class Inspector {
     });
     this.rowMarks.replaceChildren(...marks);
   }
+}
+
+// Columns of different widths have their borders on the axis.
+function place(trace, x) {
+  trace.x = x;
+  delete trace.x0;
+  delete trace.dx;
+}
+
+function written(value) {
+  return Number.isFinite(value) ? value.toFixed(2).replace("-", "−") : String(value);
+}
+
+function spanOf(edges, column) {
+  const [from, to] = [edges[column] + 1, edges[column + 1]];
+  return from >= to ? `step ${counted(from)}` : `steps ${counted(from)}–${counted(to)}`;
 }
 
 function writeNumber(node, value, added, factor) {

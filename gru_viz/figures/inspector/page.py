@@ -6,7 +6,7 @@ from gru_viz.figures.component import fill_page, read_assets
 
 __all__ = ["ASSETS", "standalone"]
 
-ASSETS = read_assets("gru_viz.figures.inspector", "inspector")
+ASSETS = read_assets("gru_viz.figures.inspector", "inspector", "columns")
 """The inspector's source: ``js`` (a module whose default export mounts it), ``css`` and ``html``."""
 
 PAGE = """<!doctype html>
@@ -36,7 +36,7 @@ h1 {{ font-size: 1.5rem; margin: 0 0 0.25rem; }}
 <script type="module">
 {js}
 const bytes = Uint8Array.from(atob(document.getElementById("trace").textContent), (c) => c.charCodeAt(0));
-mount({{ data: bytes, parentElement: document.getElementById("mount"), setStateValue: () => {{}} }});
+mount({{ data: bytes, parentElement: document.getElementById("mount"), setStateValue: null }});
 </script>
 </body>
 </html>

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -30,9 +30,9 @@ class _Blobs:
         self.parts.append(part)
         return offset
 
-    def keep(self, series: np.ndarray, steps: int | None = None) -> int | list[float]:
+    def keep(self, series: np.ndarray, size: int | None = None) -> int | list[float]:
         """Store a series as float32, once; one that never changes as its one value; a shorter one ends in NaN."""
-        values = np.full(len(series) if steps is None else steps, np.nan, np.float32)
+        values = np.full(len(series) if size is None else size, np.nan, np.float32)
         values[: len(series)] = series
         if len(values) and np.isfinite(values[0]) and (values == values[0]).all():
             return [float(values[0])]
@@ -42,34 +42,46 @@ class _Blobs:
         return self.kept[part]
 
 
-def pack(view: View, worked: Sequence[Worked], unit: int, start: int, total: int, filename: str) -> bytes:
+def pack(
+    view: View,
+    worked: Sequence[Worked],
+    unit: int,
+    start: int,
+    total: int,
+    filename: str,
+    zoom: tuple[int, int] | None = None,
+    subject: str = "",
+    single: int = 0,
+) -> bytes:
     """Everything the inspector shows, as it goes to the browser.
 
     Args:
         view: the picture.
-        worked: the equations, or two to be compared, for the same units.
+        worked: the equations, or two to be compared, for the same units; none where columns hold many steps.
         unit: the unit worked out when none has been chosen, counted from 0.
         start: the step the cursor stands on when it has not been moved, counted from 1.
         total: how many steps the sequence has, shown or not.
         filename: what a saved picture is called.
+        zoom: the first and the last step that are in sight at first, counted from 1; None: all that there are.
+        subject: the same for all views that show parts of the same; empty where there are no others.
+        single: how many steps can be shown one by one, where a view has columns of many; 0 where this one has all.
     """
     blobs, panels = _Blobs(), []
     figure = draw(view).to_plotly_json()
-    curves = []
-    for curve, each in zip(view.curves, figure["data"], strict=False):
-        for key in ("y", "customdata", "text"):  # sent as bytes; the text is the labels, which the header holds once
-            each.pop(key, None)
-        curves.append({"y": blobs.keep(curve.values), "original": blobs.keep(curve.original)})
+    curves = list(_curves(view, figure["data"], blobs))
     heatmaps = [i for i, each in enumerate(figure["data"]) if each["type"] == "heatmap"]
     for i, panel in zip(heatmaps, view.panels, strict=True):
-        del figure["data"][i]["z"]
-        low, high = _reach(panel.values, panel.low, panel.high)
+        figure["data"][i].pop("z")
+        figure["data"][i].pop("x", None)
+        reach = panel.reach or ()
+        low, high = _reach((panel.values, *reach), panel.low, panel.high)
         rows, columns = panel.values.shape
-        offset = blobs.add(pack_heatmap(panel.values, low, high))
+        offset, *limits = (blobs.add(pack_heatmap(each, low, high)) for each in (panel.values, *reach))
         about = {"trace": i, "rows": rows, "columns": columns, "low": low, "high": high, "offset": offset}
-        panels.append(about | {"units": panel.row_kind == "unit"})
-    shown = slice(view.first - 1, view.first - 1 + view.steps)
-    picture = {"figure": figure, "panels": panels, "curves": curves}
+        panels.append(about | {"units": panel.row_kind == "unit", "grouped": panel.grouped, "reach": limits or None})
+    skipped = view.first - 1 - view.before
+    shown = slice(skipped, skipped + view.steps)
+    picture = {"figure": figure, "panels": panels, "curves": curves, "edges": view.edges}
     drawn = picture | {"labels": view.labels}  # the hover shows the labels between the ticks too
     digest = blake2b(json.dumps(drawn, default=_plain).encode(), digest_size=12)
     for part in blobs.parts:
@@ -78,7 +90,11 @@ def pack(view: View, worked: Sequence[Worked], unit: int, start: int, total: int
         "picture": digest.hexdigest(),
         "first": view.first,
         "steps": view.steps,
+        "columns": view.columns,
         "total": total,
+        "zoom": zoom,
+        "subject": subject,
+        "single": single,
         "labels": view.labels,
         "units": view.units,
         "unit": unit,
@@ -88,6 +104,21 @@ def pack(view: View, worked: Sequence[Worked], unit: int, start: int, total: int
     }
     text = json.dumps(header, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
     return b"".join([len(text).to_bytes(4, "little"), text, *blobs.parts])
+
+
+def _curves(view: View, drawn: list[dict[str, Any]], blobs: _Blobs) -> Iterator[dict[str, Any]]:
+    """Where each line's numbers are; what is sent as bytes is taken out of what is drawn."""
+    lines = iter(enumerate(drawn))
+    for curve in view.curves:
+        kept = [(curve.values, curve.original)]
+        if curve.reach:
+            reach = curve.reach
+            kept = [(reach.low, reach.original_low), (reach.high, reach.original_high), *kept]
+        for values, original in kept:
+            i, each = next(lines)
+            for key in ("x", "y", "customdata", "text"):  # the text is the labels, which the header holds once
+                each.pop(key, None)
+            yield {"trace": i, "y": blobs.keep(values), "original": blobs.keep(original)}
 
 
 def _formula(worked: Worked, shown: slice, blobs: _Blobs) -> dict[str, Any]:
@@ -146,10 +177,12 @@ def unpack_heatmap(packed: bytes, shape: tuple[int, int], low: float, high: floa
     return np.where(codes == NAN_CODE, np.nan, values).reshape(shape)
 
 
-def _reach(values: np.ndarray, low: float, high: float) -> tuple[float, float]:
+def _reach(maps: Sequence[np.ndarray], low: float, high: float) -> tuple[float, float]:
     """A range that holds every finite value, so that the hover never shows a clipped one."""
-    finite = values[np.isfinite(values)]
-    return (low, high) if not finite.size else (min(low, float(finite.min())), max(high, float(finite.max())))
+    for values in maps:
+        finite = values[np.isfinite(values)]
+        low, high = min(low, float(finite.min(initial=low))), max(high, float(finite.max(initial=high)))
+    return low, high
 
 
 def _plain(value: Any) -> Any:

@@ -11,9 +11,10 @@ import numpy as np
 
 from gru_viz.analysis import order_units
 from gru_viz.errors import TrainingError
+from gru_viz.figures.parts import Panel
 from gru_viz.figures.style import DIVERGING, SEQUENTIAL
 from gru_viz.figures.training.picture import Picture, axis, base_layout, look
-from gru_viz.figures.view import Panel, inspect
+from gru_viz.figures.view import inspect
 from gru_viz.trace import Trace
 
 __all__ = ["Film", "FilmLane", "Snapshots", "film_picture", "shoot"]

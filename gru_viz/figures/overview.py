@@ -1,0 +1,245 @@
+"""Views of sequences that are longer than a screen is wide: each column holds many steps, and hides no extreme."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+
+from gru_viz.analysis import order_units
+from gru_viz.errors import TraceError
+from gru_viz.figures.budget import Share, most_bins
+from gru_viz.figures.parts import (
+    MOST_CURVES,
+    Curve,
+    Panel,
+    Reach,
+    View,
+    difference_panel,
+    feature_panel,
+    quantity_panel,
+    scaled,
+)
+from gru_viz.streaming import Bins, LongTrace
+from gru_viz.trace import DirectionTrace
+
+__all__ = ["compare_overviews", "extent", "heights", "order_long", "overview"]
+
+Direction = Literal["forward", "backward"]
+COARSE = 512
+"""Bins of a whole sequence that are enough to order its units, and to know its extremes."""
+
+
+def overview(
+    long: LongTrace,
+    layer: int = 0,
+    direction: Direction = "forward",
+    order: str | np.ndarray = "index",
+    window: tuple[int, int] | None = None,
+    columns: int | None = None,
+) -> View:
+    """Look at every quantity of one layer and direction over many steps: a column for each bin of them.
+
+    A column shows the mean of its steps, or their extreme where it stands out of its row, so that a single step is
+    seen however many there are; see ``Bins.shown``. Where there are more units than rows of pixels, neighbouring
+    units share a row by the same rule.
+
+    Args:
+        long: what to look at.
+        layer: counted from 0.
+        direction: ``"forward"`` or ``"backward"``.
+        order: how the units are sorted, a name in ``analysis.ORDERS``; or the units themselves, from top to bottom.
+        window: first step and the step after the last, counted from 0; all of them where None.
+        columns: at most so many; None: as many as a view may have.
+
+    Raises:
+        TraceError: there is no such layer, direction, window or order.
+
+    Example:
+        >>> import gru_viz
+        >>> w = gru_viz.random_weights("torch", features=1, hidden=3)
+        >>> long = gru_viz.stream(w, np.zeros((5000, 1), np.float32))
+        >>> view = overview(long, columns=100)
+        >>> view.steps, view.columns <= 100, [panel.values.shape[0] for panel in view.panels]
+        (5000, True, [3, 3, 3, 3])
+    """
+    start, stop = window or (0, long.length)
+    kinds = long.weights.convention.quantities
+    share = most_bins(len(kinds), long.weights.units[layer], long.features)
+    columns = min(columns or share.columns, share.columns)
+    units = order if isinstance(order, np.ndarray) else order_long(long, order, layer, direction)
+    largest = extent(long, layer, direction)
+    panels, edges = [], np.zeros(1, np.int64)
+    for kind in kinds:
+        bins = _group(long.bins(kind.name, start, stop, columns, layer, direction), units, share.grouped)
+        edges = bins.edges
+        panels.append(
+            quantity_panel(
+                kind,
+                bins.shown(),
+                units,
+                largest=largest.get(kind.name),
+                reach=(bins.low, bins.high) if share.reach else None,
+                grouped=share.grouped,
+            )
+        )
+    curves, strip = _input(long, start, stop, columns, share)
+    return _view(long, f"{long.weights.convention.title}, {long.name}", curves, (*strip, *panels), edges, units)
+
+
+def compare_overviews(
+    a: LongTrace,
+    b: LongTrace,
+    quantity: str,
+    names: tuple[str, str],
+    layer: int = 0,
+    direction: Direction = "forward",
+    order: str | np.ndarray = "index",
+    window: tuple[int, int] | None = None,
+    columns: int | None = None,
+) -> View:
+    """Put one quantity of two long traces above each other, and below them the difference of their columns' means.
+
+    A difference of means can be smaller than that of the steps: the heading says of what it is, and single steps say
+    how large it is. The input is that of ``a``.
+
+    Raises:
+        TraceError: one of them has not this quantity, they have different numbers of units, or different lengths.
+    """
+    for each, name in ((a, names[0]), (b, names[1])):
+        if quantity not in (q.name for q in each.weights.convention.quantities):
+            raise TraceError("compare", f"no {quantity} in {name}", "the same quantity in both", "Choose another pair.")
+    if a.weights.units[layer] != b.weights.units[layer] or a.length != b.length:
+        found = f"{a.weights.units[layer]} units and {a.length:,} steps; {b.weights.units[layer]} and {b.length:,}"
+        raise TraceError("compare", found, "as many units and steps in both", "Zoom in to compare their steps.")
+    start, stop = window or (0, a.length)
+    share = most_bins(3, a.weights.units[layer], a.features)
+    columns = min(columns or share.columns, share.columns)
+    units = order if isinstance(order, np.ndarray) else order_long(a, order, layer, direction)
+    both = [
+        _group(each.bins(quantity, start, stop, columns, layer, direction), units, share.grouped) for each in (a, b)
+    ]
+    largest = max(extent(each, layer, direction).get(quantity, 0.0) for each in (a, b)) or None
+    panels = [
+        quantity_panel(
+            each.weights.convention.quantity(quantity),
+            bins.shown(),
+            units,
+            key=f"{quantity}.{i}",
+            title=name,
+            largest=largest,
+            reach=(bins.low, bins.high) if share.reach else None,
+            grouped=share.grouped,
+        )
+        for i, (each, bins, name) in enumerate(zip((a, b), both, names, strict=True))
+    ]
+    panels.append(difference_panel(both[0].mean - both[1].mean, panels[0], means=True))
+    curves, strip = _input(a, start, stop, columns, share)
+    title = f"{a.weights.convention.quantity(quantity).name.replace('_', ' ')}: {names[0]} against {names[1]}"
+    return _view(a, title, curves, (*strip, *panels), both[0].edges, units)
+
+
+def order_long(long: LongTrace, by: str, layer: int = 0, direction: Direction = "forward") -> np.ndarray:
+    """The units of a long trace in an order of ``analysis.ORDERS``, read off its widest bins.
+
+    The means of the bins stand for their steps; a unit peaks in the bin that holds its largest \\|h\\|. A tanh RNN's
+    time-scales come from its first steps, one by one, since no gate tells them.
+
+    Raises:
+        TraceError: there is no such order.
+    """
+    weights, kind = long.weights.layers[layer][direction == "backward"], long.weights.convention
+    if by == "time_scale" and kind.cell == "rnn":
+        first = long.window(0, min(long.length, 2000)).layers[layer].directions[direction == "backward"]
+        return order_units(first, by)
+    bins = {q.name: long.bins(q.name, 0, long.length, COARSE, layer, direction) for q in kind.quantities}
+    values = {name: each.mean for name, each in bins.items()}
+    if by == "peak":
+        hidden = bins["hidden"]
+        values["hidden"] = np.where(hidden.high > -hidden.low, hidden.high, hidden.low)
+    count = values["hidden"].shape[1]
+    run = DirectionTrace(
+        weights=weights,
+        quantities={name: np.array(each.T[None]) for name, each in values.items()},
+        inputs=np.zeros((1, count, weights.features), values["hidden"].dtype),
+        initial={state: np.zeros((1, weights.hidden), values["hidden"].dtype) for state in kind.states},
+        lengths=(count,),
+    )
+    return order_units(run, by)
+
+
+def extent(long: LongTrace, layer: int, direction: Direction) -> Mapping[str, float]:
+    """The largest absolute value in the whole sequence of what has no fixed scale: an LSTM's cell, and the inputs."""
+    found: dict[str, float] = {}
+    for name in ("cell", "inputs"):
+        if name == "inputs" or name in long.weights.convention.states:
+            bins = long.bins(name, 0, long.length, COARSE, layer, direction)
+            both = np.abs([bins.low, bins.high])
+            found[name] = float(both.max(initial=0.0, where=np.isfinite(both)))
+    return found
+
+
+def heights(long: LongTrace) -> tuple[float, float] | None:
+    """The lowest and the highest input of the whole sequence, with some air: an axis that stays while one zooms."""
+    bins = long.bins("inputs", 0, long.length, COARSE)
+    low = float(bins.low.min(initial=np.inf, where=np.isfinite(bins.low)))
+    high = float(bins.high.max(initial=-np.inf, where=np.isfinite(bins.high)))
+    if low > high:
+        return None
+    air = 0.06 * (high - low) or 1.0
+    return low - air, high + air
+
+
+def _group(bins: Bins, units: np.ndarray, grouped: int) -> Bins:
+    """Bins of rows: their units in order, ``grouped`` neighbours to a row."""
+    low, high, mean = bins.low[units], bins.high[units], bins.mean[units]
+    if grouped > 1:
+        first = np.arange(0, len(units), grouped)
+        sizes = np.diff(first, append=len(units))[:, None]
+        low, high = np.minimum.reduceat(low, first, 0), np.maximum.reduceat(high, first, 0)
+        mean = np.add.reduceat(mean, first, 0) / sizes
+    return Bins(low, high, mean, bins.edges)
+
+
+def _input(
+    long: LongTrace, start: int, stop: int, columns: int, share: Share
+) -> tuple[tuple[Curve, ...], tuple[Panel, ...]]:
+    """A few features are curves with the band that they fill, many are a heatmap."""
+    bins = long.bins("inputs", start, stop, columns)
+    if len(long.features) > MOST_CURVES:
+        reach = (bins.low, bins.high) if share.reach else None
+        largest = extent(long, 0, "forward")["inputs"]
+        return (), (feature_panel(bins.shown(), long.features, largest, reach=reach),)
+
+    def undo(values: np.ndarray) -> np.ndarray:
+        return long.scaling.undo(values.T).T if long.scaling else values
+
+    low, high, mean = undo(bins.low), undo(bins.high), undo(bins.mean)
+    return tuple(
+        Curve(name, bins.mean[j], mean[j], j, reach=Reach(bins.low[j], bins.high[j], low[j], high[j]))
+        for j, name in enumerate(long.features)
+    ), ()
+
+
+def _view(
+    long: LongTrace,
+    title: str,
+    curves: tuple[Curve, ...],
+    panels: tuple[Panel, ...],
+    edges: np.ndarray,
+    units: np.ndarray,
+) -> View:
+    first, last = int(edges[0]), int(edges[-1])
+    return View(
+        title=title,
+        curves=curves,
+        scaling=scaled(long.scaling),
+        panels=panels,
+        first=first + 1,
+        steps=last - first,
+        labels=None if long.time is None else tuple(long.time[int(step)] for step in edges[:-1]),
+        units=tuple(int(u) for u in units),
+        edges=tuple(int(step) for step in edges),
+        heights=heights(long) if curves else None,
+    )
