@@ -13,7 +13,7 @@ from gru_viz.sequences.dialect import Dialect, Told, find_layout
 from gru_viz.sequences.labelled import LabelledSequences, label_sequences, labels_by_id
 from gru_viz.sequences.labels import labels_of
 from gru_viz.sequences.model import Sequences
-from gru_viz.sequences.parse import parse_parquet, parse_text
+from gru_viz.sequences.parse import Progress, parse_parquet, parse_text
 from gru_viz.sequences.roles import assign
 from gru_viz.sequences.source import Source, load
 from gru_viz.sequences.suggest import Choice, suggest
@@ -181,6 +181,7 @@ def open_table(
     day_first: bool | None = None,
     max_bytes: int = MAX_BYTES,
     max_columns: int = MAX_COLUMNS,
+    progress: Progress | None = None,
 ) -> Table:
     """Open delimited text (CSV, TSV, …) or Parquet, finding by itself how it is written.
 
@@ -197,6 +198,7 @@ def open_table(
         day_first: whether 1/2/2019 is the first of February.
         max_bytes: the largest size read.
         max_columns: the most columns read.
+        progress: called while text is parsed, with the bytes read and all there are; what it raises ends the reading.
 
     Raises:
         SequenceError: it is no such table; the message says where, what was found, what was wanted, and what to do.
@@ -210,7 +212,7 @@ def open_table(
         cells = parse_parquet(content, max_bytes, max_columns)
     else:
         told = Told(delimiter, decimal, thousands, header, comment)
-        cells = parse_text(content, find_layout(content, told, max_columns), max_columns)
+        cells = parse_text(content, find_layout(content, told, max_columns), max_columns, progress)
     writing = Writing(cells.dialect.decimal, cells.dialect.thousands)
     free = decimal is None and thousands is None
     held = {column: hold(column, cells.frame[at], writing, free, day_first) for at, column in enumerate(cells.names)}
