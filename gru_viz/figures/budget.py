@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gru_viz.figures.parts import MOST_CURVES
 from gru_viz.weights import Weights
 
-__all__ = ["MOST_BYTES", "MOST_STEPS", "Share", "choose_window", "most_bins", "most_steps"]
+__all__ = ["MOST_BYTES", "MOST_STEPS", "Share", "choose_window", "most_bins", "most_steps", "traced_together"]
 
 MOST_BYTES = 1_000_000
 """What a browser is sent for one view."""
@@ -21,6 +21,9 @@ MOST_BINS = 1600
 
 MOST_ROWS = 512
 """The most rows of all maps of units together; a screen has hardly more pixels for them."""
+
+MOST_TOGETHER = 128 * 2**20
+"""The most bytes of all sequences' gates and states that are kept at once, padded."""
 
 WORDS = 60_000
 PIXEL = 1.5
@@ -61,6 +64,23 @@ def most_steps(weights: Weights, features: Sequence[str] = (), outputs: int = 0)
     series = 2 * (quantities + 2 * len(kind.gates) + len(kind.states)) + 4 * min(len(features), MOST_CURVES)
     room = MOST_BYTES - WORDS - sum(len(name.encode()) for name in features)
     return max(1, min(MOST_STEPS, int(room / (PIXEL * rows + NUMBER * series + 2 * LABEL))))
+
+
+def traced_together(weights: Weights, lengths: Sequence[int], features: Sequence[str] = (), outputs: int = 0) -> bool:
+    """Whether all sequences are traced at once, and all steps of each shown; else each is a run of its own.
+
+    A sequence alone is traced and kept where this holds of it, and streamed where it does not.
+
+    Example:
+        >>> from gru_viz import random_weights
+        >>> w = random_weights("torch", 3, 16)
+        >>> traced_together(w, [200] * 40), traced_together(w, [200] * 10_000), traced_together(w, [20_000])
+        (True, False, False)
+    """
+    longest = max(lengths, default=0)
+    states = sum(cell.hidden for layer in weights.layers for cell in layer)
+    size = weights.dtype.itemsize * len(weights.convention.quantities) * states * longest * len(lengths)
+    return longest <= most_steps(weights, features, outputs) and size <= MOST_TOGETHER
 
 
 def most_bins(panels: int, units: int, features: Sequence[str] = ()) -> Share:

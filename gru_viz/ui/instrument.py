@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
 import streamlit as st
 
-from gru_viz.analysis import ORDERS
-from gru_viz.errors import GruVizError, TraceError
-from gru_viz.figures import compare, inspect
-from gru_viz.figures.inspector import ASSETS, Reading, pack, work_out_units
-from gru_viz.pretrained import load_pretrained
-from gru_viz.reporting.answers import draw_answers, read_head
+from gru_viz.errors import GruVizError
+from gru_viz.figures.inspector import ASSETS, pack
 from gru_viz.sequences import EXAMPLES
+from gru_viz.streaming import LongTrace
 from gru_viz.trace import Trace
 from gru_viz.ui.compare_choice import Comparison
 from gru_viz.ui.downloads import offer_downloads
+from gru_viz.ui.looking import SMALL, Choices, ask_view, look, run_both, sequence_before
 from gru_viz.ui.messages import plain, show_error
 from gru_viz.ui.model_choice import Model
 from gru_viz.ui.model_file import FromFile
-from gru_viz.ui.sequence_choice import Chosen
+from gru_viz.ui.part import Part, arrival, linked_range, linked_unit, number, part_in_sight
+from gru_viz.ui.progress import CancelledError
+from gru_viz.ui.sequence_choice import Chosen, digest_of
 from gru_viz.ui.shown import Shown
 from gru_viz.ui.widgets import pick
+from gru_viz.weights import Weights
 
 __all__ = ["show_gates"]
-
-MOST_STEPS, MOST_CELLS = 2000, 2**18
-MOST_TRACED = 60_000_000
-DIRECTIONS = {"forward": "reading forward", "backward": "reading backward"}
-SMALL: dict[str, Any] = {"labelled": False, "width": 175}
 
 _component = st.components.v2.component(
     "gru_viz.inspector", html=ASSETS["html"], css=ASSETS["css"], js=ASSETS["js"], isolate_styles=False
@@ -42,34 +34,16 @@ def show_gates(chosen: Chosen, model: Model, comparison: Comparison | None) -> N
     wanted: tuple[Chosen, Model, Comparison | None] | None = None
     with st.container():  # there with or without a message, so that the instrument keeps its place, cursor and zoom
         try:
-            with st.spinner("Tracing every gate …"):
-                chosen = model.fit(chosen)
-                wanted = chosen, model, comparison
-                _trace_all(chosen, model, comparison)
+            chosen = model.fit(chosen)
+            run_both("trace", chosen, model, comparison, sequence_before(chosen))
+            wanted = chosen, model, comparison
         except GruVizError as error:
             wanted = st.session_state.get("last_shown")
-            show_error(error, "The view below stays as it was." if wanted else "Change the choice on the left.")
+            _tell_failure(error, "The view below stays as it was." if wanted else "Change the choice on the left.")
     if wanted is None:
         return
     st.session_state["last_shown"] = wanted
     _instrument(*wanted)
-
-
-def _trace_all(chosen: Chosen, model: Model, comparison: Comparison | None) -> tuple[Trace, Trace | None]:
-    """The trace, and the other one where two are compared; both come from the cache once they have been made."""
-    sequences = chosen.sequences
-    steps = sum(sequences.lengths)
-    if steps * model.states > MOST_TRACED:
-        raise TraceError(
-            sequences.source or "the sequences",
-            f"{steps:,} steps × {model.states:,} units",
-            f"at most {MOST_TRACED:,} of both together on this page",
-            "Choose fewer units, layers or rows.",
-        )
-    first = model.trace(chosen)
-    if comparison is None:
-        return first, None
-    return first, model.trace(chosen, read_as=comparison.variant) if comparison.variant else first
 
 
 def _sentence(chosen: Chosen, model: Model) -> str:
@@ -98,78 +72,79 @@ def _tell_notices(notices: tuple[str, ...]) -> None:
             st.markdown("\n".join(f"- {notice}" for notice in (first, *more)))
 
 
+def _tell_failure(error: GruVizError, consequence: str) -> None:
+    """What went wrong, or that the visitor did not want to wait, and what is on screen instead."""
+    if isinstance(error, CancelledError):
+        st.info(f"Cancelled. {consequence}", icon=":material/cancel:")
+    else:
+        show_error(error, consequence)
+
+
 @st.fragment
 def _instrument(chosen: Chosen, model: Model, comparison: Comparison | None) -> None:
-    """Choose what of the trace is shown, show it, and take note of where the cursor rests; runs without the rest."""
-    trace, other = _trace_all(chosen, model, comparison)
+    """Choose what of the trace is shown, show it, and take note of where the hand rests; runs without the rest."""
     with st.container():
         _tell_notices(chosen.sequences.notices)
+    trouble = st.container()
+    weights = model.weights(len(chosen.sequences.features))
     with st.container(horizontal=True, vertical_alignment="center", key="view_choices"):
-        badge, proof = _badge(trace, other, model.file)
-        st.markdown(f"{_sentence(chosen, model)} {badge}", help=proof, width="stretch")
-        choices = _ask_view(trace)
-        quantity = _ask_quantity(trace) if comparison else None
-    try:
-        shown = _build(chosen, model, trace, other, comparison, choices, quantity)
-    except GruVizError as error:
-        show_error(error, "Choose another.")
-        return
-    # What is sent must not follow the cursor, or all of it would be sent again whenever the cursor rests.
-    arrived = st.session_state.setdefault("arrived_at", dict(st.query_params))
-    packed = pack(
-        shown.view,
-        shown.worked,
-        unit=_unit(arrived, trace.weights.units[choices["layer"]]) if len(shown.worked[0].formulas) > 1 else shown.unit,
-        start=_number(arrived.get("step"), shown.view.first + shown.view.steps // 3),
-        total=trace.lengths[choices["sequence"]],
-        filename="gru_viz",
-    )
-    result = _component(data=packed, key="inspector", on_cursor_change=lambda: None)
+        said = st.container(width="stretch")
+        choices = ask_view(chosen, model, weights)
+        quantity = _ask_quantity(weights) if comparison else None
+    with trouble:
+        try:
+            runs = run_both("view", chosen, model, comparison, choices.sequence)
+            part = part_in_sight(min(run.length for run in runs), choices.most)
+            shown = look(chosen, model, comparison, choices, quantity, runs, part)
+            subject = digest_of(repr(([run.key for run in runs], choices, quantity)).encode())
+            packed = _pack(shown, part, choices, subject)
+        except GruVizError as error:
+            _tell_failure(error, "The view below stays as it was.")
+            if "last_seen" not in st.session_state:
+                return
+            shown, packed, runs = st.session_state["last_seen"]
+    st.session_state["last_seen"] = shown, packed, runs
+    with said:
+        badge, proof = _badge([run.made for run in runs], model.file)
+        st.markdown(f"{_sentence(chosen, model)} {badge}", help=proof)
+    result = _component(data=packed, key="inspector", on_cursor_change=_nothing, on_range_change=_nothing)
     if result.cursor:
         st.query_params["step"], st.query_params["unit"] = str(result.cursor["step"]), str(result.cursor["unit"] + 1)
-    head = model.file.answers_by if model.file else None
-    offer_downloads(shown, packed, chosen.sequences.notices, head)
+    offer_downloads(shown, packed, chosen.sequences.notices, model.file.answers_by if model.file else None)
 
 
-def _ask_view(trace: Trace) -> dict[str, Any]:
-    """Which sequence, layer, direction, order and window; each asked only where there is a choice."""
-    sequence, layer, direction = 0, 0, "forward"
-    if len(trace.names) > 1:
-        # By name, not by number: another data's sequence of the same number is another choice.
-        sequence = trace.names.index(pick("Sequence", "sequence", {name: name for name in trace.names}, **SMALL))
-    if len(trace.layers) > 1:
-        layer = pick("Layer", "layer", {k: f"layer {k + 1}" for k in range(len(trace.layers))}, **SMALL)
-    if trace.weights.bidirectional:
-        direction = pick("Direction", "direction", DIRECTIONS, **SMALL)
-    order = pick("Units sorted by", "order", {name: f"units by {words}" for name, words in ORDERS.items()}, **SMALL)
-    return {
-        "sequence": sequence,
-        "layer": layer,
-        "direction": direction,
-        "order": order,
-        "window": _ask_window(trace.lengths[sequence], trace.weights.units[layer]),
-    }
+def _nothing() -> None:
+    """The component's values are read where they are needed."""
 
 
-def _ask_window(steps: int, units: int) -> tuple[int, int]:
-    """All steps where the screen and the wire can take them, else as many as they can, from a step of choice."""
-    width = min(MOST_STEPS, max(200, MOST_CELLS // units))
-    if steps <= width:
-        return 0, steps
-    label = f"First of the {width:,} steps shown, of {steps:,}"
-    first = st.number_input(label, 1, steps, 1, step=width // 2, key="from", bind="query-params", width=190)
-    start = min(int(first), steps - width + 1) - 1
-    return start, start + width
+def _pack(shown: Shown, part: Part, choices: Choices, subject: str) -> bytes:
+    """The view as it goes to the browser.
+
+    What is sent must not follow the cursor, or all of it would be sent again whenever the cursor rests.
+    """
+    units = shown.made.weights.units[choices.layer]
+    several = not shown.worked or len(shown.worked[0].formulas) > 1
+    return pack(
+        shown.view,
+        shown.worked,
+        unit=linked_unit(units) if several else shown.unit,
+        start=number(arrival().get("step"), 0 if part.long else shown.view.first + shown.view.steps // 3),
+        total=part.length,
+        filename="gru_viz",
+        zoom=(part.start + 1, part.stop) if part.long else linked_range(part.length),
+        subject=subject if part.long else "",
+        single=choices.most if shown.view.edges else 0,
+    )
 
 
-def _ask_quantity(trace: Trace) -> str:
-    names = [q.name for q in reversed(trace.convention.quantities)]
+def _ask_quantity(weights: Weights) -> str:
+    names = [q.name for q in reversed(weights.convention.quantities)]
     return pick("Compared", "quantity", {name: f"compared: {name.replace('_', ' ')}" for name in names}, **SMALL)
 
 
-def _badge(trace: Trace, other: Trace | None, file: FromFile | None) -> tuple[str, str]:
+def _badge(runs: list[Trace | LongTrace], file: FromFile | None) -> tuple[str, str]:
     """The proof, always: green where it holds for all that is shown, red where it does not; and what it says."""
-    shown = [trace] if other is None or other is trace else [trace, other]
+    shown = list({id(run): run for run in runs}.values())
     worst = max(each.proof for each in shown)
     colour, mark = ("green", "✓ proven") if all(each.proven for each in shown) else ("red", "✗ not proven")
     told = [
@@ -188,56 +163,3 @@ def _badge(trace: Trace, other: Trace | None, file: FromFile | None) -> tuple[st
         name = check.framework.partition(" ")[0]
         said += f", as in {name}" if check.agrees else f", but {name} differs by {check.difference:.0e}"
     return f":{colour}-badge[{said}]", "\n\n".join(told)
-
-
-def _build(
-    chosen: Chosen,
-    model: Model,
-    trace: Trace,
-    other: Trace | None,
-    comparison: Comparison | None,
-    choices: dict[str, Any],
-    quantity: str | None,
-) -> Shown:
-    cursor = (st.session_state.get("inspector") or {}).get("cursor") or {}
-    units = trace.weights.units[choices["layer"]]
-    unit = min(cursor.get("unit", _unit(st.query_params, units)), units - 1)
-    sequence = choices["sequence"]
-    place = {key: choices[key] for key in ("layer", "direction")}
-    if comparison is None or other is None or quantity is None:
-        curves, guesses = _answers(model, trace, sequence)
-        view = inspect(trace, **choices, answers=curves)
-        head = model.file.answers_by if model.file else None
-        if head:
-            view = draw_answers(view, head, read_head(trace, head)[sequence, slice(*choices["window"])])
-        return Shown(trace, view, (work_out_units(trace, unit, sequence=sequence, more=guesses, **place),), unit)
-    against = comparison.sequence if comparison.sequence is not None else sequence
-    names = (trace.convention.title, other.convention.title)
-    if comparison.sequence is not None:
-        names = (trace.names[sequence], trace.names[against])
-    rows = {key: choices[key] for key in ("order", "window")}
-    view = compare(trace, other, quantity, names, sequences=(sequence, against), **place, **rows)
-    worked = tuple(
-        work_out_units(each, unit, sequence=s, title=name, **place)
-        for each, s, name in zip((trace, other), (sequence, against), names, strict=True)
-    )
-    return Shown(trace, view, worked, unit)
-
-
-def _answers(model: Model, trace: Trace, sequence: int) -> tuple[np.ndarray | None, list[Reading]]:
-    """What the trained head says at every step: numbers are a curve, guesses at the next character a reading."""
-    if model.trained is None:
-        return None, []
-    network = load_pretrained(model.trained)
-    if network.training.alphabet is None:
-        return network.answers(trace)[sequence], []
-    return None, [Reading("expects next", "", network.guesses(trace)[sequence])]
-
-
-def _unit(link: Mapping[str, str], units: int) -> int:
-    """The unit a link names, counted from 0; the nearest there is."""
-    return min(max(_number(link.get("unit"), 1), 1), units) - 1
-
-
-def _number(text: str | None, otherwise: int) -> int:
-    return int(text) if text and text.isdecimal() and len(text) < 10 else otherwise

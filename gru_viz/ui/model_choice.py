@@ -12,7 +12,6 @@ from gru_viz.errors import GruVizError
 from gru_viz.initialisation import INITIALISATIONS, random_weights
 from gru_viz.pretrained import load_pretrained
 from gru_viz.sequences import EXAMPLES
-from gru_viz.trace import Trace, trace
 from gru_viz.training.runs import learnt
 from gru_viz.ui.messages import plain, show_error
 from gru_viz.ui.model_file import FromFile, choose_network
@@ -54,26 +53,9 @@ class Model:
             return self.file.weights
         return load_pretrained(self.trained).weights if self.trained else None
 
-    @property
-    def states(self) -> int:
-        """How many hidden numbers a step has, over all layers and directions."""
-        given = self.given
-        if given:
-            return sum(cell.hidden for layer in given.layers for cell in layer)
-        return self.units * self.layers * (1 + self.bidirectional)
-
     def weights(self, features: int) -> Weights:
         """The network, for sequences of so many features."""
-        return self.given or random_weights(
-            self.variant,
-            features,
-            self.units,
-            self.layers,
-            self.bidirectional,
-            self.seed,
-            self.initialisation,
-            self.dtype,
-        )
+        return self.given or _drawn(self, features)
 
     def fit(self, chosen: Chosen) -> Chosen:
         """The sequences as the network reads them.
@@ -83,10 +65,6 @@ class Model:
         """
         return self.file.fit(chosen) if self.file else chosen
 
-    def trace(self, chosen: Chosen, read_as: str | None = None) -> Trace:
-        """Run it over the sequences, if asked with its weights read as another variant."""
-        return _trace(self, chosen.fingerprint, read_as, chosen)
-
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _learnt(moment: Moment) -> Weights:
@@ -95,13 +73,18 @@ def _learnt(moment: Moment) -> Weights:
     return network.weights()
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
-def _trace(model: Model, fingerprint: str, read_as: str | None, _chosen: Chosen) -> Trace:
-    weights = model.weights(len(_chosen.sequences.features))
-    backend = model.backend
-    if read_as:
-        weights, backend = weights.read_as(read_as), "auto"
-    return trace(weights, _chosen.sequences, backend=backend, device=model.device)
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _drawn(model: Model, features: int) -> Weights:
+    return random_weights(
+        model.variant,
+        features,
+        model.units,
+        model.layers,
+        model.bidirectional,
+        model.seed,
+        model.initialisation,
+        model.dtype,
+    )
 
 
 def choose_model(chosen: Chosen) -> Model:

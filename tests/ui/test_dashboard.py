@@ -193,10 +193,10 @@ def test_a_choice_survives_while_its_control_is_away() -> None:
      {"weights": "random", "variant": "torch_lstm", "layers": 2, "both_ways": True, "order": "similarity"}],
 )  # fmt: skip
 def test_the_same_choices_are_the_same_bytes(choices: dict[str, Any]) -> None:
-    from gru_viz.ui.model_choice import _trace
+    from gru_viz.ui.kept import kept
 
     first = Dashboard().press(**choices).packed
-    _trace.clear()  # the second page computes everything again
+    kept().clear()  # the second page computes everything again
     assert Dashboard().press(**choices).packed == first
 
 
