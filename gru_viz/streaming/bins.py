@@ -42,7 +42,7 @@ class Bins:
 
     @property
     def width(self) -> int:
-        """How many steps a bin holds; the last one may hold fewer, where the sequence ends."""
+        """How many steps the first bin holds, and each but the last, which may end with the sequence; 0 of no bins."""
         return int(self.edges[1] - self.edges[0]) if len(self.edges) > 1 else 0
 
     def shown(self) -> np.ndarray:
@@ -68,16 +68,16 @@ def _range(low: np.ndarray, high: np.ndarray) -> float:
 
 
 def _stands_out(departure: np.ndarray, floor: float) -> np.ndarray:
-    """Where a departure (units, bins) is far beyond what is usual in its row."""
-    known = np.where(np.isfinite(departure), departure, np.nan)
-    if not known.size or np.isnan(known).all():
+    """Where a departure (units, bins) is far beyond what is usual in its row; what is not finite stands for nothing."""
+    if not departure.shape[1]:
         return np.zeros(departure.shape, bool)
+    known = np.where(np.isfinite(departure), departure, np.nan)
     usual = _median(known)
     spread = _median(np.abs(known - usual))
     return known > np.maximum(usual + CLEARLY * spread, floor)
 
 
 def _median(rows: np.ndarray) -> np.ndarray:
-    """The median of each row without its NaNs, as a column; 0 where there is nothing else."""
-    rows = np.where(np.isnan(rows).all(1, keepdims=True), 0, rows)
-    return np.nanmedian(rows, 1, keepdims=True)
+    """The median of each row without its NaNs, the lower of two, as a column; NaN where there is nothing else."""
+    middle = np.maximum(np.isfinite(rows).sum(1, keepdims=True) - 1, 0) // 2
+    return np.take_along_axis(np.sort(rows, 1), middle, 1)  # NaNs are sorted to the end

@@ -26,6 +26,9 @@ FINEST = 16
 SECONDS = 0.2
 """What a window may take to recompute."""
 
+SHORTEST_AGAIN = 2048
+"""A window of so many steps is recomputed whatever it takes."""
+
 COLUMNS = 1024
 """How many bins a picture is thought to have."""
 
@@ -114,7 +117,7 @@ def make_plan(weights: Weights, length: int) -> Plan:
         room -= _level(kept, length, width)
         if room < 0:
             in_file.insert(0, width)
-    return Plan(length, chunk, max(chunk // SEGMENTS, 1), base, tuple(in_file), max(recomputed, 128 * base))
+    return Plan(length, chunk, max(chunk // SEGMENTS, 1), base, tuple(in_file), max(recomputed, SHORTEST_AGAIN))
 
 
 def _power_below(number: int) -> int:

@@ -29,7 +29,7 @@ def reduce(values: np.ndarray, width: int) -> np.ndarray:
         reduction.reduce(np.ascontiguousarray(values), width, out)
         return out
     whole = len(values) // width
-    _reduce_groups(values[: whole * width].reshape(whole, width, -1), out[:whole])
+    _reduce_groups(values[: whole * width].reshape(whole, width, values.shape[1]), out[:whole])
     if whole < len(out):
         _reduce_groups(values[None, whole * width :], out[whole:])
     return out

@@ -64,8 +64,7 @@ def stream(
     """
     weights = model if isinstance(model, Weights) else Weights.from_module(model)
     values, known = _read(x, weights)
-    backend = choose_backend(backend, weights)
-    find_device(device)
+    backend = choose_backend(backend, weights, find_device(device).type)
     initial = _initial(weights, h0)
     plan, scratch = make_plan(weights, len(values)), Scratch()
     try:
