@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -14,17 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gru_viz.errors import SequenceError
-from gru_viz.sequences.cells import MISSING_MARKS
 from gru_viz.sequences.dialect import Dialect, Layout
+from gru_viz.sequences.engine import Progress, read_frame
 from gru_viz.sequences.header import unique_names
 from gru_viz.sequences.records import iterate_records
 from gru_viz.sequences.source import Content
 from gru_viz.sequences.words import count
 
-__all__ = ["Cells", "Progress", "parse_parquet", "parse_text"]
-
-Progress = Callable[[int, int], None]
-"""Told how many bytes are read, of how many; what it raises ends the reading."""
+__all__ = ["Cells", "parse_parquet", "parse_text"]
 
 _LONG_LINE = 1 << 20
 _FEW = 0.05
@@ -171,11 +166,7 @@ def _widened(content: Content, layout: Layout) -> Layout:
 
 def _read(content: Content, layout: Layout, progress: Progress | None) -> pd.DataFrame:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-            frame = _engine(content, layout, progress, in_chunks=True)
-        if any(dtype == "object" for dtype in frame.dtypes):  # numbers here, text there
-            frame = _engine(content, layout, progress, in_chunks=False)
+        frame = read_frame(content, layout, progress)
     except pd.errors.EmptyDataError:
         if content.data.count(b'"') % 2:
             _refuse_quote(content, "EOF inside string")
@@ -188,37 +179,6 @@ def _read(content: Content, layout: Layout, progress: Progress | None) -> pd.Dat
         _find_long_row(content, layout)
         raise _unparsable(content.name, "the first row is longer than the others")
     return frame
-
-
-class _Watched(io.BytesIO):
-    """Bytes that tell how far they are read."""
-
-    def __init__(self, data: bytes, progress: Progress) -> None:
-        super().__init__(data)
-        self.progress, self.size = progress, len(data)
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        self.progress(self.tell(), self.size)
-        return super().read(size)
-
-
-def _engine(content: Content, layout: Layout, progress: Progress | None, in_chunks: bool) -> pd.DataFrame:
-    buffer = _Watched(content.data, progress) if progress else io.BytesIO(content.data)
-    buffer.seek(layout.start)
-    blanks = b" " in content.data or b"\t" in content.data
-    return pd.read_csv(
-        buffer,
-        sep=r"\s+" if layout.dialect.delimiter == " " else layout.dialect.delimiter,
-        decimal=layout.dialect.decimal,
-        header=None,
-        names=list(range(len(layout.names))),
-        na_values=list(MISSING_MARKS),
-        keep_default_na=False,
-        skipinitialspace=blanks,  # a third slower where there is none to skip
-        low_memory=in_chunks,  # a third faster
-        encoding="utf-8",
-        engine="c",
-    )
 
 
 def _unparsable(name: str, reason: str) -> SequenceError:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from gru_viz.sequences.columns import Held
 
@@ -103,7 +104,7 @@ def _starts_over(held: Held, starts: np.ndarray) -> bool:
 
 
 def _codes(values: np.ndarray) -> np.ndarray:
-    return np.unique(values, return_inverse=True)[1]
+    return pd.factorize(values)[0]
 
 
 def _is_time(held: Held, groups: np.ndarray | None) -> bool:

@@ -10,10 +10,11 @@ from gru_viz.sequences.assemble import assemble
 from gru_viz.sequences.cells import Writing
 from gru_viz.sequences.columns import Column, Held, hold
 from gru_viz.sequences.dialect import Dialect, Told, find_layout
+from gru_viz.sequences.engine import Progress
 from gru_viz.sequences.labelled import LabelledSequences, label_sequences, labels_by_id
 from gru_viz.sequences.labels import labels_of
 from gru_viz.sequences.model import Sequences
-from gru_viz.sequences.parse import Progress, parse_parquet, parse_text
+from gru_viz.sequences.parse import parse_parquet, parse_text
 from gru_viz.sequences.roles import assign
 from gru_viz.sequences.source import Source, load
 from gru_viz.sequences.suggest import Choice, suggest
