@@ -1,142 +1,190 @@
-"""Running a network so that nothing is lost: torch's fused layers with the gates recovered, or step by step."""
+"""Running a network so that nothing is lost: compiled, by torch's fused layers with the gates recovered, in place, or
+by the equations step by step.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from gru_viz import equations
+from gru_viz import equations, kernels
+from gru_viz.batch import initial_states
 from gru_viz.conventions import Convention
-from gru_viz.errors import ConventionError, TraceError
-from gru_viz.recovery import (
-    DirectionRun,
-    States,
-    differ,
-    inside,
-    largest,
-    rebuild,
-    recover_layer,
-    rounding_bound,
-    shift,
-)
-from gru_viz.weights import TORCH_CELL, CellWeights, Weights, convert
+from gru_viz.errors import TraceError
+from gru_viz.in_place import run_in_place
+from gru_viz.proving import AT_EACH_STEP, Check, largest
+from gru_viz.recovery import DirectionRun, States, full_precision, inside, recover_layer
+from gru_viz.weights import CellWeights, Weights
 
-__all__ = ["Runner", "choose_backend", "fuse"]
+if TYPE_CHECKING:
+    from gru_viz.kernels.tracing import Packed
 
+__all__ = ["BACKENDS", "Ran", "choose_backend", "fuse", "run"]
 
-def torch_has(weights: Weights) -> bool:
-    """Whether torch's own layers can run exactly this model."""
-    try:
-        convert(weights, to=TORCH_CELL[weights.convention.cell])
-    except ConventionError:
-        return False
-    return True
+BACKENDS = ("auto", "compiled", "torch", "loop", "scratch")
+
+FUSED_ROWS = 16
+"""From so many sequences on torch's LSTM, which is oneDNN's, and the recovery of its gates are faster than a kernel."""
 
 
-def choose_backend(asked: str, weights: Weights) -> str:
+class Ran(NamedTuple):
+    """What ran: for each layer its directions; what their gates are to be held against, its name in words; where."""
+
+    layers: Sequence[Sequence[DirectionRun[Any]]]
+    check: Check
+    witness: str
+    device: str
+
+
+def choose_backend(asked: str, weights: Weights, device: str = "cpu", sequences: int = 1) -> str:
     """Name the backend that will run.
 
     Raises:
-        TraceError: torch has not this variant, or there is no such backend.
+        TraceError: there is no such backend, or it has not this variant, or cannot run here.
     """
-    if asked not in ("auto", "scratch", "torch"):
-        raise TraceError("backend", repr(asked), "'auto', 'scratch' or 'torch'", "Choose one of these.")
-    fusable = asked != "scratch" and torch_has(weights)
-    if asked == "torch" and not fusable:
+    if asked not in BACKENDS:
+        known = ", ".join(map(repr, BACKENDS))
+        raise TraceError("backend", repr(asked), f"one of {known}", "Choose one of these.")
+    on_cpu = device.startswith("cpu")
+    if asked == "auto":
+        if not on_cpu:
+            return "torch" if weights.runs_in_torch else "loop"
+        if kernels.why_not(weights.convention) is not None:
+            return "loop"
+        many = weights.convention.cell == "lstm" and sequences >= FUSED_ROWS
+        return "torch" if many and weights.runs_in_torch else "compiled"
+    if asked == "torch" and not weights.runs_in_torch:
         raise TraceError(
             f"backend 'torch' for {weights.convention.title}",
             "a reset gate that acts before the recurrent product",
             "one that acts after it, the only kind torch.nn.GRU computes",
-            "Use backend='scratch'.",
+            "Use backend='auto', or 'scratch'.",
         )
-    return "torch" if fusable else "scratch"
+    if asked == "compiled":
+        reason = kernels.why_not(weights.convention) if on_cpu else f"The kernels do not run on {device}."
+        if reason is not None:
+            raise TraceError("backend 'compiled'", reason.rstrip("."), "numba, and the CPU", "Use backend='auto'.")
+    return asked
 
 
-class Runner:
-    """Carries a batch up through the layers on one device, in one dtype, gathering the proof on the way."""
-
-    def __init__(self, weights: Weights, backend: str, device: torch.device, dtype: torch.dtype) -> None:
-        self.weights, self.backend, self.device, self.dtype = weights, backend, device, dtype
-        self.fusable = torch_has(weights)
-        module = f"torch.nn.{weights.convention.cell.upper()}"
-        if backend == "torch":
-            self.witness = module
-        elif self.fusable:
-            self.witness = f"{module}Cell, from the same state at each step"
-        else:
-            self.witness = "the equations again, all steps at once in float64"
-
-    def run(
-        self, x: Tensor, lengths: tuple[int, ...], initial: Mapping[str, States]
-    ) -> tuple[list[list[DirectionRun]], float, float]:
-        """Run every layer and direction over x (batch, time, features).
-
-        Gives the runs, the largest difference from the witness, and the bound that it must keep.
-        """
-        layers: list[list[DirectionRun]] = []
-        proof, bound, read = 0.0, 0.0, x
-        for k, layer in enumerate(self.weights.layers):
+def run(weights: Weights, backend: str, x: np.ndarray, lengths: tuple[int, ...], h0: Any, device: torch.device) -> Ran:
+    """Run every layer and direction over x (batch, time, features)."""
+    if backend == "compiled":
+        return Ran(_compiled(weights, x, lengths, h0), AT_EACH_STEP, _witness(weights, backend), "cpu")
+    dtype = torch.float64 if weights.dtype == np.float64 else torch.float32
+    with torch.inference_mode(), full_precision(device):
+        read = whole = torch.as_tensor(x).to(device, dtype)
+        initial = initial_states(h0, weights, len(x), device, dtype)
+        layers, least, fused = [], 0.0, backend == "torch" and x.shape[1] > 0
+        for k, layer in enumerate(weights.layers):
             start = {name: s[k * len(layer) : (k + 1) * len(layer)] for name, s in initial.items()}
-            if self.backend == "torch" and x.shape[1]:
+            if fused:
                 hidden, last = fuse(Weights((layer,)), read, lengths, start)
-                runs, difference, most = recover_layer(layer, read, lengths, start, hidden, last)
+                runs, difference = recover_layer(layer, read, lengths, start, hidden, last)
+                least = max(least, difference)
             else:
-                runs, difference, most = self._scratch_layer(layer, read, lengths, start)
+                walk = run_in_place if backend == "loop" else _step_by_step
+                runs = _walk_layer(walk, layer, read, lengths, start)
                 hidden = _join([run.quantities["hidden"] for run in runs])
-            proof, bound = max(proof, difference), max(bound, most)
             layers.append(runs)
             read = hidden
-        if self.backend == "torch" and x.shape[1] and len(layers) > 1 and len(set(self.weights.units)) == 1:
-            whole, _ = fuse(self.weights, x, lengths, initial)
-            proof = max(proof, largest(read, whole, inside(lengths, x)))
-        return layers, proof, bound
+        if fused and len(layers) > 1 and len(set(weights.units)) == 1:
+            mask = inside(lengths, whole)
+            least = max(least, largest(read[mask], fuse(weights, whole, lengths, initial)[0][mask]))
+    return Ran(layers, Check(shown=backend == "torch", least=least), _witness(weights, backend), str(whole.device))
 
-    def _scratch_layer(
-        self, layer: Sequence[CellWeights], x: Tensor, lengths: tuple[int, ...], initial: Mapping[str, States]
-    ) -> tuple[list[DirectionRun], float, float]:
-        """Walk the equations step by step, the backward direction over the flipped sequences."""
-        flip, mask = _flip_index(lengths, x)
-        runs, proof, bound = [], 0.0, 0.0
+
+def _witness(weights: Weights, backend: str) -> str:
+    module = f"torch.nn.{weights.convention.cell.upper()}"
+    if backend == "torch":
+        return module
+    if weights.runs_in_torch:
+        return f"{module}Cell, from the same state at each step"
+    return "the equations again, all steps at once in float64"
+
+
+def _compiled(
+    weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any
+) -> list[list[DirectionRun[np.ndarray]]]:
+    """The kernels take the hidden states of one layer as they lie for the inputs of the next."""
+    from gru_viz.kernels import tracing
+
+    dtype = np.dtype(np.float64 if weights.dtype == np.float64 else np.float32)
+    read, ends = np.require(x, dtype, ("C", "A")), np.array(lengths)
+    initial = _initial_arrays(h0, weights, len(x), dtype)
+    layers: list[list[DirectionRun[np.ndarray]]] = []
+    for layer in weights.layers:
+        runs = []
         for d, cell in enumerate(layer):
-            start = {name: states[d] for name, states in initial.items()}
-            run = {q.name: x.new_zeros(*x.shape[:2], cell.hidden) for q in cell.convention.quantities}
-            if x.shape[1]:
-                p, ordered = cell.parameters(self.device, self.dtype), _take_steps(x, flip) if d else x
-                projected = equations.project(p, ordered)
-                run = _step_by_step(cell.convention, p, projected, start)
-                previous = [shift(run[name], start[name]) for name in cell.convention.states]
-                witness = {"hidden": self._second_opinion(cell, ordered, previous)}
-                rebuilt = rebuild(cell.convention, p, projected, run, previous)
-                proof = max(proof, differ(rebuilt, witness, mask))
-                bound = max(bound, rounding_bound(p, x, run["hidden"]))
-            if d:
-                run = {name: _take_steps(q, flip) for name, q in run.items()}
-            runs.append(DirectionRun(cell, run, x, start))
-        return runs, proof, bound
+            start = next(initial)
+            packed = cell.once(("packed", dtype), lambda cell: _pack(cell, dtype))
+            quantities = tracing.run(packed, read, ends, start, bool(d), torch.get_num_threads())
+            names = cell.convention.states
+            runs.append(DirectionRun(cell, quantities, read, dict(zip(names, start, strict=True))))
+        layers.append(runs)
+        read = runs[0].quantities["hidden"]
+        if len(runs) > 1:
+            read = np.concatenate([run.quantities["hidden"] for run in runs], -1)
+    return layers
 
-    def _second_opinion(self, cell: CellWeights, x: Tensor, previous: list[Tensor]) -> Tensor:
-        """The next hidden state from each recorded one, by torch's own cell or by the equations in float64.
 
-        Starting each step from the recorded state keeps the comparison fair for large weights, where a GRU is
-        chaotic and two correct trajectories part.
-        """
-        if self.fusable:
-            single = convert(Weights(((cell,),)), to=TORCH_CELL[cell.convention.cell]).layers[0][0]
-            p = single.parameters(self.device, self.dtype)
-            flat = [t.reshape(-1, t.shape[-1]) for t in (x, *previous)]
-            if cell.convention.cell == "lstm":
-                hidden = torch.lstm_cell(flat[0], (flat[1], flat[2]), *p)[0]
-            else:
-                step = torch.gru_cell if cell.convention.cell == "gru" else torch.rnn_tanh_cell
-                hidden = step(flat[0], flat[1], *p)
-            return hidden.reshape(previous[0].shape)
-        p = cell.parameters(self.device, torch.float64)
-        exact = [state.double() for state in previous]
-        gates = equations.gates(cell.convention, p, equations.project(p, x.double()), exact[0])
-        return equations.state(cell.convention, gates, *exact)["hidden"]
+def _pack(cell: CellWeights, dtype: np.dtype) -> Packed:
+    from gru_viz.kernels import tracing
+
+    w, u, b, c = (tensor.numpy().astype(dtype) for tensor in cell.parameters())
+    return tracing.pack(cell.convention, w, u, b, c)
+
+
+def _initial_arrays(h0: Any, weights: Weights, batch: int, dtype: np.dtype) -> Iterator[np.ndarray]:
+    """The initial states (states, batch, hidden) of each layer and direction."""
+    names = weights.convention.states
+    if h0 is None:
+        for layer in weights.layers:
+            for cell in layer:
+                yield np.zeros((len(names), batch, cell.hidden), dtype)
+        return
+    given = initial_states(h0, weights, batch, torch.device("cpu"), getattr(torch, str(dtype)))
+    for states in zip(*(given[name] for name in names), strict=True):
+        yield np.stack([state.numpy() for state in states])
+
+
+Walk = Callable[[Convention, equations.Parameters, Tensor, Mapping[str, Tensor]], dict[str, Tensor]]
+
+
+def _walk_layer(
+    walk: Walk, layer: Sequence[CellWeights], x: Tensor, lengths: tuple[int, ...], initial: Mapping[str, States]
+) -> list[DirectionRun[Tensor]]:
+    """Walk a layer step by step, the backward direction over the flipped sequences."""
+    runs = []
+    for d, cell in enumerate(layer):
+        start = {name: states[d] for name, states in initial.items()}
+        run = {q.name: x.new_zeros(*x.shape[:2], cell.hidden) for q in cell.convention.quantities}
+        if x.shape[1]:
+            flip = _flip_index(lengths, x)
+            ordered = _take_steps(x, flip) if d else x
+            run = walk(cell.convention, cell.parameters(x.device, x.dtype), ordered, start)
+            run = {name: _take_steps(q, flip) for name, q in run.items()} if d else run
+        runs.append(DirectionRun(cell, run, x, start))
+    return runs
+
+
+def _step_by_step(
+    convention: Convention, p: equations.Parameters, x: Tensor, start: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    projected = equations.project(p, x)
+    carried = [start[name] for name in convention.states]
+    steps: dict[str, list[Tensor]] = {q.name: [] for q in convention.quantities}
+    for t in range(x.shape[1]):
+        gates = equations.gates(convention, p, projected[:, t], carried[0])
+        new = equations.state(convention, gates, *carried)
+        carried = [new[name] for name in convention.states]
+        for name, record in steps.items():
+            record.append(new[name] if name in new else gates[name])
+    return {name: torch.stack(record, 1) for name, record in steps.items()}
 
 
 def fuse(
@@ -177,20 +225,6 @@ def fuse(
     return hidden, states
 
 
-def _step_by_step(
-    convention: Convention, p: equations.Parameters, projected: Tensor, start: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    carried = [start[name] for name in convention.states]
-    steps: dict[str, list[Tensor]] = {q.name: [] for q in convention.quantities}
-    for t in range(projected.shape[1]):
-        gates = equations.gates(convention, p, projected[:, t], carried[0])
-        new = equations.state(convention, gates, *carried)
-        carried = [new[name] for name in convention.states]
-        for name, record in steps.items():
-            record.append(new[name] if name in new else gates[name])
-    return {name: torch.stack(record, 1) for name, record in steps.items()}
-
-
 def _join(hidden: list[Tensor]) -> Tensor:
     return hidden[0] if len(hidden) == 1 else torch.cat(hidden, -1)
 
@@ -199,11 +233,10 @@ def _put(states: Tensor, kept: list[int], new: Tensor) -> Tensor:
     return states.to(new.dtype).index_copy(1, torch.tensor(kept, device=states.device), new)
 
 
-def _flip_index(lengths: tuple[int, ...], x: Tensor) -> tuple[Tensor, Tensor]:
-    """For each sequence its steps in reverse, flipped within its own length; and which steps lie within it."""
-    n, mask = torch.tensor(lengths, device=x.device)[:, None], inside(lengths, x)
-    t = torch.arange(x.shape[1], device=x.device)[None]
-    return torch.where(mask, n - 1 - t, t), mask
+def _flip_index(lengths: tuple[int, ...], x: Tensor) -> Tensor:
+    """For each sequence its steps in reverse, flipped within its own length."""
+    n, t = torch.tensor(lengths, device=x.device)[:, None], torch.arange(x.shape[1], device=x.device)[None]
+    return torch.where(t < n, n - 1 - t, t)
 
 
 def _take_steps(x: Tensor, index: Tensor) -> Tensor:

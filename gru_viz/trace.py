@@ -1,13 +1,15 @@
 """Trace: every gate and state of a recurrent network, at every layer, direction, sequence and step, with proof.
 
-``trace`` runs the network in one of two ways. *Torch* lets the framework's fused layer produce every hidden state,
-shifts them by one step to get every previous state, and evaluates the equations once over all steps. *Scratch*
-walks the same equations step by step, and serves every variant. Either way the result is held against an
-independent witness, and the largest absolute difference is the trace's proof.
+``trace`` runs the network in one of four ways. *Compiled* kernels for the CPU write every gate as they go. *Torch*
+lets the framework's fused layer produce every hidden state, shifts them by one step to get every previous state, and
+evaluates the equations once over all steps. *Loop* takes torch's operations step by step, in place. *Scratch* walks the
+equations as they are written. All but torch serve every variant. Whichever ran, the result is held against an
+independent witness when its proof is first asked for; the largest absolute difference is the trace's proof.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence as AbstractSequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -17,11 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gru_viz.batch import Input, collect, find_device, initial_states
+from gru_viz.batch import Input, collect, find_device
 from gru_viz.conventions import Convention
 from gru_viz.errors import TraceError
-from gru_viz.recovery import DirectionRun, full_precision
-from gru_viz.running import Runner, choose_backend
+from gru_viz.proving import AT_EACH_STEP, Check, Proof, prove
+from gru_viz.recovery import DirectionRun
+from gru_viz.running import choose_backend, run
 from gru_viz.sequences import Scaling
 from gru_viz.weights import CellWeights, Weights
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectionTrace", "LayerTrace", "Trace", "freeze", "trace"]
 
-Backend = Literal["auto", "scratch", "torch"]
+Backend = Literal["auto", "compiled", "torch", "loop", "scratch"]
 
 _OF_ONE_RUN = ("quantities", "initial", "previous", "weights")
 _OF_ONE_LAYER = ("forward", "backward", "directions")
@@ -82,6 +85,14 @@ class DirectionTrace:
                 shifted[i, :n] = np.concatenate([self.initial[state][i][None], values])[:-1]
         return shifted
 
+    def final(self, state: str = "hidden") -> np.ndarray:
+        """The state after the last step that was read, (batch, hidden); the initial one where there was no step."""
+        ends = self.initial[state].copy()
+        for i, n in enumerate(self.lengths):
+            if n:
+                ends[i] = self.quantities[state][i, 0 if self.backward else n - 1]
+        return ends
+
     def __getattr__(self, name: str) -> np.ndarray:
         quantities: Mapping[str, np.ndarray] = self.__dict__.get("quantities", {})
         if name in quantities:
@@ -124,11 +135,12 @@ class Trace:
         features: what each input feature is called.
         time: for each sequence its step labels, or None.
         scaling: how the inputs were scaled, or None where that is not known.
-        backend: ``"torch"`` or ``"scratch"``, the one that ran.
+        backend: ``"compiled"``, ``"torch"``, ``"loop"`` or ``"scratch"``, the one that ran.
         device: where it ran, such as ``"cpu"`` or ``"cuda:0"``.
-        proof: max |h rebuilt from the shown gates − h of the witness|.
-        bound: the largest proof that is still rounding, for these weights, inputs and dtype.
-        witness: what the gates were held against, in words.
+        witness: what the gates are held against, in words.
+        details: what else is known of the sequences.
+        check: what the gates are held against.
+        proved: the proof where it is known already; None where it is to be found when it is first asked for.
     """
 
     layers: tuple[LayerTrace, ...]
@@ -140,17 +152,54 @@ class Trace:
     scaling: Scaling | None
     backend: str
     device: str
-    proof: float
-    bound: float
     witness: str
     details: Mapping[str, str] = field(default_factory=dict)
+    check: Check = AT_EACH_STEP
+    proved: Proof | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "details", MappingProxyType(dict(self.details)))
+        object.__setattr__(self, "_proving", threading.Lock())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        plain = self.__dict__ | {"details": dict(self.details)}
+        plain = self.__dict__ | {"details": dict(self.details), "proved": self.__dict__.get("_proof", self.proved)}
         return Trace, tuple(plain[each.name] for each in fields(self))
+
+    @property
+    def proof(self) -> float:
+        """Max |h rebuilt from the shown gates − h of the witness|; computed when first asked for, then kept."""
+        return self._prove().difference
+
+    @property
+    def bound(self) -> float:
+        """The largest proof that is still rounding, for these weights, inputs and dtype."""
+        return self._prove().bound
+
+    @property
+    def proven(self) -> bool:
+        """Whether the proof is within its bound, so that the gates shown are the gates used."""
+        return self.proof <= self.bound
+
+    def _prove(self) -> Proof:
+        if self.proved is not None:
+            return self.proved
+        lock: threading.Lock = self.__dict__["_proving"]
+        with lock:
+            if "_proof" not in self.__dict__:
+                runs = (run for layer in self.layers for run in layer.directions)
+                object.__setattr__(self, "_proof", prove(runs, self.check))
+        found: Proof = self.__dict__["_proof"]
+        return found
+
+    @property
+    def final(self) -> dict[str, list[np.ndarray]]:
+        """State name → for each layer and direction, as in ``h0``, the states (batch, hidden) after the last step read.
+
+        A run from there, ``trace(weights, next_x, h0=trace.final["hidden"])``, goes on as if it had never stopped; for
+        an LSTM ``h0=(trace.final["hidden"], trace.final["cell"])``.
+        """
+        runs = [run for layer in self.layers for run in layer.directions]
+        return {name: [run.final(name) for run in runs] for name in self.convention.states}
 
     @property
     def inputs(self) -> np.ndarray:
@@ -189,11 +238,6 @@ class Trace:
 
         return card(self)
 
-    @property
-    def proven(self) -> bool:
-        """Whether the proof is within its bound, so that the gates shown are the gates used."""
-        return self.proof <= self.bound
-
     def __getattr__(self, name: str) -> Any:
         if "layers" not in self.__dict__ or name.startswith("__"):
             raise AttributeError(name)
@@ -221,7 +265,8 @@ def trace(
             broadcasts to it; where the layers differ in size, a list with a (batch, hidden) for each layer and
             direction; for an LSTM a pair (h0, c0).
         lengths: steps of each sequence, where ``x`` is padded.
-        backend: ``"torch"`` (fused, where torch has the variant), ``"scratch"`` (every variant), or ``"auto"``.
+        backend: ``"compiled"`` (on a CPU, with numba), ``"torch"`` (fused, where torch has the variant), ``"loop"``
+            (torch's operations in place), ``"scratch"`` (the equations step by step), or ``"auto"``: the fastest.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:k"``.
 
     Runs in the dtype of the weights: float64, or else float32.
@@ -234,43 +279,41 @@ def trace(
         >>> gru = torch.nn.GRU(3, 4)
         >>> t = trace(gru, np.zeros((5, 3), np.float32))
         >>> t.update.shape, t.proven, t.witness
-        ((1, 5, 4), True, 'torch.nn.GRU')
+        ((1, 5, 4), True, 'torch.nn.GRUCell, from the same state at each step')
     """
     weights = model if isinstance(model, Weights) else Weights.from_module(model)
-    place, dtype = find_device(device), torch.float64 if weights.dtype == np.float64 else torch.float32
+    place = find_device(device)
     batch = collect(x, lengths, weights.features)
-    runner = Runner(weights, choose_backend(backend, weights), place, dtype)
-    with torch.inference_mode(), full_precision(place):
-        values = torch.as_tensor(batch.values).to(place, dtype)
-        initial = initial_states(h0, weights, len(batch.values), place, dtype)
-        layers, proof, bound = runner.run(values, batch.lengths, initial)
+    chosen = choose_backend(backend, weights, place.type, len(batch.lengths))
+    ran = run(weights, chosen, batch.values, batch.lengths, h0, place)
     return Trace(
-        layers=freeze(layers, batch.lengths),
+        layers=freeze(ran.layers, batch.lengths),
         weights=weights,
         lengths=batch.lengths,
         names=batch.names,
         features=batch.features,
         time=batch.time,
         scaling=batch.scaling,
-        backend=runner.backend,
-        device=str(values.device),
-        proof=proof,
-        bound=bound,
-        witness=runner.witness,
+        backend=chosen,
+        device=ran.device,
+        witness=ran.witness,
         details=batch.details,
+        check=ran.check,
     )
 
 
 def freeze(
-    layers: AbstractSequence[AbstractSequence[DirectionRun]], lengths: tuple[int, ...]
+    layers: AbstractSequence[AbstractSequence[DirectionRun[Any]]], lengths: tuple[int, ...]
 ) -> tuple[LayerTrace, ...]:
     """Bring the runs of all layers to read-only arrays, with NaN past the end of each sequence.
 
     On a CPU the arrays take the tensors' memory over, so that these must be nobody else's; initial states are copied.
     """
 
-    def array(tensor: Tensor) -> np.ndarray:
-        values = tensor.cpu().numpy()
+    def array(given: Tensor | np.ndarray) -> np.ndarray:
+        values = given.cpu().numpy() if isinstance(given, Tensor) else given
+        if not values.flags.writeable:  # a kernel's: it has written them so
+            return values
         for i, n in enumerate(lengths):
             if n < values.shape[1]:
                 values[i, n:] = np.nan
@@ -283,7 +326,7 @@ def freeze(
                     weights=run.cell,
                     quantities={name: array(q) for name, q in run.quantities.items()},
                     inputs=array(run.inputs),
-                    initial={name: s.cpu().numpy().copy() for name, s in run.initial.items()},
+                    initial={name: _apart(s) for name, s in run.initial.items()},
                     lengths=lengths,
                     backward=bool(d),
                 )
@@ -292,6 +335,10 @@ def freeze(
         )
         for layer in layers
     )
+
+
+def _apart(states: Tensor | np.ndarray) -> np.ndarray:
+    return states.cpu().numpy().copy() if isinstance(states, Tensor) else states
 
 
 def _no_quantity(name: str, known: Mapping[str, np.ndarray]) -> TraceError:

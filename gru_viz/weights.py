@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ __all__ = ["TORCH_CELL", "CellWeights", "Weights", "convert", "kind_of", "sort_t
 TORCH_CELL = {"gru": "torch", "lstm": "torch_lstm", "rnn": "torch_rnn"}
 TORCH_MODULE = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "rnn": torch.nn.RNN}
 TORCH_STEP = {"gru": torch.nn.GRUCell, "lstm": torch.nn.LSTMCell, "rnn": torch.nn.RNNCell}
+Kept = TypeVar("Kept")
 TENSORS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
@@ -84,6 +85,17 @@ class CellWeights:
         for matrix in self.convention.matrices:
             blocks |= take_apart(matrix, self.matrices[matrix.name], size)
         return blocks
+
+    def once(self, key: Hashable, make: Callable[[CellWeights], Kept]) -> Kept:
+        """What follows from these numbers alone, made when it is first asked for and kept: they never change."""
+        if key not in self._made:
+            self._made[key] = make(self)
+        made: Kept = self._made[key]
+        return made
+
+    @cached_property
+    def _made(self) -> dict[Hashable, Any]:
+        return {}
 
     def parameters(self, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> Parameters:
         """The same numbers as the tensors that ``equations`` takes, gates stacked in torch's order."""
@@ -254,6 +266,15 @@ class Weights:
     def matrices_of(self, layer: int, direction: Literal[0, 1] = 0) -> Mapping[str, np.ndarray]:
         """The arrays of one layer and direction (0 forward, 1 backward)."""
         return self.layers[layer][direction].matrices
+
+    @cached_property
+    def runs_in_torch(self) -> bool:
+        """Whether torch's own layers can run exactly this model."""
+        try:
+            convert(self, to=TORCH_CELL[self.convention.cell])
+        except ConventionError:
+            return False
+        return True
 
     def read_as(self, name: str | Convention) -> Weights:
         """The same U, W and biases put into another variant, whether or not the model stays the same.

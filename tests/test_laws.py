@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import textbook
@@ -12,6 +14,9 @@ from lopsided import ALL, CELL, GRUS, RESET_AFTER, TAKES, inputs, matrices, stac
 import gru_viz
 from gru_viz import Trace, Weights
 from gru_viz.trace import DirectionTrace
+
+EVERYWHERE = ("compiled", "loop", "scratch")
+"""The backends that run every variant."""
 
 FUSABLE = (*RESET_AFTER, "torch_lstm", "torch_rnn")
 pytestmark = pytest.mark.usefixtures("unchecked")  # many runs: annotations are checked in the other files
@@ -61,15 +66,18 @@ def largest_difference(a: Trace, b: Trace) -> float:
 )
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("name", MODULES)
-def test_parity_scratch_equals_torch_equals_the_bare_module(
+def test_parity_every_backend_equals_the_bare_module(
     name: str, dtype: str, features: int, hidden: int, layers: int, directions: int, lengths: list[int], seed: int
 ) -> None:
     w = network(name, features, hidden, layers, directions, dtype, seed)
     x = inputs(len(lengths), max(lengths), features, seed=seed, dtype=dtype)
     h0 = start_of(name, layers, directions, len(lengths), hidden, dtype)
-    scratch, fused = (gru_viz.trace(w, x, h0=h0, lengths=lengths, backend=b) for b in ("scratch", "torch"))  # type: ignore[arg-type]
-    assert largest_difference(scratch, fused) < TOLERANCE[dtype]
-    for each in (scratch, fused):
+    scratch, *others = (
+        gru_viz.trace(w, x, h0=h0, lengths=lengths, backend=b)  # type: ignore[arg-type]
+        for b in ("scratch", "torch", "loop", "compiled")
+    )
+    for each in (scratch, *others):
+        assert largest_difference(scratch, each) < TOLERANCE[dtype], each.backend
         assert each.dtype == dtype
         assert each.proven, each.proof
     top = np.concatenate([run.hidden for run in scratch.layers[-1].directions], -1)
@@ -117,7 +125,69 @@ def test_parity_holds_for_every_variant_that_torch_can_run(name: str, directions
     x, h0 = inputs(3, 8, 3), start_of(name, 2, directions, 3, 5)
     scratch, fused = (gru_viz.trace(w, x, h0=h0, lengths=[8, 0, 3], backend=b) for b in ("scratch", "torch"))  # type: ignore[arg-type]
     assert largest_difference(scratch, fused) < 1e-12
-    assert gru_viz.trace(w, x).backend == "torch"
+
+
+@given(
+    features=st.integers(1, 4),
+    hidden=st.integers(1, 40),
+    lengths=st.lists(st.integers(0, 20), min_size=1, max_size=40),
+    directions=st.integers(1, 2),
+    seed=st.integers(0, 999),
+)
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("name", ["torch", "chung_2014", "onnx", "torch_lstm", "torch_rnn"])
+def test_parity_of_the_kernels_at_every_width_and_length(
+    name: str, dtype: str, features: int, hidden: int, lengths: list[int], directions: int, seed: int
+) -> None:
+    """Units beside, on and past the vectors and panels; more rows than go together; more steps than a block has."""
+    w = network(name, features, hidden, 1, directions, dtype, seed)
+    x = inputs(len(lengths), max(lengths), features, seed=seed, dtype=dtype) / max(1, hidden / 5)
+    h0 = start_of(name, 1, directions, len(lengths), hidden, dtype)
+    scratch, compiled = (gru_viz.trace(w, x, h0=h0, lengths=lengths, backend=b) for b in ("scratch", "compiled"))  # type: ignore[arg-type]
+    if hidden < 8:  # a wide network with such weights is chaotic
+        assert largest_difference(scratch, compiled) < 4 * TOLERANCE[dtype]
+    assert compiled.proven, (compiled.proof, compiled.bound)
+    alone = gru_viz.trace(w, x[:1], h0=_rows(h0, 1), lengths=lengths[:1], backend="compiled")
+    for whole, one in zip(runs(compiled), runs(alone), strict=True):
+        for q in whole.quantities:
+            assert np.array_equal(whole.quantities[q][:1], one.quantities[q], equal_nan=True), (
+                "bits depend on neighbours"
+            )
+
+
+def _rows(h0: object, count: int) -> object:
+    return tuple(s[:, :count] for s in h0) if isinstance(h0, tuple) else h0[:, :count]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("dtype", "near", "closed"), [("float32", 5e-7, 1e-6), ("float64", 1e-14, 1e-13)])
+@pytest.mark.parametrize("name", ALL)
+def test_the_kernels_gates_are_those_of_the_equations_from_the_same_states(
+    name: str, dtype: str, near: float, closed: float
+) -> None:
+    w = gru_viz.random_weights(name, features=7, hidden=48, bidirectional=True, seed=3, dtype=dtype)
+    trace = gru_viz.trace(w, inputs(2, 300, 7, dtype=dtype), backend="compiled")
+    for run in runs(trace):
+        p, x = run.weights.parameters(dtype=torch.float64), torch.tensor(run.inputs).double()
+        h = torch.tensor(run.previous()).double()
+        gates = gru_viz.equations.gates(run.convention, p, gru_viz.equations.project(p, x), h)
+        for gate, values in gates.items():
+            assert np.abs(run.quantities[gate] - values.numpy()).max() < near, gate
+        assert gap(run) < closed
+
+
+def test_the_kernels_give_the_same_bits_in_threads_side_by_side_and_in_one_that_shares() -> None:
+    w, x = network("torch", 3, 70, directions=2, dtype="float32"), inputs(37, 90, 3, dtype="float32")
+    lengths = list(range(54, 91))
+    once = gru_viz.trace(w, x, lengths=lengths, backend="compiled")
+    with ThreadPoolExecutor(4) as pool:
+        others = list(pool.map(lambda _: gru_viz.trace(w, x, lengths=lengths, backend="compiled"), range(8)))
+    torch.set_num_threads(3)
+    try:
+        others.append(gru_viz.trace(w, x, lengths=lengths, backend="compiled"))
+    finally:
+        torch.set_num_threads(1)
+    for each in others:
+        assert largest_difference(once, each) == 0
 
 
 def test_parity_can_fail() -> None:
@@ -160,7 +230,7 @@ def gap(run: DirectionTrace) -> float:
     )
 
 
-@pytest.mark.parametrize("backend", ["scratch", "auto"])
+@pytest.mark.parametrize("backend", EVERYWHERE)
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("name", ALL)
 def test_closure_the_recorded_gates_rebuild_the_recorded_states(name: str, dtype: str, backend: str) -> None:
@@ -181,7 +251,7 @@ def test_closure_can_fail(name: str) -> None:
         assert gap(fake) > 1e-2
 
 
-@pytest.mark.parametrize("backend", ["scratch", "auto"])
+@pytest.mark.parametrize("backend", EVERYWHERE)
 @pytest.mark.parametrize("name", ALL)
 def test_closure_and_proof_hold_for_huge_weights_over_a_long_run(name: str, backend: str) -> None:
     """×20 makes a GRU chaotic: gates are held against the twin from the recorded states, not along a trajectory."""
@@ -201,7 +271,7 @@ def test_closure_and_proof_hold_for_huge_weights_over_a_long_run(name: str, back
         assert all(np.abs(run.quantities[q][0, t] - values[0]).max() < 1e-11 for q, values in twin.items())
 
 
-@pytest.mark.parametrize("backend", ["scratch", "torch"])
+@pytest.mark.parametrize("backend", [*EVERYWHERE, "torch"])
 def test_torchs_own_weights_twentyfold_are_proven_in_float32_within_their_rounding(backend: str) -> None:
     once = gru_viz.random_weights("torch", features=4, hidden=16, seed=1)
     w = Weights.from_matrices("torch", {k: 20 * v for k, v in once.matrices.items()})
@@ -233,7 +303,7 @@ def test_causality_in_a_stack_of_forward_layers(name: str) -> None:
             assert np.abs(a.quantities[q][:, :7] - b.quantities[q]).max() < 1e-14
 
 
-@pytest.mark.parametrize("backend", ["scratch", "auto"])
+@pytest.mark.parametrize("backend", EVERYWHERE)
 @pytest.mark.parametrize("name", ALL)
 def test_causality_mirrored_the_backward_direction_depends_only_on_what_follows(name: str, backend: str) -> None:
     w, x = network(name, directions=2), inputs(2, 12, 3)
@@ -313,7 +383,7 @@ def test_nan_and_infinity_pass_through_as_in_torch_and_are_no_failure_of_the_pro
     w, x, h0 = network(name, layers=2), inputs(2, 9, 3), start_of(name, 2, 1, 2, 5)
     x[0, 4, 1] = bad
     bare = bare_module(w, x, [9, 9], h0)
-    for backend in ("scratch", "torch"):
+    for backend in (*EVERYWHERE, "torch"):
         trace = gru_viz.trace(w, x, h0=h0, backend=backend)  # type: ignore[arg-type]
         top = trace.layers[-1].hidden
         assert np.array_equal(np.isnan(top), np.isnan(bare))

@@ -21,6 +21,7 @@ from gru_viz import Trace, TraceError, Weights
 from gru_viz.figures import inspect
 from gru_viz.figures.draw import COLOURS
 from gru_viz.formats import Head
+from gru_viz.proving import Proof
 from gru_viz.reporting import card, read_head, report
 from gru_viz.reporting.maps import png, shrink
 from gru_viz.sequences import Scaling, Sequence, Sequences
@@ -153,7 +154,7 @@ def test_a_map_of_the_card_holds_the_numbers_of_the_trace() -> None:
 
 
 def test_the_badge_is_red_where_the_proof_fails() -> None:
-    trace = dataclasses.replace(traced(), proof=0.5)
+    trace = dataclasses.replace(traced(), proved=Proof(0.5, 1e-6))
     for page in (card(trace), report(trace)):
         assert "✗ not proven 5e-01" in Page(page).text
         assert "✓ proven" not in page
@@ -171,7 +172,7 @@ def test_the_card_stays_small_and_says_what_was_averaged() -> None:
 
 
 def test_a_trace_is_a_line_where_there_is_no_html() -> None:
-    trace = dataclasses.replace(traced(), proof=2e-7)
+    trace = dataclasses.replace(traced(), proved=Proof(2e-7, 1e-6))
     assert repr(trace) == "<Trace of torch.nn.GRU: 2 layers, 3 sequences of up to 9 steps, proof 2e-07>"
 
 

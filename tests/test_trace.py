@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
+import sys
+import threading
 
 import numpy as np
 import pytest
 import torch
-from lopsided import ALL, RESET_BEFORE, inputs, matrices, stack
+from lopsided import ALL, RESET_BEFORE, inputs, stack
 
 import gru_viz
 from gru_viz import ConventionError, DeviceError, GruVizError, Trace, TraceError, Weights
 from gru_viz.sequences import Scaling, Sequence, Sequences
+from gru_viz.trace import LayerTrace
+
+EVERYWHERE = ("compiled", "loop", "scratch")
+"""The backends that run every variant."""
 
 MODULES = {"torch": torch.nn.GRU, "torch_lstm": torch.nn.LSTM, "torch_rnn": torch.nn.RNN}
 
@@ -104,7 +111,7 @@ def test_plain_arrays_get_plain_names() -> None:
     assert trace.scaling is None
 
 
-@pytest.mark.parametrize("backend", ["scratch", "auto"])
+@pytest.mark.parametrize("backend", EVERYWHERE)
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(("batch", "steps"), [(1, 0), (3, 0), (1, 1), (2, 1)])
 def test_no_time_and_one_step(name: str, batch: int, steps: int, backend: str) -> None:
@@ -153,7 +160,7 @@ def unequal(name: str, directions: int) -> Weights:
     return Weights.from_matrices(name, [stack(name, reads, hidden, 1, directions)[0] for reads, hidden in sizes])
 
 
-@pytest.mark.parametrize("backend", ["scratch", "auto"])
+@pytest.mark.parametrize("backend", EVERYWHERE)
 @pytest.mark.parametrize("directions", [1, 2])
 @pytest.mark.parametrize("name", ["torch", "torch_lstm", "torch_rnn", "keras_reset_before"])
 def test_a_stack_of_unequal_layers_runs_as_its_layers_run_one_after_the_other(
@@ -255,7 +262,21 @@ def test_torch_is_refused_where_it_has_not_the_variant(name: str) -> None:
     says_everything(caught.value)
     assert "before" in caught.value.found
     assert "scratch" in caught.value.remedy
-    assert gru_viz.trace(network(name), inputs(4, 3)).backend == "scratch"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_ran_is_said_and_is_the_fastest_that_is_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gru_viz.trace(network(name), inputs(4, 3)).backend == "compiled"
+    many = gru_viz.trace(network(name), inputs(64, 4, 3)).backend
+    assert many == ("torch" if "lstm" in name else "compiled")
+    monkeypatch.setitem(sys.modules, "numba", None)
+    trace = gru_viz.trace(network(name), inputs(4, 3))
+    assert trace.backend == "loop"
+    assert trace.proven
+    with pytest.raises(TraceError) as caught:
+        gru_viz.trace(network(name), inputs(4, 3), backend="compiled")
+    says_everything(caught.value)
+    assert "numba" in caught.value.wanted
 
 
 # --- what it holds ----------------------------------------------------------------------------------------------
@@ -342,7 +363,7 @@ def test_a_trace_can_be_copied_and_pickled(name: str, copied: object) -> None:
     assert again.layers[1].backward.backward
 
 
-@pytest.mark.parametrize("backend", ["scratch", "torch"])
+@pytest.mark.parametrize("backend", [*EVERYWHERE, "torch"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_it_runs_in_the_dtype_of_the_weights(dtype: str, backend: str) -> None:
     for other in ("float32", "float64"):
@@ -353,9 +374,10 @@ def test_it_runs_in_the_dtype_of_the_weights(dtype: str, backend: str) -> None:
 
 def test_the_witness_is_named_after_what_ran() -> None:
     x = inputs(4, 3)
-    assert gru_viz.trace(network(), x).witness == "torch.nn.GRU"
-    assert gru_viz.trace(network("torch_lstm"), x).witness == "torch.nn.LSTM"
-    assert "torch.nn.GRUCell" in gru_viz.trace(network(), x, backend="scratch").witness
+    assert gru_viz.trace(network(), x, backend="torch").witness == "torch.nn.GRU"
+    assert gru_viz.trace(network("torch_lstm"), x, backend="torch").witness == "torch.nn.LSTM"
+    for backend in EVERYWHERE:
+        assert "torch.nn.GRUCell" in gru_viz.trace(network(), x, backend=backend).witness  # type: ignore[arg-type]
     assert "float64" in gru_viz.trace(network("onnx"), x).witness
 
 
@@ -381,6 +403,61 @@ def test_the_proof_fails_where_a_shown_gate_is_not_the_one_used(
     assert trace.proof > 1e-4
 
 
+STATES = [("torch", "hidden"), ("torch_lstm", "hidden"), ("torch_lstm", "cell")]
+BEFORE = [("onnx", q) for q in ("reset", "update", "candidate", "hidden")]
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("backend", [*EVERYWHERE, "torch"])
+@pytest.mark.parametrize(("name", "quantity"), [*SHOWN, *STATES, *BEFORE])
+def test_one_wrong_step_among_those_shown_is_found(name: str, quantity: str, backend: str, direction: str) -> None:
+    """Whatever ran, and wherever it stands: the last step too, of which no other state follows."""
+    if backend == "torch" and name in RESET_BEFORE:
+        pytest.skip("torch has no such layer")
+    h0 = np.tanh(inputs(2, 3, 5))
+    trace = gru_viz.trace(
+        network(name, directions=2), inputs(3, 9, 3), (h0, h0) if "lstm" in name else h0, [9, 0, 4], backend  # type: ignore[arg-type]
+    )  # fmt: skip
+    for i, t in ((0, 0), (0, 8), (2, 0), (2, 3)):
+        runs = {run: getattr(trace.layers[0], run) for run in ("forward", "backward")}
+        values = runs[direction].quantities[quantity].copy()
+        values[i, t] += 0.01
+        runs[direction] = dataclasses.replace(
+            runs[direction], quantities={**runs[direction].quantities, quantity: values}
+        )
+        wrong = dataclasses.replace(trace, layers=(LayerTrace(**runs),))
+        assert not wrong.proven
+        assert wrong.proof > 1e-6
+    assert trace.proven
+
+
+def test_the_proof_is_found_once_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    true = gru_viz.trace.__globals__["prove"]
+    monkeypatch.setitem(gru_viz.trace.__globals__, "prove", lambda *a: (asked.append(1), true(*a))[1])
+    trace, found = gru_viz.trace(network(), inputs(200, 3)), list[float]()
+    assert not asked
+    threads = [threading.Thread(target=lambda: found.append(trace.proof)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert asked == [1]
+    assert set(found) == {trace.proof}
+    assert pickle.loads(pickle.dumps(trace)).proof == trace.proof
+    assert asked == [1]
+
+
+def test_a_proof_takes_every_step_in_whichever_block_it_falls(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gru_viz.proving
+
+    trace = gru_viz.trace(network("torch", directions=2), inputs(3, 700, 3), lengths=[700, 1, 131])
+    monkeypatch.setattr(gru_viz.proving, "CELLS", 1)  # blocks of 128 steps
+    again = dataclasses.replace(trace)
+    assert again.proof == trace.proof
+    assert again.bound == trace.bound
+
+
 # --- the user's module ------------------------------------------------------------------------------------------
 
 
@@ -394,7 +471,7 @@ def test_the_users_module_and_the_global_state_are_untouched(name: str, training
     state = {k: v.clone() for k, v in module.state_dict().items()}
     grads = [p.grad.clone() for p in module.parameters() if p.grad is not None]
     threads, rng, numpy_state = torch.get_num_threads(), torch.random.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[union-attr]
-    for backend in ("scratch", "torch"):
+    for backend in (*EVERYWHERE, "torch"):
         gru_viz.trace(module, inputs(2, 4, 3), backend=backend)  # type: ignore[arg-type]
     assert torch.equal(torch.random.get_rng_state(), rng)
     assert np.array_equal(np.random.get_state()[1], numpy_state)  # type: ignore[index]
@@ -435,11 +512,38 @@ def test_a_trace_equals_itself_after_a_second_run() -> None:
     same(gru_viz.trace(w, x), gru_viz.trace(w, x))
 
 
+@pytest.mark.parametrize("backend", EVERYWHERE)
 @pytest.mark.parametrize("name", ALL)
-def test_the_states_of_a_run_carry_over_to_the_next(name: str) -> None:
-    """A sequence in two halves, the second from where the first ended, is the sequence in one."""
-    w, x = Weights.from_matrices(name, matrices(name)), inputs(2, 10, 3)
-    whole, first = gru_viz.trace(w, x), gru_viz.trace(w, x[:, :4])
-    ends = [getattr(first, state)[:, -1][None] for state in w.convention.states]
-    second = gru_viz.trace(w, x[:, 4:], h0=tuple(ends) if len(ends) > 1 else ends[0])
-    assert np.abs(whole.hidden[:, 4:] - second.hidden).max() < 1e-13
+def test_the_states_of_a_run_carry_over_to_the_next(name: str, backend: str) -> None:
+    """A sequence in two parts, the second from where the first ended, is the sequence in one; each row by its end."""
+    w, x = unequal(name, 1), inputs(3, 10, 3)
+    whole = gru_viz.trace(w, x, lengths=[10, 6, 4], backend=backend)  # type: ignore[arg-type]
+    first = gru_viz.trace(w, x[:, :6], lengths=[6, 6, 0], backend=backend)  # type: ignore[arg-type]
+    states = w.convention.states
+    ends = [first.final[state] for state in states]
+    assert all(not end[2].any() for each in ends for end in each)
+    second = gru_viz.trace(
+        w,
+        x[:2, 6:],
+        h0=tuple([e[:2] for e in each] for each in ends) if len(ends) > 1 else [e[:2] for e in ends[0]],
+        lengths=[4, 0],
+        backend=backend,
+    )  # type: ignore[arg-type]
+    for a, b in zip(whole.layers, second.layers, strict=True):
+        assert np.abs(a.hidden[:1, 6:] - b.hidden[:1]).max() < 1e-13
+    for state in states:
+        for a, b in zip(whole.final[state], second.final[state], strict=True):
+            assert np.abs(a[:2] - b).max() < 1e-13
+
+
+@pytest.mark.parametrize("backend", [*EVERYWHERE, "torch"])
+def test_the_final_state_of_the_backward_direction_is_that_after_the_first_step(backend: str) -> None:
+    w, lengths = network("torch_lstm", 2, 2), [6, 0, 3]
+    trace = gru_viz.trace(w, inputs(3, 6, 3), lengths=lengths, backend=backend)  # type: ignore[arg-type]
+    runs = [run for layer in trace.layers for run in layer.directions]
+    for state in ("hidden", "cell"):
+        assert len(trace.final[state]) == 4
+        for run, ends in zip(runs, trace.final[state], strict=True):
+            for i, n in enumerate(lengths):
+                last = run.quantities[state][i, 0 if run.backward else n - 1] if n else run.initial[state][i]
+                assert np.array_equal(ends[i], last)

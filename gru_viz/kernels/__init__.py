@@ -1,12 +1,14 @@
-"""The recurrences compiled for the CPU, forward and backward; proven equal to ``gru_viz.equations``.
+"""The recurrences compiled for the CPU; proven equal to ``gru_viz.equations``.
 
-Several models of one shape run in lockstep along a leading axis. numba is imported when a kernel is first needed.
+For a trace they keep every gate; for training they go forward and backward, and several models of one shape run in
+lockstep along a leading axis. numba is imported when a kernel is first needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -87,31 +89,38 @@ def recurrence(
     return run(convention, projected, weight_recurrent, bias_recurrent, states, threads)
 
 
-def warm(conventions: Iterable[Convention], dtypes: Iterable[str] = ("float32",)) -> None:
+def warm(conventions: Iterable[Convention], dtypes: Iterable[str] = ("float32",), *, training: bool = True) -> None:
     """Compile the kernels of some conventions, or load them from numba's cache on disk, ahead of their first use.
 
-    Conventions of the same cell and place of the reset gate share a kernel. Where there is no numba, nothing happens.
+    Those of a trace come first, and those of training after them. Conventions of the same cell and place of the reset
+    gate share a kernel. Where there is no numba, nothing happens.
 
     Args:
         conventions: the variants that will be used.
         dtypes: ``"float32"``, ``"float64"`` or both.
+        training: whether the kernels of training are wanted too.
 
     Example:
         >>> from gru_viz.conventions import CONVENTIONS
         >>> warm([CONVENTIONS["torch"]])
     """
-    for convention in conventions:
-        if why_not(convention) is not None:
-            continue
-        for dtype in dtypes:
-            gates = len(convention.gates)
-            shapes = ((1, 1, 1, gates), (1, gates, 1), (1, gates), *[(1, 1, 1) for _ in convention.states])
-            projected, u, c, *states = (
-                torch.zeros(shape, dtype=getattr(torch, dtype), requires_grad=True) for shape in shapes
-            )
-            with torch.enable_grad():
-                hidden = recurrence(convention, projected, u, c, tuple(states))
-                torch.autograd.grad(hidden.sum(), [projected, u])
+    known = list(conventions)
+    wanted = [(convention, dtype) for dtype in dtypes for convention in known if why_not(convention) is None]
+    for convention, dtype in wanted:
+        from gru_viz.kernels import tracing
+
+        gates, ones = len(convention.gates), np.ones((1, 1, 1), dtype)
+        packed = tracing.pack(convention, *np.ones((2, gates, 1), dtype), *np.ones((2, gates), dtype))
+        tracing.run(packed, ones, np.ones(1, np.int64), np.ones((len(convention.states), 1, 1), dtype), False)
+    for convention, dtype in wanted if training else ():
+        gates = len(convention.gates)
+        shapes = ((1, 1, 1, gates), (1, gates, 1), (1, gates), *[(1, 1, 1) for _ in convention.states])
+        projected, u, c, *states = (
+            torch.zeros(shape, dtype=getattr(torch, dtype), requires_grad=True) for shape in shapes
+        )
+        with torch.enable_grad():
+            hidden = recurrence(convention, projected, u, c, tuple(states))
+            torch.autograd.grad(hidden.sum(), [projected, u])
 
 
 def _refuse_what_does_not_fit(

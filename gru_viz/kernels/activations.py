@@ -10,7 +10,7 @@ from numba import types
 
 from gru_viz.kernels.compiler import implements, intrinsic, part
 
-__all__ = ["sigmoid", "tanh"]
+__all__ = ["ONE", "SHIFT", "WIDE", "WIDER", "expm1_parts", "fraction", "sigmoid", "tanh", "times_power"]
 
 ONE, HALF = np.float32(1), np.float32(0.5)
 WIDE = np.float32(10)  # beyond it the fraction exceeds 1 by more than its rounding, so that the bound below is reached
@@ -28,14 +28,20 @@ def _clamped(x: Any, bound: Any) -> Any:
     return bound if x > bound else x
 
 
-@part
-def _tanh_single(x: Any) -> Any:
-    """A fraction of polynomials of degree 13 and 6, as in Eigen; its relative error is 3e-7."""
-    x = _clamped(x, WIDE)
+def fraction(x: Any) -> Any:
+    """tanh of single precision within ±WIDE: polynomials of degree 13 and 6, as in Eigen; relative error 3e-7."""
     s = x * x
     over = x * (P1 + s * (P3 + s * (P5 + s * (P7 + s * (P9 + s * (P11 + s * P13))))))
     under = Q0 + s * (Q2 + s * (Q4 + s * Q6))
-    return _clamped(over / under, ONE)
+    return over / under
+
+
+_fraction = part(fraction)
+
+
+@part
+def _tanh_single(x: Any) -> Any:
+    return _clamped(_fraction(_clamped(x, WIDE)), ONE)
 
 
 @intrinsic
@@ -56,18 +62,32 @@ F2, F3, F4, F5, F6, F7, F8 = 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040, 1
 F9, F10, F11, F12, F13 = 1 / 362880, 1 / 3628800, 1 / 39916800, 1 / 479001600, 1 / 6227020800
 
 
-@part
-def _tanh_double(x: Any) -> Any:
-    """e / (e + 2) with e = exp(2 x) − 1 = 2 ** k (exp(f) − 1) + (2 ** k − 1), |f| ≤ ln 2 / 2: exact near 0 too."""
-    y = _clamped(x + x, 40.0)
+WIDER = 40.0  # beyond it e ** y + 1 is e ** y
+
+
+def expm1_parts(y: Any) -> tuple[Any, Any]:
+    """exp(f) − 1 and k, as ``SHIFT`` + k, of y = k ln 2 + f with |f| ≤ ln 2 / 2: exact near 0 too."""
     shifted = y * LOG2_E + SHIFT
     k = shifted - SHIFT
     f = (y - k * LN2_HIGH) - k * LN2_LOW
     tail = F8 + f * (F9 + f * (F10 + f * (F11 + f * (F12 + f * F13))))
     series = f + f * f * (F2 + f * (F3 + f * (F4 + f * (F5 + f * (F6 + f * (F7 + f * tail))))))
-    power = _power_of_two(shifted)
+    return series, shifted
+
+
+def times_power(series: Any, power: Any) -> Any:
+    """tanh from exp(f) − 1 and 2 ** k: e / (e + 2) with e = 2 ** k (exp(f) − 1) + (2 ** k − 1)."""
     e = power * series + (power - 1.0)
     return e / (e + 2.0)
+
+
+_expm1_parts, _times_power = part(expm1_parts), part(times_power)
+
+
+@part
+def _tanh_double(x: Any) -> Any:
+    series, shifted = _expm1_parts(_clamped(x + x, WIDER))
+    return _times_power(series, _power_of_two(shifted))
 
 
 @part

@@ -14,13 +14,12 @@ from torch import Tensor
 
 from gru_viz.conventions import Convention
 from gru_viz.kernels import gru, lstm, rnn
+from gru_viz.kernels.memory import keep_pages, panels
 from gru_viz.kernels.product import PANEL_BYTES
 
 __all__ = ["run"]
 
-# The C library of Linux returns large blocks to the system at once, and a fresh page costs as much as the arithmetic
-# done on it. It stops returning blocks up to the size of the largest that it has seen freed, 32 MiB at most.
-torch.empty(30 << 20, dtype=torch.uint8)
+keep_pages()
 
 
 class Cell(NamedTuple):
@@ -81,7 +80,7 @@ class _Recurrence(torch.autograd.Function):
         saved = projected.new_empty(models, steps if training else min(steps, 1), batch, width)
         wider_bias = np.zeros((models, height + panel), u.dtype)
         wider_bias[:, :height] = bias.numpy()
-        packed = tuple(_panels(block.swapaxes(1, 2), panel) for block in _blocks(u, cell))
+        packed = tuple(panels(block.swapaxes(1, 2), panel) for block in _blocks(u, cell))
         scratch = np.empty((models, batch, wide), u.dtype)
         x = projected.contiguous().numpy()
         _over_models(cell.forward, models, threads, x, packed, wider_bias, h, c, saved.numpy(), scratch, keeps)
@@ -103,7 +102,7 @@ class _Recurrence(torch.autograd.Function):
         d_cell = np.zeros((models, batch, size) if ctx.states == 2 else (models, 0, 0), u.dtype)
         zeros_and_one = np.zeros(panel + 1, u.dtype)
         zeros_and_one[panel] = 1
-        packed = tuple(_panels(block, panel) for block in _blocks(_turned(u, cell.turned * size), cell))
+        packed = tuple(panels(block, panel) for block in _blocks(_turned(u, cell.turned * size), cell))
         given = (d_hidden.contiguous().numpy(), packed, hidden.numpy(), cells.numpy(), saved.numpy())
         filled = (gradient.numpy(), d_weight, d_bias, d_state, d_cell)
         scratch = np.empty_like(d_state)
@@ -128,14 +127,6 @@ def _blocks(weight: np.ndarray, cell: Cell) -> list[np.ndarray]:
     """The rows of U that each product takes."""
     ends = [n * weight.shape[-1] for n in itertools.accumulate(cell.products, initial=0)]
     return [weight[:, start:end] for start, end in itertools.pairwise(ends)]
-
-
-def _panels(matrices: np.ndarray, panel: int) -> np.ndarray:
-    """(models, depth, columns) as (models, panels, depth, panel): each row of a panel of columns is contiguous."""
-    models, depth, columns = matrices.shape
-    whole = np.zeros((models, depth, columns + -columns % panel), matrices.dtype)
-    whole[..., :columns] = matrices
-    return np.ascontiguousarray(whole.reshape(models, depth, whole.shape[2] // panel, panel).swapaxes(1, 2))
 
 
 def _over_models(kernel: Callable[..., None], models: int, threads: int, *arguments: Any) -> None:

@@ -6,6 +6,7 @@ vectors: ``ROWS`` rows by two vectors of columns stay in registers while the sum
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -34,48 +35,54 @@ PANEL_BYTES = VECTORS * BYTES
 DEPTH = 128
 """How many rows, steps × batch, a product of the weights' gradient runs over: what still lies in a near cache."""
 NAMES = (
-    *("out", "out_at", "out_row", "base", "base_at", "base_row", "a", "a_at", "a_row", "a_step"),
-    *("b", "b_at", "b_step", "depth", "live"),
+    *("out", "out_at", "out_row", "base", "base_at", "base_row", "base_panel", "a", "a_at", "a_row", "a_step"),
+    *("b", "b_at", "b_step", "b_panel", "depth", "live"),
 )
 
 
-def _tile(rows: int) -> Any:
-    """out[i, :] = base[i, :] + sum over k of a[i, k] b[k, :], for ``rows`` rows i and one panel of columns.
+def _tile(rows: int, panels: int = 1) -> Any:
+    """out[i, :] = base[i, :] + sum over k of a[i, k] b[k, :], for ``rows`` rows i and so many panels of columns.
 
     Rows from ``live`` on repeat the last one, so that a tile at the edge needs no code of its own.
     """
 
     @intrinsic
     def tile(
-        _: Any, out: Any, out_at: Any, out_row: Any, base: Any, base_at: Any, base_row: Any,
-        a: Any, a_at: Any, a_row: Any, a_step: Any, b: Any, b_at: Any, b_step: Any, depth: Any, live: Any,
+        _: Any, out: Any, out_at: Any, out_row: Any, base: Any, base_at: Any, base_row: Any, base_panel: Any,
+        a: Any, a_at: Any, a_row: Any, a_step: Any, b: Any, b_at: Any, b_step: Any, b_panel: Any, depth: Any,
+        live: Any,
     ) -> Any:  # fmt: skip
         n = types.intp
-        signature = types.void(out, n, n, base, n, n, a, n, n, n, b, n, n, n, n)
+        signature = types.void(out, n, n, base, n, n, n, a, n, n, n, b, n, n, n, n, n)
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             element = context.get_data_type(out.dtype)
             size = context.get_abi_sizeof(element)
             vector = ir.VectorType(element, BYTES // size)
+            whole = partial(ir.Constant, ir.IntType(64))
             given = dict(zip(NAMES, arguments, strict=True))
             start = {
                 name: builder.gep(context.make_array(kind)(context, builder, given[name]).data, [given[f"{name}_at"]])
                 for name, kind in {"out": out, "base": base, "a": a, "b": b}.items()
             }
 
-            def vectors(pointer: Any) -> list[Any]:
-                steps = [ir.Constant(ir.IntType(64), n * vector.count) for n in range(VECTORS)]
-                return [builder.bitcast(builder.gep(pointer, [n]), vector.as_pointer()) for n in steps]
+            def vectors(pointer: Any, panel: Any) -> list[Any]:
+                places = [
+                    builder.add(builder.mul(panel, whole(p)), whole(v * vector.count))
+                    for p in range(panels)
+                    for v in range(VECTORS)
+                ]
+                return [builder.bitcast(builder.gep(pointer, [n]), vector.as_pointer()) for n in places]
 
-            last = builder.sub(given["live"], ir.Constant(ir.IntType(64), 1))
-            row = [ir.Constant(ir.IntType(64), n) for n in range(rows)]
+            last = builder.sub(given["live"], whole(1))
+            row = [whole(n) for n in range(rows)]
             row = [builder.select(builder.icmp_signed("<", n, last), n, last) for n in row]
             at = {
                 name: [builder.gep(start[name], [builder.mul(n, given[f"{name}_row"])]) for n in row]
                 for name in ("out", "base", "a")
             }
             zero = ir.Constant(vector, None)
-            sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(VECTORS)] for _ in row]
+            sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(panels * VECTORS)] for _ in row]
             multiply_add = cgutils.get_or_insert_function(
                 builder.module,
                 ir.FunctionType(vector, [vector] * 3),
@@ -84,7 +91,7 @@ def _tile(rows: int) -> Any:
             lanes = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None)
             with cgutils.for_range(builder, given["depth"]) as loop:
                 b_here = builder.gep(start["b"], [builder.mul(loop.index, given["b_step"])])
-                b_k = [builder.load(each, align=size) for each in vectors(b_here)]
+                b_k = [builder.load(each, align=size) for each in vectors(b_here, given["b_panel"])]
                 step = builder.mul(loop.index, given["a_step"])
                 for n in range(rows):
                     a_nk = builder.load(builder.gep(at["a"][n], [step]))
@@ -95,7 +102,12 @@ def _tile(rows: int) -> Any:
             ends = [
                 (builder.fadd(builder.load(source, align=size), builder.load(total)), target)
                 for n in range(rows)
-                for source, total, target in zip(vectors(at["base"][n]), sums[n], vectors(at["out"][n]), strict=True)
+                for source, total, target in zip(
+                    vectors(at["base"][n], given["base_panel"]),
+                    sums[n],
+                    vectors(at["out"][n], whole(VECTORS * vector.count)),
+                    strict=True,
+                )
             ]
             for value, target in ends:  # after all loads: a repeated row must not be added to twice
                 builder.store(value, target, align=size)
@@ -106,7 +118,9 @@ def _tile(rows: int) -> Any:
     return tile
 
 
-_wide, _single = _tile(ROWS), _tile(1)
+_wide = _tile(ROWS)
+_six, _four, _two, _one = _tile(1, 6), _tile(1, 4), _tile(1, 2), _tile(1)
+"""For a row alone: a sum must wait for the one before it, so that only many columns at once keep the processor busy."""
 
 
 @part
@@ -126,21 +140,32 @@ def add_product(
     The last panel reads and writes past the last column to its own end; what it leaves there means nothing.
     """
     panel = columns_of_a_panel(out)
-    for p in range((columns + panel - 1) // panel):
+    panels = (columns + panel - 1) // panel
+    together = rows if rows % ROWS > 2 else rows - rows % ROWS
+    for p in range(panels):
         o, c, d = out_at + p * panel, base_at + p * base_panel, b_at + p * b_panel
-        i = 0
-        while rows - i > 2:
+        for i in range(0, together, ROWS):
             _wide(
-                out, o + i * out_row, out_row, base, c + i * base_row, base_row,
-                a, a_at + i * a_row, a_row, a_step, b, d, b_step, depth, min(rows - i, ROWS),
+                out, o + i * out_row, out_row, base, c + i * base_row, base_row, base_panel,
+                a, a_at + i * a_row, a_row, a_step, b, d, b_step, b_panel, depth, min(rows - i, ROWS),
             )  # fmt: skip
-            i += ROWS
-        while i < rows:
-            _single(
-                out, o + i * out_row, out_row, base, c + i * base_row, base_row,
-                a, a_at + i * a_row, a_row, a_step, b, d, b_step, depth, 1,
-            )  # fmt: skip
-            i += 1
+    for i in range(together, rows):
+        o, c, e, d, p = out_at + i * out_row, base_at + i * base_row, a_at + i * a_row, b_at, 0
+        while p < panels:
+            left = panels - p
+            if left >= 6:
+                n = 6
+                _six(out, o, 0, base, c, 0, base_panel, a, e, 0, a_step, b, d, b_step, b_panel, depth, 1)
+            elif left >= 4:
+                n = 4
+                _four(out, o, 0, base, c, 0, base_panel, a, e, 0, a_step, b, d, b_step, b_panel, depth, 1)
+            elif left >= 2:
+                n = 2
+                _two(out, o, 0, base, c, 0, base_panel, a, e, 0, a_step, b, d, b_step, b_panel, depth, 1)
+            else:
+                n = 1
+                _one(out, o, 0, base, c, 0, base_panel, a, e, 0, a_step, b, d, b_step, b_panel, depth, 1)
+            o, c, d, p = o + n * panel, c + n * base_panel, d + n * b_panel, p + n
 
 
 @part

@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from gru_viz.batch import number_features, number_sequences
 from gru_viz.errors import TraceError
+from gru_viz.proving import Check
 from gru_viz.recovery import DirectionRun, full_precision, recover_layer
 from gru_viz.running import fuse
 from gru_viz.trace import Trace, freeze
@@ -47,9 +48,9 @@ def recover(kept: Call | Stretch, kind: str, place: str) -> Trace:
     dtype = torch.float64 if kept.arithmetic.dtype == torch.float64 else torch.float32
     with torch.inference_mode(), torch.autocast(device.type, enabled=False):
         if isinstance(kept, Call):
-            runs, lengths, proof, bound = _recover_call(kept, weights, device, dtype)
+            runs, lengths, least = _recover_call(kept, weights, device, dtype)
         else:
-            runs, lengths, proof, bound = _recover_stretch(kept, weights, device, dtype)
+            runs, lengths, least = _recover_stretch(kept, weights, device, dtype)
     return Trace(
         layers=freeze(runs, lengths),
         weights=weights,
@@ -60,13 +61,13 @@ def recover(kept: Call | Stretch, kind: str, place: str) -> Trace:
         scaling=None,
         backend="torch",
         device=str(device),
-        proof=proof,
-        bound=bound,
         witness=f"{place}, as it ran",
+        check=Check(shown=True, least=least, eps=kept.arithmetic.eps),
     )
 
 
-Recovered = tuple[list[list[DirectionRun]], tuple[int, ...], float, float]
+Recovered = tuple[list[list[DirectionRun[Tensor]]], tuple[int, ...], float]
+"""The runs, the steps of each sequence, and the largest difference from the states that the module ended in."""
 
 
 def _recover_call(call: Call, weights: Weights, device: torch.device, dtype: torch.dtype) -> Recovered:
@@ -77,8 +78,8 @@ def _recover_call(call: Call, weights: Weights, device: torch.device, dtype: tor
     draws = torch.Generator()
     if call.random is not None:
         draws.set_state(call.random)
-    layers: list[list[DirectionRun]] = []
-    proof, bound, top = 0.0, 0.0, len(weights.layers) - 1
+    layers: list[list[DirectionRun[Tensor]]] = []
+    least, top = 0.0, len(weights.layers) - 1
     for k, layer in enumerate(weights.layers):
         own = slice(k * len(layer), (k + 1) * len(layer))
         start, ends = ({name: states[own] for name, states in each.items()} for each in (initial, last))
@@ -88,14 +89,12 @@ def _recover_call(call: Call, weights: Weights, device: torch.device, dtype: tor
             with torch.autocast(device.type, autocast, enabled=autocast is not None):
                 hidden, _ = fuse(Weights((layer,)), read, lengths, start, native)
         with full_precision(device):
-            runs, difference, most = recover_layer(
-                layer, read, lengths, start, hidden.to(dtype), ends, eps=call.arithmetic.eps
-            )
-        proof, bound = max(proof, difference), max(bound, most)
+            runs, difference = recover_layer(layer, read, lengths, start, hidden.to(dtype), ends)
+        least = max(least, difference)
         layers.append(runs)
         if k < top:
             read = _drop(hidden, call, draws).to(dtype)
-    return layers, lengths, proof, bound
+    return layers, lengths, least
 
 
 def _recover_stretch(stretch: Stretch, weights: Weights, device: torch.device, dtype: torch.dtype) -> Recovered:
@@ -107,10 +106,8 @@ def _recover_stretch(stretch: Stretch, weights: Weights, device: torch.device, d
     initial = _by_name(stretch.initial, weights, len(x), x)
     cells = given[1] if len(given) > 1 else None
     with full_precision(device):
-        runs, proof, bound = recover_layer(
-            weights.layers[0], x, lengths, initial, given[0], {}, cells, stretch.arithmetic.eps
-        )
-    return [runs], lengths, proof, bound
+        runs, least = recover_layer(weights.layers[0], x, lengths, initial, given[0], {}, cells)
+    return [runs], lengths, least
 
 
 def _lay_out(values: Tensor | PackedSequence, call: Call) -> tuple[Tensor, tuple[int, ...]]:
