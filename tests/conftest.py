@@ -17,21 +17,11 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
-CHECKED = tuple(
-    f"gru_viz.{module}"
-    for module in (
-        "conventions",
-        "equations",
-        "layout",
-        "weights",
-        "initialisation",
-        "batch",
-        "recovery",
-        "running",
-        "trace",
-    )
-)
-"""The modules whose annotations, shapes included, are enforced while the tests run."""
+CHECKED = ("gru_viz.equations", "gru_viz.analysis.ordering")
+"""Modules that annotate shapes, which are enforced while the tests run; all other types are mypy's business.
+
+Enforcing types where no shape is said proved nothing more, and took most of the time of many tests.
+"""
 
 if "gru_viz" not in sys.modules:  # the hook works on what is imported after it
     jaxtyping.install_import_hook(list(CHECKED), "beartype.beartype")
@@ -53,3 +43,14 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Let each process keep to its part of the files, and whoever is done take from another's end.
+
+    What files share, a browser, a server, an import, is then made once or twice rather than wherever a test lands.
+    """
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)

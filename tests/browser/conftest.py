@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, BrowserType, Page, expect
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -34,6 +34,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun="TimeoutError"))  # the report names what was rerun
             if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
 
@@ -41,6 +42,32 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args):
     return browser_type_launch_args | {"executable_path": CHROMIUM, "args": list(FLAGS)}
+
+
+@pytest.fixture(scope="session")
+def profile(
+    browser_type: BrowserType, browser_type_launch_args: dict, browser_context_args: dict, tmp_path_factory
+) -> BrowserContext:
+    """A browser with a folder of its own, where it keeps what it has compiled of Streamlit's and plotly's code.
+
+    A private window for each test compiles those megabytes anew: half of what a page costs the processor.
+    """
+    folder = tmp_path_factory.mktemp("profile")
+    with browser_type.launch_persistent_context(folder, **browser_type_launch_args, **browser_context_args) as kept:
+        yield kept
+
+
+@pytest.fixture
+def context(profile: BrowserContext, dashboard: str) -> BrowserContext:
+    """The one browser of all tests, as every test finds it: a blank page, and nothing remembered of those before."""
+    blank = profile.pages[0]  # the browser ends with its last page
+    yield profile
+    for page in profile.pages[1:]:
+        page.close()
+    profile.clear_cookies()
+    tools = profile.new_cdp_session(blank)
+    tools.send("Storage.clearDataForOrigin", {"origin": dashboard, "storageTypes": "local_storage"})
+    tools.detach()
 
 
 @pytest.fixture(scope="session")

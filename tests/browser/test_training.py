@@ -12,6 +12,9 @@ from axe_core_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, TimeoutError as PlaywrightTimeout, expect
 
 SECONDS_TO_THE_FIRST_CURVES = 3.0
+ENDLESS = 200_000
+"""Updates that no test sees the end of."""
+
 FORECAST = "Forecast your own data"
 TEXT = "Continue a text, letter by letter"
 SERIES = "day,load\n" + "".join(
@@ -76,10 +79,15 @@ class Training:
         if not self.page.url.startswith(self.address):
             return
         self.page.keyboard.press("Escape")
-        if self.button("Stop").count():
+
+        def rests() -> bool:
+            if not self.button("Stop").count():
+                return True
             with contextlib.suppress(PlaywrightTimeout):
-                self.button("Stop").click(timeout=5_000)
-            expect(self.button("Stop")).to_have_count(0, timeout=120_000)
+                self.button("Stop").click(timeout=500)
+            return False
+
+        self.wait_until(rests)
 
     def standing(self, word: str) -> None:
         expect(self.page.locator(".st-key-controls")).to_contain_text(word, timeout=120_000)
@@ -98,7 +106,7 @@ def training(page: Page, dashboard: str) -> Training:
 
 def test_both_curves_move_soon_and_a_run_outlives_its_page(training, page, dashboard):
     training.open()
-    training.set_number("Updates", 20000)
+    training.set_number("Updates", ENDLESS)
     training.button("Start").click()
     training.wait_until(lambda: training.progress(0) > 5 and training.progress(1) > 5)
     seen = training.points()
@@ -110,7 +118,7 @@ def test_both_curves_move_soon_and_a_run_outlives_its_page(training, page, dashb
     training.button("Pause").click()
     training.standing("Paused")
     rest = training.progress(0)
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(1000)
     assert training.progress(0) == rest
 
     training.button("Resume").click()
@@ -134,7 +142,7 @@ def test_both_curves_move_soon_and_a_run_outlives_its_page(training, page, dashb
 
 def test_the_first_curves_come_within_seconds_of_the_click(training):
     """With the workers awake, as they are once the page has been looked at."""
-    training.open()
+    training.open("?updates_sine=100")
     training.button("Start").click()
     training.standing("Finished")
     before = training.page.url
@@ -145,7 +153,7 @@ def test_the_first_curves_come_within_seconds_of_the_click(training):
 
 
 def test_a_snapshot_opens_in_the_inspector_with_its_data(training, page):
-    training.open()
+    training.open("?updates_sine=50")
     training.button("Start").click()
     training.standing("Finished")
     link = page.get_by_role("link", name=re.compile("Open LSTM after .* updates in the inspector"))
@@ -164,7 +172,7 @@ def test_ones_own_csv(training, page):
     page.get_by_role("radio", name="File", exact=True).or_(page.get_by_role("button", name="File", exact=True)).click()
     page.locator("input[type=file]").set_input_files({"name": "load.csv", "mimeType": "", "buffer": SERIES.encode()})
     expect(page.locator("body")).to_contain_text("load")
-    training.set_number("Updates", 150)
+    training.set_number("Updates", 60)
     training.button("Start").click()
     training.standing("Finished")
     assert {"loss", "answers"} <= set(
@@ -177,7 +185,7 @@ def test_ones_own_csv(training, page):
 def test_a_text_is_continued_as_it_is_learnt(training, page):
     training.open()
     training.choose("Lesson", TEXT)
-    training.set_number("Updates", 100)
+    training.set_number("Updates", 60)
     training.button("Start").click()
     training.wait_until(lambda: page.locator(".gv-prose").count() == 2)
     first = page.locator(".gv-prose").first.inner_text()
@@ -188,23 +196,21 @@ def test_a_text_is_continued_as_it_is_learnt(training, page):
     expect(page.locator(".gv-prose").first).to_contain_text("The wolf ")
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "phrase"),
-    [
-        ("empty.csv", b"", "empty"),
-        ("short.csv", b"a\n1\n2\n3\n", "longer sequences"),
-        ("words.csv", b"a\nx\ny\n", "at least one"),
-    ],
-)
-def test_a_bad_file_says_so_and_starts_nothing(training, page, name, data, phrase):
+def test_a_bad_file_says_so_and_starts_nothing(training, page):
     training.open()
     training.choose("Lesson", FORECAST)
     page.get_by_role("radio", name="File", exact=True).or_(page.get_by_role("button", name="File", exact=True)).click()
-    page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "", "buffer": data})
-    alert = page.get_by_test_id("stAlert").first
-    expect(alert).to_contain_text(phrase)
-    expect(alert).to_contain_text("Nothing can be started before.")
-    expect(training.button("Start")).to_be_disabled()
+    for name, data, phrase in (
+        ("empty.csv", b"", "empty"),
+        ("short.csv", b"a\n1\n2\n3\n", "longer sequences"),
+        ("words.csv", b"a\nx\ny\n", "at least one"),
+    ):
+        file = {"name": name, "mimeType": "", "buffer": data}
+        page.locator("input[type=file]").set_input_files(file)
+        alert = page.get_by_test_id("stAlert").first
+        expect(alert).to_contain_text(phrase)
+        expect(alert).to_contain_text("Nothing can be started before.")
+        expect(training.button("Start")).to_be_disabled()
 
 
 def test_a_run_that_is_gone_is_told(training, page):
@@ -215,7 +221,7 @@ def test_a_run_that_is_gone_is_told(training, page):
 
 def test_nothing_flickers_closes_or_jumps_while_it_refreshes(training, page):
     """The chart stays the same element, a zoom stays while it grows, a menu stays open, and the page does not move."""
-    training.open("?updates_sine=20000")
+    training.open(f"?updates_sine={ENDLESS}")
     training.button("Start").click()
     training.wait_until(lambda: training.progress(0) > 50 and training.points())
     charts = "[...document.querySelectorAll('[data-figure=loss] .js-plotly-plot, [data-figure=answers] .main-svg')]"
@@ -229,7 +235,7 @@ def test_nothing_flickers_closes_or_jumps_while_it_refreshes(training, page):
     training.wait_until(lambda: main.evaluate("main => main.scrollHeight - main.clientHeight") > 240)  # all is there
     main.evaluate("main => main.scrollTo(0, 120)")
     seen, place = training.points(), page.locator('[data-figure="loss"]').bounding_box()
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(2000)  # four refreshes
     assert sum(training.points().values()) > sum(seen.values())
     assert page.evaluate(f"() => {charts}.every((each, i) => each === window.kept[i]) && window.kept.length")
     assert page.evaluate(f"() => {plot}.layout.xaxis.range") == [5, 40]
@@ -252,9 +258,9 @@ def test_nothing_flickers_closes_or_jumps_while_it_refreshes(training, page):
 
 
 @pytest.fixture(scope="module")
-def finished(browser, dashboard) -> str:
+def finished(profile, dashboard) -> str:
     """The query of a run of three lanes that has ended."""
-    page = browser.new_page()
+    page = profile.new_page()
     seen = Training(page, dashboard).open("?third_sine=true&updates_sine=20&seeds_sine=3")
     seen.button("Start").click()
     seen.standing("Finished")
@@ -264,12 +270,14 @@ def finished(browser, dashboard) -> str:
 
 
 @pytest.mark.parametrize(("width", "height", "scale"), [(1440, 900, 1), (1024, 768, 1), (960, 540, 2)])
-def test_a_run_fits_the_screen(browser, dashboard, finished, width, height, scale):
-    context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
-    page = context.new_page()
+def test_a_run_fits_the_screen(page, dashboard, finished, width, height, scale):
+    page.set_viewport_size({"width": width, "height": height})
+    screen = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
+    page.context.new_cdp_session(page).send("Emulation.setDeviceMetricsOverride", screen)
     page.goto(f"{dashboard}/GRU_against_LSTM{finished}")
     expect(page.locator(".gv-live[data-drawn]")).to_be_visible()
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    assert page.evaluate("() => devicePixelRatio") == scale
     assert page.get_by_test_id("stMain").evaluate("main => main.scrollWidth - main.clientWidth") <= 0
     clipped = "all => all.filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent)"
     assert page.locator(".gv-strip th, .gv-strip td, .gv-lane-name, .gv-progress-words").evaluate_all(clipped) == []
@@ -278,7 +286,6 @@ def test_a_run_fits_the_screen(browser, dashboard, finished, width, height, scal
     if width == 1440:
         assert charts[1]["bottom"] < height
         assert charts[-1]["top"] < 0.8 * height
-    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -20,7 +20,7 @@ from gru_viz.training.engine import cluster_crew, engine as module
 from gru_viz.training.sweep import Sweep, start_sweep, sweep_points, sweeps
 
 HERE = Path(__file__).parent
-SWEEP = Sweep(("torch", "torch_lstm"), (4, 8), (0.003, 0.03), Settings("adding", {"length": 8}, updates=250, seeds=2))
+SWEEP = Sweep(("torch", "torch_lstm"), (4,), (0.003, 0.03), Settings("adding", {"length": 8}, updates=250, seeds=2))
 
 
 def final_losses(sweep: Sweep) -> dict[tuple[str, int, float, int], float]:
@@ -34,7 +34,7 @@ def final_losses(sweep: Sweep) -> dict[tuple[str, int, float, int], float]:
     return losses
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """A scheduler's."""
     with scheduler(free_port()) as found:
