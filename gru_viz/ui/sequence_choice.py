@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from gru_viz.errors import GruVizError, SequenceError
 from gru_viz.sequences import EXAMPLES, MAX_BYTES, Sequences, Table, open_table, read_text
 from gru_viz.training.runs import probe_of
 from gru_viz.ui.messages import CONTROLS, plain, show_error
+from gru_viz.ui.progress import Progress, long_work
 from gru_viz.ui.widgets import pick, switch
 from gru_viz.ui.workshop import store, task_of
 
@@ -23,6 +25,7 @@ __all__ = [
     "ask_sequences",
     "choose_sequences",
     "digest_of",
+    "digest_of_upload",
     "last_chosen",
 ]
 
@@ -123,7 +126,7 @@ def _file() -> Chosen | None:
         return None
     if upload.size > MAX_BYTES:
         open_table(upload, name=upload.name)  # refuses it by its size, unread
-    return _from_table(upload.getvalue(), upload.name)
+    return _from_table(upload.getvalue(), upload.name, digest_of_upload(upload))
 
 
 def _pasted_table() -> Chosen:
@@ -136,7 +139,7 @@ def _pasted_table() -> Chosen:
         help="Cells copied from a spreadsheet work as they are.",
     )
     _warn_long_link(text)
-    return _from_table(text.encode(), "pasted table")
+    return _from_table(text.encode(), "pasted table", digest_of(text.encode()))
 
 
 def _text() -> Chosen:
@@ -192,8 +195,8 @@ def _warn_long_link(text: str) -> None:
         st.caption(f"Over {LONGEST_LINK:,} characters: a copied link may be too long for some programs.")
 
 
-def _from_table(data: bytes, name: str) -> Chosen:
-    table, opened = ask_opening(data, name)
+def _from_table(data: bytes, name: str, digest: str) -> Chosen:
+    table, opened = ask_opening(data, name, digest)
     choices = ask_columns(table)
     fingerprint = digest_of(repr((opened, sorted(choices.items()))).encode())
     with st.spinner("Cutting it into sequences …"):
@@ -211,17 +214,16 @@ def _from_table(data: bytes, name: str) -> Chosen:
     return Chosen(sequences, fingerprint)
 
 
-def ask_opening(data: bytes, name: str) -> tuple[Table, str]:
+def ask_opening(data: bytes, name: str, digest: str) -> tuple[Table, str]:
     """Open a table as the reader finds it or as it is told to, and show how; the second is the same for the same."""
-    digest = digest_of(data)
     with st.expander("How it was read"):
         found = st.container()
-        told = _ask_dialect(digest)
-        with st.spinner("Reading the table …"):
-            table = _open(digest, name, tuple(sorted(told.items())), data)
-        found.caption(plain(table.dialect.describe()))
-        found.dataframe(table.preview(6), hide_index=True)
-    return table, digest_of(repr((digest, name, sorted(told.items()))).encode())
+        told = tuple(sorted(_ask_dialect(digest).items()))
+    opened = digest_of(repr((digest, name, told)).encode())
+    table = long_work("reading", f"Reading {plain(name)}", opened, lambda said: _open(digest, name, told, data, said))
+    found.caption(plain(table.dialect.describe()))
+    found.dataframe(table.preview(6), hide_index=True)
+    return table, opened
 
 
 def _ask_dialect(digest: str) -> dict[str, Any]:
@@ -285,13 +287,21 @@ def ask_columns(table: Table) -> dict[str, Any]:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _open(digest: str, name: str, told: tuple[tuple[str, Any], ...], _data: bytes) -> Table:
-    return open_table(_data, name=name, **dict(told))
+def _open(digest: str, name: str, told: tuple[tuple[str, Any], ...], _data: bytes, _progress: Progress) -> Table:
+    return open_table(_data, name=name, progress=_progress, **dict(told))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _build(fingerprint: str, _table: Table, _choices: dict[str, Any]) -> Sequences:
     return _table.sequences(**_choices)
+
+
+def digest_of_upload(upload: UploadedFile) -> str:
+    """A name for the bytes of an upload; they are gone through once, not whenever the page runs."""
+    known: dict[str, str] = st.session_state.setdefault("digests", {})
+    if upload.file_id not in known:
+        known[upload.file_id] = digest_of(upload.getvalue())
+    return known[upload.file_id]
 
 
 def digest_of(data: bytes) -> str:

@@ -14,7 +14,7 @@ from gru_viz.training import TASKS, Settings, Task, make_task
 from gru_viz.training.lessons import LESSONS, Lesson
 from gru_viz.training.tasks import Option
 from gru_viz.ui.messages import plain, show_error
-from gru_viz.ui.sequence_choice import ask_columns, ask_opening, ask_sequences, digest_of, last_chosen
+from gru_viz.ui.sequence_choice import ask_columns, ask_opening, ask_sequences, digest_of, digest_of_upload, last_chosen
 from gru_viz.ui.widgets import pick
 from gru_viz.ui.workshop import engine
 
@@ -142,7 +142,7 @@ def _ask_labelled() -> tuple[LabelledSequences, str]:
         )
     if upload.size > MAX_BYTES:
         open_table(upload, name=upload.name)  # refuses it by its size, unread
-    table, opened = ask_opening(upload.getvalue(), upload.name)
+    table, opened = ask_opening(upload.getvalue(), upload.name, digest_of_upload(upload))
     names = [column.name for column in table.columns]
     fitting = table.label_columns() or names
     label = pick("Label column", f"label_{opened[:6]}", {name: name for name in fitting})
