@@ -15,12 +15,21 @@ __all__ = ["Plan", "dtype_of", "make_plan"]
 
 MiB = 1 << 20
 CHUNK_BYTES = 8 * MiB
+"""What the gates of a chunk may take; running and proving it takes as much again, or twice."""
+
 LONGEST_CHUNK = 8192
+CHUNK_SECONDS = 0.1
+"""What a chunk may take, since nobody hears how far it is before it ends."""
+
 SEGMENTS = 8
 """How many checkpoints a chunk has: so many segments of it run side by side when they run again."""
 
 IN_MEMORY = 16 * MiB
-IN_FILE = 1024 * MiB
+"""What the bins that are kept in memory may take."""
+
+IN_FILE = 2048 * MiB
+"""What all bins may take: if they were to take more, the narrowest are wider."""
+
 FINEST = 16
 
 SECONDS = 0.2
@@ -34,13 +43,19 @@ COLUMNS = 1024
 
 
 class Pace(NamedTuple):
-    """What a step costs, in seconds: at any size, and for each parameter of the network."""
+    """What a step costs, in seconds: at any size, and for each parameter of the network. Measured, and rounded up."""
 
     step: float
     parameter: float
 
+    def of(self, weights: Weights) -> float:
+        """What a step of this network costs."""
+        return self.step + self.parameter * weights.parameters
 
-COMPILED, EAGER = Pace(2e-7, 1e-10), Pace(1.5e-5, 1e-10)
+
+FIRST = {True: Pace(1e-6, 2e-10), False: Pace(1.5e-5, 2e-10)}
+AGAIN = {True: Pace(3.5e-7, 4e-11), False: Pace(2e-6, 1e-10)}
+"""By whether the kernels are there: run and proven for the first time; and again, in segments side by side."""
 
 
 @dataclass(frozen=True)
@@ -92,24 +107,29 @@ def dtype_of(weights: Weights) -> np.dtype:
     return weights.dtype if weights.dtype == np.float64 else np.dtype(np.float32)
 
 
-def make_plan(weights: Weights, length: int) -> Plan:
-    """Choose a plan by the size of the network and the length of the sequence alone.
+def make_plan(weights: Weights, length: int, disk: int = IN_FILE) -> Plan:
+    """Choose a plan by the size of the network and the length of the sequence.
+
+    Args:
+        weights: the network.
+        length: steps of the sequence.
+        disk: how many bytes a temporary file may have.
 
     Example:
         >>> from gru_viz import random_weights
         >>> plan = make_plan(random_weights("torch", 4, 512), 1_000_000)
-        >>> plan.chunk, plan.base, plan.in_file
-        (256, 32, (32, 128, 512))
+        >>> plan.chunk, plan.base
+        (512, 16)
     """
     quantities, size = len(weights.convention.quantities), dtype_of(weights).itemsize
     wide = sum(len(layer) * units for layer, units in zip(weights.layers, weights.units, strict=True))
-    kept = size * (weights.features + quantities * wide)  # bytes of a step
-    chunk = min(max(_power_below(CHUNK_BYTES // (2 * kept)), FINEST), LONGEST_CHUNK)
+    kept, compiled = size * (weights.features + quantities * wide), why_not(weights.convention) is None
+    chunk = _power_below(min(CHUNK_BYTES // kept, LONGEST_CHUNK, int(CHUNK_SECONDS / FIRST[compiled].of(weights))))
+    chunk = max(chunk, FINEST)
 
-    pace = COMPILED if why_not(weights.convention) is None else EAGER
-    recomputed = int(SECONDS / (pace.step + pace.parameter * weights.parameters))
+    recomputed = int(SECONDS / AGAIN[compiled].of(weights))
     base = min(max(_power_below(recomputed // COLUMNS), FINEST), chunk)
-    while base < chunk and _total(kept, length, base) > IN_FILE:
+    while base < chunk and FACTOR * _level(kept, length, base) // (FACTOR - 1) > min(IN_FILE, disk):
         base *= 2
 
     room, in_file = IN_MEMORY, list[int]()
@@ -117,7 +137,8 @@ def make_plan(weights: Weights, length: int) -> Plan:
         room -= _level(kept, length, width)
         if room < 0:
             in_file.insert(0, width)
-    return Plan(length, chunk, max(chunk // SEGMENTS, 1), base, tuple(in_file), max(recomputed, SHORTEST_AGAIN))
+    stride = max(chunk // SEGMENTS, 1)
+    return Plan(length, chunk, stride, base, tuple(in_file), max(recomputed, SHORTEST_AGAIN))
 
 
 def _power_below(number: int) -> int:
@@ -126,9 +147,5 @@ def _power_below(number: int) -> int:
 
 
 def _level(kept: int, length: int, width: int) -> int:
-    """Bytes of a level: low, high and mean of every bin."""
+    """Bytes of a level: low, high and mean of every bin, where a step would take ``kept``."""
     return 3 * kept * -(-length // width)
-
-
-def _total(kept: int, length: int, base: int) -> int:
-    return FACTOR * _level(kept, length, base) // (FACTOR - 1)

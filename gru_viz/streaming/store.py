@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import threading
 import weakref
@@ -26,6 +27,11 @@ class Scratch:
         self._lock = threading.Lock()
         self._file: IO[bytes] | None = None
         self.size = 0
+
+    @property
+    def free(self) -> int:
+        """How many bytes the disk has left."""
+        return shutil.disk_usage(tempfile.gettempdir()).free
 
     def claim(self, size: int) -> int:
         """Set so many bytes apart, and say where they begin.

@@ -40,7 +40,7 @@ def stream(
 
     The sequence is run chunk by chunk. Each chunk is proven, reduced to bins, and dropped; the states between chunks
     are kept, so that any window can be run again in full. Beyond ``x`` itself this takes at most 64 MiB of memory,
-    whatever the length; bins that do not fit go to a temporary file of at most 1 GiB.
+    whatever the length; bins that do not fit go to a temporary file of at most 2 GiB.
 
     Args:
         model: as for ``trace``.
@@ -66,7 +66,8 @@ def stream(
     values, known = _read(x, weights)
     backend = choose_backend(backend, weights, find_device(device).type)
     initial = _initial(weights, h0)
-    plan, scratch = make_plan(weights, len(values)), Scratch()
+    scratch = Scratch()
+    plan = make_plan(weights, len(values), scratch.free // 2)
     try:
         sweep = Sweep(weights, values, plan, Checkpoints(weights, plan, initial, scratch), backend, device)
         pyramids = _pyramids(weights, plan, scratch)

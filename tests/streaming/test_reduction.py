@@ -31,7 +31,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @given(VALUES, st.integers(1, 45))
 def test_every_bin_is_as_by_hand(way: str, values: np.ndarray, width: int) -> None:
-    np.testing.assert_allclose(reduce(values, width), by_hand(values, width), rtol=1e-6)
+    size = np.abs(np.nan_to_num(values, nan=0, posinf=0, neginf=0)).max()
+    np.testing.assert_allclose(reduce(values, width), by_hand(values, width), rtol=1e-6, atol=1e-6 * size)
     assert np.array_equal(reduce(values, width)[:, :2], by_hand(values, width)[:, :2], equal_nan=True)
 
 
@@ -39,12 +40,12 @@ def test_both_types_are_kept(way: str) -> None:
     for dtype in (np.float32, np.float64):
         values = np.random.default_rng(0).standard_normal((50, 7)).astype(dtype)
         assert reduce(values, 8).dtype == dtype
-        np.testing.assert_allclose(reduce(values, 8), by_hand(values, 8), rtol=4 * np.finfo(dtype).eps)
+        np.testing.assert_allclose(reduce(values, 8), by_hand(values, 8), atol=16 * np.finfo(dtype).eps, rtol=0)
 
 
 def test_the_mean_of_a_wide_bin_does_not_drift(way: str) -> None:
     values = np.full((1 << 20, 1), 0.1, np.float32)  # summed in float32 this mean would be 0.0958
-    assert reduce(values, 1 << 20)[0, 2, 0] == np.float32(0.1)
+    np.testing.assert_allclose(reduce(values, 1 << 20)[0, 2, 0], 0.1, rtol=1e-6)
 
 
 def test_steps_need_not_lie_one_after_another(way: str) -> None:
