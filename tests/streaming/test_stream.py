@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -320,3 +321,23 @@ def test_a_backend_or_device_that_is_not_there_is_refused_at_once() -> None:
         gru_viz.stream(network("reset before"), np.zeros((5, 3)), backend="torch")
     with pytest.raises(gru_viz.DeviceError):
         gru_viz.stream(network("gru"), np.zeros((5, 3)), device="cuda:99")
+
+
+def test_without_numba_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled, _ = both("both directions")
+    monkeypatch.setitem(sys.modules, "numba", None)
+    long, whole = both("both directions")
+    assert (compiled.backend, long.backend) == ("compiled", whole.backend)
+    assert whole.backend != "compiled"
+    assert_slice(long.window(30, 90), whole, 30, 90)
+    assert_bins(long, whole, 0, 211, 20)
+    for name in ("update", "hidden", "inputs"):
+        one, other = (each.bins(name, 0, 211, 20, 1, "backward") for each in (compiled, long))
+        np.testing.assert_allclose(one.mean, other.mean, atol=1e-12)
+
+
+def test_a_disk_with_little_room_makes_the_narrowest_bins_wider(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gru_viz.streaming.store.Scratch.free", 2 * 20_000)
+    long, whole = both("gru")
+    assert long._sweep.plan.base == 8
+    assert_bins(long, whole, 0, 211, 40)
