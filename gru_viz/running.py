@@ -13,11 +13,13 @@ from torch import Tensor
 
 from gru_viz import equations, kernels
 from gru_viz.batch import initial_states
+from gru_viz.captured import run_captured
 from gru_viz.conventions import Convention
 from gru_viz.errors import TraceError
 from gru_viz.in_place import run_in_place
 from gru_viz.proving import AT_EACH_STEP, Check, largest
 from gru_viz.recovery import DirectionRun, States, full_precision, inside, recover_layer
+from gru_viz.sending import Sending
 from gru_viz.weights import CellWeights, Weights
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def run(weights: Weights, backend: str, x: np.ndarray, lengths: tuple[int, ...],
     if backend == "compiled":
         return Ran(_compiled(weights, x, lengths, h0), AT_EACH_STEP, _witness(weights, backend), "cpu")
     dtype = torch.float64 if weights.dtype == np.float64 else torch.float32
-    with torch.inference_mode(), full_precision(device):
+    with torch.inference_mode(), full_precision(device), Sending(device) as sending:
         read = whole = torch.as_tensor(x).to(device, dtype)
         initial = initial_states(h0, weights, len(x), device, dtype)
         layers, least, fused = [], 0.0, backend == "torch" and x.shape[1] > 0
@@ -87,15 +89,20 @@ def run(weights: Weights, backend: str, x: np.ndarray, lengths: tuple[int, ...],
                 runs, difference = recover_layer(layer, read, lengths, start, hidden, last)
                 least = max(least, difference)
             else:
-                walk = run_in_place if backend == "loop" else _step_by_step
+                loop = run_captured if device.type == "cuda" else run_in_place
+                walk = loop if backend == "loop" else _step_by_step
                 runs = _walk_layer(walk, layer, read, lengths, start)
                 hidden = _join([run.quantities["hidden"] for run in runs])
-            layers.append(runs)
+            layers.append([(run, sending.begin(run.quantities)) for run in runs])
             read = hidden
         if fused and len(layers) > 1 and len(set(weights.units)) == 1:
             mask = inside(lengths, whole)
             least = max(least, largest(read[mask], fuse(weights, whole, lengths, initial)[0][mask]))
-    return Ran(layers, Check(shown=backend == "torch", least=least), _witness(weights, backend), str(whole.device))
+    there = [
+        [DirectionRun[Any](run.cell, coming.result(), run.inputs, run.initial) for run, coming in layer]
+        for layer in layers
+    ]
+    return Ran(there, Check(shown=backend == "torch", least=least), _witness(weights, backend), str(whole.device))
 
 
 def _witness(weights: Weights, backend: str) -> str:
