@@ -45,7 +45,7 @@ def draw(view: View) -> go.Figure:
         ['scatter', 'heatmap', 'heatmap', 'heatmap', 'heatmap']
     """
     rows, height = _rows(view)
-    steps = _places(view)
+    steps = _places(view) if view.columns else {}
     traces: list[go.Scatter | go.Heatmap] = []
     axes_of_rows: dict[str, Any] = {}
     for k, row in enumerate(rows, start=1):
@@ -71,6 +71,7 @@ def draw(view: View) -> go.Figure:
             "xanchor": "left",
             "y": rows[0].top,
             "yanchor": "bottom",
+            "traceorder": "normal",
             "font": {"size": 14},
             "bgcolor": "rgba(0,0,0,0)",
         },
@@ -102,10 +103,9 @@ def _rows(view: View) -> tuple[list[_Row], int]:
 
 
 def _places(view: View) -> dict[str, Any]:
-    """Where columns lie on the axis: a step apart, or from edge to edge."""
-    if view.edges is None:
-        return {"x0": view.first, "dx": 1}
-    return {"x": np.asarray(view.edges) + 0.5}
+    """Where columns lie: evenly, also the last one, which may hold fewer steps, since plotly draws such maps fast."""
+    width = 1 if view.edges is None else view.edges[1] - view.edges[0]
+    return {"x0": view.first + (width - 1) / 2, "dx": width}
 
 
 def _row_axis(row: _Row, rows: list[_Row], heights: tuple[float, float] | None) -> dict[str, Any]:

@@ -134,6 +134,7 @@ def _pack(shown: Shown, part: Part, choices: Choices, subject: str) -> bytes:
         zoom=(part.start + 1, part.stop) if part.long else linked_range(part.length),
         subject=subject if part.long else "",
         single=choices.most if shown.view.edges else 0,
+        room=part.width,
     )
 
 

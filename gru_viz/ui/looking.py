@@ -116,7 +116,7 @@ def look(
     shown = partial(Shown, made=first.made, unit=unit, steps=steps, exact=_exact(first.made, part))
     if window is None:
         made = [run.made for run in runs if isinstance(run.made, LongTrace)]
-        wanted: dict[str, Any] = {"order": order, "window": steps, **place}
+        wanted: dict[str, Any] = {"order": order, "window": steps, "columns": part.width, **place}
         if quantity is None:
             return shown(view=overview(made[0], **wanted), worked=())
         return shown(view=compare_overviews(made[0], made[1], quantity, names, **wanted), worked=())

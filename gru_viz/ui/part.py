@@ -10,6 +10,10 @@ import streamlit as st
 __all__ = ["Part", "arrival", "linked_range", "linked_unit", "number", "part_in_sight"]
 
 
+WIDTH = 900
+"""Pixels of the maps, until the browser says how many there are."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A part of a sequence.
@@ -19,12 +23,14 @@ class Part:
         stop: the step after its last.
         length: how many steps the sequence has.
         long: whether these are more than can be shown one by one.
+        width: how many pixels there are for them.
     """
 
     start: int
     stop: int
     length: int
     long: bool
+    width: int = WIDTH
 
     @property
     def whole(self) -> bool:
@@ -46,7 +52,7 @@ def part_in_sight(length: int, most: int) -> Part:
     elif not told:
         first, last = linked_range(length) or (1, length)
     first = min(max(first, 1), max(length, 1))
-    part = Part(first - 1, min(max(last, first), length), length, length > most)
+    part = Part(first - 1, min(max(last, first), length), length, length > most, int((told or {}).get("width", WIDTH)))
     for name, value in (("from", first), ("to", last)):
         if part.whole:
             st.query_params.pop(name, None)

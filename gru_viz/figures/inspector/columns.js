@@ -1,4 +1,4 @@
-// What comes from Python, decoded; and the columns that are drawn of it. Nothing here touches the page.
+// What comes from Python, decoded, and what is drawn of it. Nothing here touches the page.
 
 const NAN_CODE = 4095;
 
@@ -30,6 +30,10 @@ function decode(bytes) {
   // The step at which each column begins, counted from 0, and the one after the last.
   header.edges ??= Array.from({ length: header.steps + 1 }, (_, i) => header.first - 1 + i);
   header.exact = !header.single; // every column is one step, with its formulas
+  if (!header.exact) {
+    const middles = header.edges.slice(1).map((edge, i) => (header.edges[i] + edge + 1) / 2);
+    for (const { trace } of header.curves) header.figure.data[trace].x = middles;
+  }
   return header;
 }
 
@@ -59,70 +63,23 @@ function columnOf(edges, step) {
   return low;
 }
 
-// What is drawn between two steps: the columns of the view, and beside them, until finer ones have come, those of the
-// whole sequence. Each column knows whose it is, and which one there.
-function composeColumns(view, coarse, from, to) {
-  const edges = [];
-  const owners = [];
-  const places = [];
-  let end = 0;
-  const take = (owner, low, high) => {
-    if (high <= low) return;
-    for (let i = columnOf(owner.edges, low); i < owner.edges.length - 1 && owner.edges[i] < high; i++) {
-      edges.push(Math.max(owner.edges[i], low));
-      owners.push(owner);
-      places.push(i);
-      end = Math.min(owner.edges[i + 1], high);
-    }
-  };
-  const first = view.edges[0];
-  const last = view.edges.at(-1);
-  if (coarse && coarse !== view) {
-    take(coarse, Math.max(from, 0), Math.min(first, to));
-    take(view, Math.max(first, from), Math.min(last, to));
-    take(coarse, Math.max(last, from), Math.min(to, coarse.edges.at(-1)));
-  } else {
-    take(view, first, last);
-  }
-  return { edges: [...edges, end], owners, places };
-}
-
-// The numbers of a heatmap for these columns. A row of the view stands for as many units as it says.
-function composeRows(panel, index, columns) {
-  return Array.from({ length: panel.rows }, (_, row) => {
-    const values = new Float32Array(columns.owners.length);
-    columns.owners.forEach((owner, i) => {
-      const own = owner.panels[index];
-      values[i] = own ? (own.z[rowIn(own, panel, row)]?.[columns.places[i]] ?? NaN) : NaN;
-    });
-    return values;
+// Another view's maps and lines as a ground below a view's own: coarser, but there wherever one pans to. Where rows of
+// the ground stand for more units than the view's, they are repeated. On top of it where the view is too small to see.
+function groundFor(view, whole, onTop) {
+  const shared = { hoverinfo: "skip", hovertemplate: null, showlegend: false, zorder: onTop ? 1 : -1 };
+  const maps = view.panels.flatMap((panel, index) => {
+    const own = whole.panels[index];
+    if (!own) return [];
+    const z = panel.z.map((_, row) => own.z[Math.floor((row * panel.grouped) / own.grouped)]);
+    const { y, yaxis } = view.figure.data[panel.trace];
+    return [{ ...whole.figure.data[own.trace], ...shared, z, y, yaxis }];
   });
-}
-
-function rowIn(own, panel, row) {
-  return own === panel ? row : Math.floor((row * panel.grouped) / own.grouped);
-}
-
-// The numbers of a line for these columns; another view's line is the one of the same name.
-function composeLine(view, curve, columns) {
-  const nameIn = (owner, each) => {
-    const name = owner.figure.data[each.trace].name;
-    const alike = owner.curves.filter((other) => owner.figure.data[other.trace].name === name);
-    return `${name}#${alike.indexOf(each)}`;
-  };
-  const wanted = nameIn(view, curve);
-  const found = new Map([[view, curve]]);
-  const lineOf = (owner) => {
-    if (!found.has(owner)) found.set(owner, owner.curves.find((each) => nameIn(owner, each) === wanted));
-    return found.get(owner);
-  };
-  const pick = (key) => columns.owners.map((owner, i) => lineOf(owner)?.[key][columns.places[i]] ?? NaN);
-  return { y: pick("drawn"), customdata: pick("own") };
+  const lines = whole.curves.map(({ trace }) => ({ ...whole.figure.data[trace], ...shared, text: null }));
+  return [...maps, ...lines];
 }
 
 // As many labels as fit; characters are shown one by one or not at all, since every other letter reads as nonsense.
-function tickLabels(view, from, to, width) {
-  const { labels, edges } = view;
+function tickLabels({ labels, edges }, from, to, width) {
   const longest = labels.reduce((most, label) => Math.max(most, label.length), 1);
   const room = longest === 1 ? 7.5 : 8 * longest + 12;
   const first = columnOf(edges, from);

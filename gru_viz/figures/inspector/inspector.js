@@ -7,6 +7,7 @@
 const REST_MS = 350;
 const REFINE_MS = 40; // how long the hand rests before finer columns are asked for
 const ROOMY = 900; // pixels of width from which titles carry their meaning
+const WIDTHS = 100; // pixels by which Python hears of the maps' width
 const FOLLOW = 0.1; // how far inside the maps the cursor is when they follow it
 
 const instances = new WeakMap();
@@ -126,51 +127,56 @@ class Inspector {
     return [Math.min(Math.max(from, this.first), this.last), Math.min(Math.max(to, this.first), this.last)];
   }
 
-  // The columns for what is in sight and as much again on both sides, so that there is something to pan to.
-  compose() {
-    const { view } = this;
-    const [from, to] = this.visible();
-    const width = to - from + 1;
-    const whole = this.long && memory.whole?.subject === view.subject ? memory.whole.view : null;
-    this.columns = composeColumns(view, whole, from - 1 - width, to + width);
-    const { edges, owners, places } = this.columns;
-    const plain = owners.every((owner) => owner === view) && owners.length === view.columns;
-    this.traces = view.figure.data.map((trace) => ({ ...trace }));
-    if (view.exact && plain) return;
-    const middles = owners.map((_, i) => (edges[i] + edges[i + 1] + 1) / 2);
-    const borders = edges.map((edge) => edge + 0.5);
-    view.panels.forEach((panel, index) => {
-      const trace = this.traces[panel.trace];
-      place(trace, borders);
-      if (!plain) trace.z = composeRows(panel, index, this.columns);
-      trace.customdata = lazyRows((row, column) => this.tell(panel, index, row, column));
-      trace.hovertemplate = trace.hovertemplate.replace(/<\/b>.*<extra>/, "</b>%{customdata}<extra>");
-    });
-    for (const curve of view.curves) {
-      const trace = this.traces[curve.trace];
-      place(trace, middles);
-      if (!plain) Object.assign(trace, composeLine(view, curve, this.columns));
-      trace.text = owners.map((owner, i) => {
-        const label = owner.labels?.[places[i]];
-        return spanOf(edges, i) + (label === undefined ? "" : ` · ${escapeMarkup(label)}`);
-      });
-      trace.hovertemplate = trace.hovertemplate?.replace(/<br>.*<extra>/, "<br>%{text}<extra>");
-    }
+  // The whole of a long sequence, where the view is a part of it.
+  get whole() {
+    const known = this.long && memory.whole?.subject === this.view.subject ? memory.whole.view : null;
+    return known === this.view ? null : known;
   }
 
-  // What the hover says of a cell beside its number: between what the column's steps lie, whose they are, and which.
-  tell(panel, index, row, column) {
-    const { owners, places, edges } = this.columns;
-    const own = owners[column].panels[index];
-    const reach = own?.reachAt(rowIn(own, panel, row), places[column]);
+  // Whether what is in sight is more than the view has, so that the whole must be drawn too: below it, or above it where
+  // its columns would hide each other.
+  groundNeeded() {
+    if (this.whole === null) return "";
+    const { edges, columns } = this.view;
+    const [from, to] = this.visible();
+    const pixels = ((edges.at(-1) - edges[0]) / (to - from + 1)) * this.maps.clientWidth;
+    if (pixels < columns / 2) return "above";
+    return from - 1 < edges[0] || to > edges.at(-1) ? "below" : "";
+  }
+
+  // The view's maps and lines, with those of the whole sequence where the view does not reach.
+  compose() {
+    const { view, whole } = this;
+    const traces = view.figure.data.map((trace) => ({ ...trace }));
+    if (!view.exact) {
+      for (const panel of view.panels) {
+        const trace = traces[panel.trace];
+        trace.customdata = lazyRows((row, column) => this.tell(panel, row, column));
+        trace.hovertemplate = trace.hovertemplate.replace(/<\/b>.*<extra>/, "</b>%{customdata}<extra>");
+      }
+      for (const { trace } of view.curves) {
+        traces[trace].text = view.edges.slice(1).map((_, i) => {
+          const label = view.labels?.[i];
+          return spanOf(view.edges, i) + (label === undefined ? "" : ` · ${escapeMarkup(label)}`);
+        });
+        traces[trace].hovertemplate = traces[trace].hovertemplate?.replace(/<br>.*<extra>/, "<br>%{text}<extra>");
+      }
+    }
+    this.ground = this.groundNeeded();
+    return this.ground ? [...traces, ...groundFor(view, whole, this.ground === "above")] : traces;
+  }
+
+  // What the hover says of a cell beside its number: from where to where it reaches, whose it is, and which steps.
+  tell(panel, row, column) {
+    const reach = panel.reachAt(row, column);
     const { y } = this.view.figure.data[panel.trace];
     const whose = panel.units ? (panel.grouped > 1 ? "units" : "unit") : "row";
-    const between = reach && edges[column + 1] - edges[column] > 1 ? `, of ${written(reach[0])} … ${written(reach[1])}` : "";
-    return `${between}<br>${whose} ${y[row]}, ${spanOf(edges, column)}`;
+    const between = reach ? `, of ${written(reach[0])} … ${written(reach[1])}` : "";
+    return `${between}<br>${whose} ${y[row]}, ${spanOf(this.view.edges, column)}`;
   }
 
   async draw(Plotly) {
-    this.compose();
+    const traces = this.compose();
     const { figure, total } = this.view;
     const roomy = this.maps.clientWidth >= ROOMY;
     this.roomy = roomy;
@@ -185,12 +191,14 @@ class Inspector {
     const [from, to] = this.visible();
     const range = memory.zoom?.of === total ? [...memory.zoom.range] : [from - 0.5, to + 0.5];
     Object.assign(layout.xaxis, { range, minallowed: this.first - 0.5, maxallowed: this.last + 0.5 });
+    const ticked = first ? null : this.ticks(this.plot._fullLayout.xaxis._length);
+    for (const [key, value] of Object.entries(ticked ?? {})) layout.xaxis[key.replace("xaxis.", "")] = value;
     const save = (format, icon) => ({
       name: `Save as ${format.toUpperCase()}`,
       icon,
       click: (plot) => this.saveImage(Plotly, plot, format),
     });
-    await Plotly.react(this.plot, this.traces, layout, {
+    await Plotly.react(this.plot, traces, layout, {
       displaylogo: false,
       responsive: false,
       displayModeBar: true,
@@ -203,7 +211,7 @@ class Inspector {
       ],
     });
     this.status.hidden = true;
-    this.tickedRange = null;
+    this.tickedRange = ticked ? this.plot._fullLayout.xaxis.range.join() : null;
     this.onZoom(Plotly);
     if (first) {
       this.plot.on("plotly_relayout", () => this.onZoom(Plotly));
@@ -231,7 +239,7 @@ class Inspector {
 
   // To the cursor's column, step by step where it is narrow enough, else as fine as it can be.
   zoomToSteps() {
-    const { edges } = this.columns;
+    const { edges } = this.view;
     const column = columnOf(edges, this.cursor.step - 1);
     const width = edges[column + 1] - edges[column];
     const { single } = this.view;
@@ -259,6 +267,7 @@ class Inspector {
     } else {
       this.draw(window.Plotly).then(() => this.place());
     }
+    if (this.long) this.ask(REST_MS);
   }
 
   // Labelled steps are thinned out to what fits the visible range; what is not there yet is asked for.
@@ -273,35 +282,38 @@ class Inspector {
     this.slider.min = this.long ? from : this.first;
     this.slider.max = this.long ? to : this.last;
     this.slider.value = this.cursor.step;
-    if (moved && this.long && this.drawsBeyond(from, to)) {
+    const width = axis._length;
+    this.root.classList.toggle("gv-dense", this.view.columns * ((to - from + 1) / this.view.steps) > width);
+    if (moved) this.ask(this.long ? REFINE_MS : REST_MS);
+    if (this.ground !== this.groundNeeded()) {
       this.draw(Plotly).then(() => this.place());
       return;
     }
-    if (this.view.labels && range !== this.tickedRange) {
-      this.tickedRange = range;
-      Plotly.relayout(this.plot, tickLabels(this.view, from - 1, to - 1, axis._length));
-    }
+    const ticks = range === this.tickedRange ? null : this.ticks(width);
+    this.tickedRange = range;
+    if (ticks) Plotly.relayout(this.plot, ticks);
     this.place();
-    if (moved) this.ask(this.long ? REFINE_MS : REST_MS);
   }
 
-  // Whether what is in sight is not all drawn, though the whole is known.
-  drawsBeyond(from, to) {
-    const { edges } = this.columns;
-    return memory.whole?.subject === this.view.subject && (from - 1 < edges[0] || to > edges.at(-1));
+  ticks(width) {
+    const labelled = this.ground === "above" ? this.whole : this.view;
+    const [from, to] = this.visible();
+    return labelled.labels ? tickLabels(labelled, from - 1, to - 1, width) : null;
   }
 
-  // Tell Python what is in sight; of a long sequence it answers with the columns for it.
+  // Tell Python what is in sight, and how wide it is drawn; of a long sequence it answers with the columns for it.
   ask(delay) {
     clearTimeout(this.asking);
     const [from, to] = this.visible();
-    const wanted = `${from}:${to}:${this.view.total}`;
-    const [first, last] = this.view.zoom ?? [this.first, this.last];
-    this.asked ??= `${first}:${last}:${this.view.total}`;
+    const { total, zoom, room } = this.view;
+    const width = Math.max(WIDTHS, Math.floor((this.plot._fullLayout?.xaxis._length ?? 0) / WIDTHS) * WIDTHS);
+    const key = (range, pixels) => `${range.join(":")}:${total}${this.long ? `:${pixels}` : ""}`;
+    this.asked ??= key(zoom ?? [this.first, this.last], room);
+    const wanted = key([from, to], width);
     if (wanted === this.asked || !this.report) return;
     this.asking = setTimeout(() => {
       this.asked = wanted;
-      this.report("range", { from, to, total: this.view.total });
+      this.report("range", { from, to, total, width });
     }, delay);
   }
 
@@ -309,7 +321,7 @@ class Inspector {
     if (!point) return;
     const panel = this.view.panels.find((each) => each.trace === point.curveNumber);
     const [row, column] = panel ? (point.pointIndex ?? point.pointNumber) : [0, point.pointNumber];
-    this.moveTo(this.columns.edges[column] + 1);
+    this.moveTo(this.view.edges[column] + 1);
     if (panel?.units) this.chooseUnit(this.view.units[row * panel.grouped]);
   }
 
@@ -343,7 +355,7 @@ class Inspector {
   // By steps where each has its column, else by columns.
   moveBy(count) {
     if (this.view.exact) return this.moveTo(this.cursor.step + count);
-    const { edges } = this.columns;
+    const { edges } = this.view;
     const column = columnOf(edges, this.cursor.step - 1);
     const beyond = column + count > edges.length - 2 ? edges.at(-1) : edges[0] - 1;
     return this.moveTo((edges[column + count] ?? beyond) + 1);
@@ -427,11 +439,16 @@ class Inspector {
     this.play.setAttribute("aria-pressed", String(Boolean(this.playing)));
   }
 
+  // Whether the view has a column for a step.
+  holds(step) {
+    return step > this.view.edges[0] && step <= this.view.edges.at(-1);
+  }
+
   // Everything that follows the cursor but the line itself.
   update() {
     const { view } = this;
     const { step } = this.cursor;
-    const at = step - 1 < view.edges[0] || step > view.edges.at(-1) ? -1 : columnOf(view.edges, step - 1);
+    const at = this.holds(step) ? columnOf(view.edges, step - 1) : -1;
     const label = view.labels?.[at];
     const where = view.exact || at < 0 ? `step ${counted(step)}` : spanOf(view.edges, at);
     const words = `${where} of ${counted(view.total)}${label === undefined ? "" : ` · ${label}`}`;
@@ -530,16 +547,15 @@ class Inspector {
       return el("span", "gv-reading", `${figure.data[panel.trace].name} = `, node);
     });
     const steps = counted(edges[1] - edges[0]);
-    const says = `Each column holds ${steps} steps: it shows their mean, or an extreme that stands out.`;
-    const line = el("p", "gv-reduced", `${says} `);
+    const line = el("p", "gv-reduced", `Each column shows the mean of ${steps} steps, or an extreme that stands out. `);
     if (this.report) {
       const button = el("button", "gv-single", "Zoom to single steps");
       button.type = "button";
       button.title = "Enter";
       button.addEventListener("click", () => this.zoomToSteps());
-      line.append(`Exact values and formulas come with single steps, up to ${counted(single)} at a time. `, button);
+      line.append(`Zoom in to ${counted(single)} steps for exact values and formulas. `, button);
     } else {
-      line.append("The dashboard has the single steps.");
+      line.append("The single steps are not in this file.");
     }
     return el("div", "gv-column", el("div", "gv-readings", ...readings), line);
   }
@@ -550,7 +566,7 @@ class Inspector {
     const rows = Object.values(this.plot._fullLayout).filter((axis) => axis?._id?.startsWith("y"));
     const top = Math.min(...rows.map((axis) => axis._offset));
     const bottom = Math.max(...rows.map((axis) => axis._offset + axis._length));
-    this.stepWidth = xaxis.d2p(1) - xaxis.d2p(0);
+    this.stepWidth = xaxis._length / (xaxis.range[1] - xaxis.range[0]); // not from d2p, which rounds
     Object.assign(this.cursorElement.style, { top: `${top}px`, height: `${bottom - top}px` });
     this.placeCursor();
     this.placeRowMarks();
@@ -559,9 +575,9 @@ class Inspector {
   placeCursor() {
     const axis = this.plot._fullLayout?.xaxis;
     if (!axis || !this.stepWidth) return;
-    const { edges } = this.columns;
+    const { edges } = this.view;
     const column = columnOf(edges, this.cursor.step - 1);
-    const [begin, end] = this.view.exact ? [this.cursor.step - 1, this.cursor.step] : [edges[column], edges[column + 1]];
+    const [begin, end] = this.view.exact || !this.holds(this.cursor.step) ? [this.cursor.step - 1, this.cursor.step] : [edges[column], edges[column + 1]];
     const room = (end - begin) * this.stepWidth;
     const width = room < 6 ? 2 : room; // a frame around the column where it has room for one, else a line
     const centre = axis.d2p((begin + end + 1) / 2);
@@ -593,13 +609,6 @@ class Inspector {
     });
     this.rowMarks.replaceChildren(...marks);
   }
-}
-
-// Columns of different widths have their borders on the axis.
-function place(trace, x) {
-  trace.x = x;
-  delete trace.x0;
-  delete trace.dx;
 }
 
 function written(value) {

@@ -52,6 +52,7 @@ def pack(
     zoom: tuple[int, int] | None = None,
     subject: str = "",
     single: int = 0,
+    room: int = 0,
 ) -> bytes:
     """Everything the inspector shows, as it goes to the browser.
 
@@ -64,6 +65,7 @@ def pack(
         filename: what a saved picture is called.
         zoom: the first and the last step that are in sight at first, counted from 1; None: all that there are.
         subject: the same for all views that show parts of the same; empty where there are no others.
+        room: for how many pixels of width the columns are meant.
         single: how many steps can be shown one by one, where a view has columns of many; 0 where this one has all.
     """
     blobs, panels = _Blobs(), []
@@ -72,7 +74,6 @@ def pack(
     heatmaps = [i for i, each in enumerate(figure["data"]) if each["type"] == "heatmap"]
     for i, panel in zip(heatmaps, view.panels, strict=True):
         figure["data"][i].pop("z")
-        figure["data"][i].pop("x", None)
         reach = panel.reach or ()
         low, high = _reach((panel.values, *reach), panel.low, panel.high)
         rows, columns = panel.values.shape
@@ -95,6 +96,7 @@ def pack(
         "zoom": zoom,
         "subject": subject,
         "single": single,
+        "room": room,
         "labels": view.labels,
         "units": view.units,
         "unit": unit,
