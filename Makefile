@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: run test pictures benchmarks science clean
+.PHONY: run test pictures benchmarks cuda science clean
 
 $(VENV)/runtime: requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +37,10 @@ benchmarks: $(VENV)/development
 	$(BIN)/python -m benchmarks.watch
 	$(BIN)/python -m benchmarks.training_kernel
 	$(BIN)/python -m benchmarks.training_live
+
+cuda: $(VENV)/development
+	$(BIN)/pytest tests/test_cuda.py tests/watching/test_cuda.py
+	$(BIN)/python -m benchmarks.cuda
 
 science: $(VENV)/development
 	$(BIN)/python -m benchmarks.science

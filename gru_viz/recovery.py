@@ -13,6 +13,7 @@ from torch import Tensor
 from gru_viz import equations
 from gru_viz.conventions import Convention
 from gru_viz.proving import largest
+from gru_viz.scanning import scan
 from gru_viz.weights import CellWeights
 
 __all__ = ["DirectionRun", "States", "full_precision", "inside", "recover_layer"]
@@ -122,11 +123,20 @@ def _scan(gates: Mapping[str, Tensor], cell: Tensor, lengths: tuple[int, ...], b
     written = gates["input"] * gates["cell_candidate"]
     waits = backward and any(n < written.shape[1] for n in lengths)
     mask = inside(lengths, written)
+    if _in_few_operations(written):
+        kept, added = gates["forget"], written
+        if waits:
+            kept, added = torch.where(mask[..., None], kept, 1), torch.where(mask[..., None], added, 0)
+        return scan(kept.flip(1), added.flip(1), cell).flip(1) if backward else scan(kept, added, cell)
     cells = torch.empty_like(written)
     for t in range(written.shape[1])[:: -1 if backward else 1]:
         new = torch.addcmul(written[:, t], gates["forget"][:, t], cell, out=cells[:, t])
         cell = torch.where(mask[:, t, None], new, cell) if waits else new
     return cells
+
+
+def _in_few_operations(tensor: Tensor) -> bool:
+    return tensor.device.type == "cuda"
 
 
 def _previous(states: Tensor, start: Tensor, lengths: tuple[int, ...], backward: bool) -> Tensor:

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from lopsided import ALL, inputs, stack
 
 import gru_viz
-from gru_viz import Weights
+from gru_viz import CONVENTIONS, Weights, captured
+from gru_viz.captured import run_captured
+from gru_viz.equations import Parameters
+from gru_viz.in_place import run_in_place
+from gru_viz.recovery import full_precision
+from gru_viz.sending import Sending
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 
 AGREES = {"float32": 1e-4, "float64": 1e-10}
 KNOBS = (torch.backends.cudnn.rnn, torch.backends.cuda.matmul)
+
+
+@pytest.fixture
+def turn() -> Iterator[Callable[[str], None]]:
+    """Set torch's precision for one test."""
+    before = [knob.fp32_precision for knob in KNOBS]
+
+    def set_all(setting: str) -> None:
+        for knob in KNOBS:
+            knob.fp32_precision = setting
+
+    yield set_all
+    for knob, setting in zip(KNOBS, before, strict=True):
+        knob.fp32_precision = setting
 
 
 @pytest.mark.parametrize("backend", ["auto", "scratch"])
@@ -36,9 +60,8 @@ def test_the_gpu_shows_what_the_cpu_shows_with_proof(name: str, dtype: str, back
 
 @pytest.mark.parametrize("setting", ["tf32", "ieee"])
 @pytest.mark.parametrize("fails", [False, True])
-def test_the_precision_switches_are_restored(setting: str, fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    for knob in KNOBS:
-        monkeypatch.setattr(knob, "fp32_precision", setting)
+def test_the_precision_switches_are_restored(setting: str, fails: bool, turn: Callable[[str], None]) -> None:
+    turn(setting)
     w = gru_viz.random_weights("torch", 3, 16)
     if fails:
         with pytest.raises(gru_viz.TraceError):
@@ -58,6 +81,121 @@ def test_an_input_on_the_gpu_is_read() -> None:
 def test_a_device_index_that_is_not_there_is_refused() -> None:
     with pytest.raises(gru_viz.DeviceError):
         gru_viz.trace(gru_viz.random_weights("torch", 3, 4), inputs(4, 3), device=f"cuda:{torch.cuda.device_count()}")
+
+
+@pytest.mark.parametrize("setting", ["tf32", "ieee"])
+def test_a_proof_is_computed_without_tf32_whatever_torch_is_set_to(setting: str, turn: Callable[[str], None]) -> None:
+    turn(setting)
+    for name in ("torch", "torch_lstm", "cho_2014_v3"):
+        there = gru_viz.trace(gru_viz.random_weights(name, 8, 256), inputs(16, 300, 8, dtype="float32"), device="cuda")
+        assert there.proof <= 1e-5
+
+
+# --- steps captured as a graph ------------------------------------------------------------------------------------
+
+
+def parts(name: str, seed: int, dtype: torch.dtype) -> tuple[Parameters, torch.Tensor, dict[str, torch.Tensor]]:
+    """Parameters, an input of 150 steps, and states to start from, on the GPU."""
+    w = Weights.from_matrices(name, stack(name, 3, 40, 1, 1, dtype="float64", scale=0.1, seed=seed))
+    rng = torch.Generator().manual_seed(seed)
+    start = {s: torch.randn(2, 40, generator=rng, dtype=dtype).cuda() for s in CONVENTIONS[name].states}
+    x = torch.randn(2, 150, 3, generator=rng, dtype=dtype).cuda()
+    return w.layers[0][0].parameters("cuda", dtype), x, start
+
+
+def apart(name: str, seed: int, dtype: torch.dtype = torch.float64) -> float:
+    """How far a replayed graph is from the same operations one by one."""
+    p, x, start = parts(name, seed, dtype)
+    with full_precision(x.device):
+        wanted = run_in_place(CONVENTIONS[name], p, x, start)
+        found = run_captured(CONVENTIONS[name], p, x, start)
+    return max(float((found[q] - wanted[q]).abs().max()) for q in wanted)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ALL)
+def test_a_graph_replays_the_operations_it_was_made_of(name: str, dtype: torch.dtype) -> None:
+    """Two whole blocks and what is left; and again with other weights, inputs and states."""
+    for seed in range(3):
+        assert apart(name, seed, dtype) < {torch.float32: 1e-5, torch.float64: 1e-12}[dtype]
+
+
+def test_threads_replay_at_once() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        assert max(pool.map(partial(apart, "cho_2014_v3"), range(12))) < 1e-12
+        assert max(pool.map(apart, ("chung_2014", "cho_2014_v3", "torch", "torch_lstm"), range(4))) < 1e-12
+
+
+def test_a_thread_s_own_stream_may_be_current() -> None:
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        assert apart("cho_2014_v3", 5) < 1e-12
+
+
+def test_a_graph_s_memory_comes_back() -> None:
+    apart("cho_2014_v3", 0)
+    captured.forget()
+    gc.collect()
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_allocated()
+    for _ in range(3):
+        apart("cho_2014_v3", 0)
+        captured.forget()
+        gc.collect()
+    torch.cuda.synchronize()
+    assert torch.cuda.memory_allocated() <= before + 2**20
+
+
+def test_a_reset_before_the_product_goes_through_a_graph() -> None:
+    captured.forget()
+    trace = gru_viz.trace(gru_viz.random_weights("cho_2014_v3", 3, 16), inputs(2, 200, 3), device="cuda")
+    assert (trace.backend, trace.proven) == ("loop", True)
+    assert captured._loop.cache_info().currsize == 1
+
+
+# --- to the host --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunk", [1, 1000, 1 << 24])
+def test_what_is_sent_arrives_as_it_was_computed(chunk: int) -> None:
+    """What is sent is what all work launched before leads to, and the GPU goes on meanwhile."""
+    with Sending(torch.device("cuda"), chunk * 8) as sending:
+        value, coming, wanted = torch.ones(37, 41, device="cuda", dtype=torch.float64), [], []
+        for n in range(5):
+            for _ in range(50):
+                value = value * 1.01
+            coming.append(sending.begin({"across": value.T, "along": value}))
+            wanted.append(1.01 ** (50 * (n + 1)))
+        for each, number in zip(coming, wanted, strict=True):
+            there = each.result()
+            assert (there["across"].shape, there["along"].shape) == ((41, 37), (37, 41))
+            for values in there.values():
+                np.testing.assert_allclose(values, number, rtol=1e-12)
+
+
+def test_what_fails_on_the_way_is_told() -> None:
+    def fail() -> None:
+        with Sending(torch.device("cuda")) as sending:
+            sending.begin({"": torch.ones(3, device="cuda")})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+
+@pytest.mark.parametrize("way", ["torch", "scratch"])
+@pytest.mark.parametrize("cell", ["torch", "torch_lstm"])
+def test_gradients_there_are_those_here(cell: str, way: str) -> None:
+    from gru_viz.training.recurrence import run_layer
+
+    told = []
+    for device in ("cpu", "cuda"):
+        p, x, _ = parts(cell, 0, torch.float64)
+        p = Parameters(*(each[None].to(device).detach().requires_grad_() for each in p))
+        loss = run_layer(way, CONVENTIONS[cell], p, x.transpose(0, 1)[None].to(device)).square().mean()
+        told.append([each.cpu() for each in torch.autograd.grad(loss, list(p))])
+    for here, there in zip(*told, strict=True):
+        assert (here - there).abs().max() <= 1e-10 * here.abs().max()
 
 
 @pytest.mark.parametrize("cell", ["torch", "torch_lstm", "torch_rnn", "cho_2014_v3"])
