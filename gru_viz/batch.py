@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence as AbstractSequence
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from gru_viz.weights import Weights
 
 __all__ = ["Batch", "Input", "collect", "find_device", "initial_states", "number_features", "number_sequences"]
 
+CPU = torch.device("cpu")
+
 Input = np.ndarray | Tensor | Sequences | AbstractSequence[np.ndarray]
 
 
@@ -25,6 +27,8 @@ def find_device(name: str) -> torch.device:
     Raises:
         DeviceError: it is not there, or recurrent layers are not traced on its kind.
     """
+    if name == "cpu":
+        return CPU
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -38,8 +42,7 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """Sequences padded into (batch, time, features), with what is known about them."""
 
     values: np.ndarray
@@ -57,6 +60,8 @@ def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> B
     Raises:
         TraceError: they are not what a network of so many features reads, or lengths do not fit.
     """
+    if lengths is None and isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.ndim == 3 and len(x):
+        return _take_whole(x, features)
     scaling: Scaling | None = None
     details: Mapping[str, str] = {}
     time: tuple[AbstractSequence[str] | None, ...]
@@ -71,12 +76,7 @@ def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> B
         raise TraceError("x", "no sequence", "at least one", "Pass at least one sequence.")
     for i, item in enumerate(items):
         if item.ndim != 2 or item.shape[1] != features:
-            raise TraceError(
-                f"x, sequence {i + 1}",
-                f"shape {item.shape}",
-                f"(time, {features}), since the network reads {features} features",
-                "Choose as many columns, or a network of that size.",
-            )
+            raise _other_features(i, item.shape, features)
     own = tuple(len(item) for item in items)
     told = own if lengths is None else tuple(np.ravel(np.asarray(lengths)).tolist())
     kept = tuple(int(n) for n in told)
@@ -90,11 +90,32 @@ def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> B
     return Batch(values, kept, names, named, time, scaling, dict(details))
 
 
+def _take_whole(x: np.ndarray, features: int) -> Batch:
+    """What most callers pass, copied at once: (batch, time, features) floats, of which every step is read."""
+    batch, steps, columns = x.shape
+    if columns != features:
+        raise _other_features(0, x.shape[1:], features)
+    values = np.array(x, x.dtype if x.dtype in (np.float32, np.float64) else np.float32, order="C")
+    known = (number_sequences(batch), number_features(features), (None,) * batch)
+    return Batch(values, (steps,) * batch, *known, None, {})
+
+
+def _other_features(sequence: int, shape: tuple[int, ...], features: int) -> TraceError:
+    return TraceError(
+        f"x, sequence {sequence + 1}",
+        f"shape {shape}",
+        f"(time, {features}), since the network reads {features} features",
+        "Choose as many columns, or a network of that size.",
+    )
+
+
+@lru_cache(32)
 def number_sequences(count: int) -> tuple[str, ...]:
     """Names for sequences that have none."""
     return tuple(f"sequence {i + 1}" for i in range(count))
 
 
+@lru_cache(32)
 def number_features(count: int) -> tuple[str, ...]:
     """Names for features that have none."""
     return tuple(f"x{i + 1}" for i in range(count))

@@ -121,7 +121,8 @@ def _compiled(
     from gru_viz.kernels import tracing
 
     dtype = np.dtype(np.float64 if weights.dtype == np.float64 else np.float32)
-    read, ends = np.require(x, dtype, ("C", "A")), np.array(lengths)
+    fits = x.dtype == dtype and x.flags.c_contiguous and x.flags.aligned
+    read, ends = x if fits else np.require(x, dtype, ("C", "A")), np.array(lengths)
     initial = _initial_arrays(h0, weights, len(x), dtype)
     layers: list[list[DirectionRun[np.ndarray]]] = []
     for layer in weights.layers:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["DirectionTrace", "LayerTrace", "Trace", "freeze", "trace"]
+__all__ = ["Backend", "DirectionTrace", "LayerTrace", "Trace", "freeze", "trace"]
 
 Backend = Literal["auto", "compiled", "torch", "loop", "scratch"]
 
@@ -308,37 +308,24 @@ def freeze(
     """Bring the runs of all layers to read-only arrays, with NaN past the end of each sequence.
 
     On a CPU the arrays take the tensors' memory over, so that these must be nobody else's; initial states are copied.
+    Arrays that are read-only already are taken as they are.
     """
+    return tuple(LayerTrace(*[_freeze_run(run, lengths, d > 0) for d, run in enumerate(layer)]) for layer in layers)
 
-    def array(given: Tensor | np.ndarray) -> np.ndarray:
-        values = given.cpu().numpy() if isinstance(given, Tensor) else given
-        if not values.flags.writeable:  # a kernel's: it has written them so
-            return values
-        for i, n in enumerate(lengths):
-            if n < values.shape[1]:
+
+def _freeze_run(run: DirectionRun[Any], lengths: tuple[int, ...], backward: bool) -> DirectionTrace:
+    def array(given: Any) -> np.ndarray:
+        values: np.ndarray = given.cpu().numpy() if isinstance(given, Tensor) else given
+        if values.flags.writeable and any(n < values.shape[1] for n in lengths):
+            for i, n in enumerate(lengths):
                 values[i, n:] = np.nan
         return values
 
-    return tuple(
-        LayerTrace(
-            *(
-                DirectionTrace(
-                    weights=run.cell,
-                    quantities={name: array(q) for name, q in run.quantities.items()},
-                    inputs=array(run.inputs),
-                    initial={name: _apart(s) for name, s in run.initial.items()},
-                    lengths=lengths,
-                    backward=bool(d),
-                )
-                for d, run in enumerate(layer)
-            )
-        )
-        for layer in layers
-    )
-
-
-def _apart(states: Tensor | np.ndarray) -> np.ndarray:
-    return states.cpu().numpy().copy() if isinstance(states, Tensor) else states
+    quantities, inputs, initial = run.quantities, array(run.inputs), run.initial
+    if isinstance(run.inputs, Tensor):
+        quantities = {name: array(q) for name, q in quantities.items()}
+        initial = {name: s.cpu().numpy().copy() for name, s in initial.items()}
+    return DirectionTrace(run.cell, quantities, inputs, initial, lengths, backward)
 
 
 def _no_quantity(name: str, known: Mapping[str, np.ndarray]) -> TraceError:

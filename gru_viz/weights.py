@@ -241,7 +241,7 @@ class Weights:
         """How many units each layer has, per direction."""
         return tuple(layer[0].hidden for layer in self.layers)
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype:
         """The floating-point type of the matrices."""
         return next(iter(self.matrices_of(0).values())).dtype

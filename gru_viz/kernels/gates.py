@@ -102,14 +102,14 @@ def _alive(order: np.ndarray, lengths: np.ndarray, first: int, live: int, step: 
 @part
 def _multiply(
     sums: np.ndarray, column: int, c: np.ndarray, carried: np.ndarray, slot: int, u: np.ndarray, live: int, size: int,
-    gates: int,
+    gates: int, step: int,
 ) -> None:  # fmt: skip
     """U h + c of so many gates, for the rows that are alive; of the carried block ``slot``."""
     _, slots, wide = carried.shape
     panel = columns_of_a_panel(sums)
     add_product(
         sums, column, sums.shape[1], c, column, 0, panel, carried, slot * wide, slots * wide, 1,
-        u, 0, panel, size * panel, live, size, gates * size,
+        u, 0, panel, size * panel, live, size, gates * size, step % 2 == 1,
     )  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def gru_after(
             _project(projected, x, w, b, order, lengths, backward, at, live, begin, 3 * size)
             for step in range(begin, min(begin + block, longest)):
                 live = _alive(order, lengths, at, live, step)
-                _multiply(sums, 0, c, carried, 0, u[0], live, size, 3)
+                _multiply(sums, 0, c, carried, 0, u[0], live, size, 3, step)
                 for i in range(live):
                     row, read = order[at + i], (i * block + step - begin) * width
                     _gru(
@@ -171,14 +171,14 @@ def gru_before(
             _project(projected, x, w, b, order, lengths, backward, at, live, begin, 3 * size)
             for step in range(begin, min(begin + block, longest)):
                 live = _alive(order, lengths, at, live, step)
-                _multiply(sums, 0, c, carried, 0, u[0], live, size, 2)
+                _multiply(sums, 0, c, carried, 0, u[0], live, size, 2, step)
                 for i in range(live):
                     row, read = order[at + i], (i * block + step - begin) * width
                     _gru_gates(
                         out, _place(out, row, lengths[row], step, backward), gap, projected, read, size,
                         sums, i * width, size, carried, i * slots * wide, wide, size, keeps,
                     )  # fmt: skip
-                _multiply(sums, 2 * size, c, carried, 1, u[1], live, size, 1)
+                _multiply(sums, 2 * size, c, carried, 1, u[1], live, size, 1, step)
                 for i in range(live):
                     row, read = order[at + i], (i * block + step - begin) * width
                     _gru_state(
@@ -206,7 +206,7 @@ def lstm(
             _project(projected, x, w, b, order, lengths, backward, at, live, begin, 4 * size)
             for step in range(begin, min(begin + block, longest)):
                 live = _alive(order, lengths, at, live, step)
-                _multiply(sums, 0, c, carried, 0, u[0], live, size, 4)
+                _multiply(sums, 0, c, carried, 0, u[0], live, size, 4, step)
                 for i in range(live):
                     row, read = order[at + i], (i * block + step - begin) * width
                     _lstm(
@@ -234,7 +234,7 @@ def rnn(
             _project(projected, x, w, b, order, lengths, backward, at, live, begin, size)
             for step in range(begin, min(begin + block, longest)):
                 live = _alive(order, lengths, at, live, step)
-                _multiply(sums, 0, c, carried, 0, u[0], live, size, 1)
+                _multiply(sums, 0, c, carried, 0, u[0], live, size, 1, step)
                 for i in range(live):
                     row, read = order[at + i], (i * block + step - begin) * width
                     _rnn(

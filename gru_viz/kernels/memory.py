@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 
-__all__ = ["keep_pages", "panels"]
+__all__ = ["aligned", "keep_pages", "panels"]
+
+LINE = 64
+"""Bytes of a cache line. A vector that lies across two takes twice as long to read."""
 
 
 @functools.cache
@@ -19,9 +23,19 @@ def keep_pages() -> None:
     np.empty(30 << 20, np.uint8)
 
 
+def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An empty array that begins with a cache line."""
+    size = math.prod(shape) * dtype.itemsize
+    room = np.empty(size + LINE, np.uint8)
+    first = -room.ctypes.data % LINE
+    return room[first : first + size].view(dtype).reshape(shape)
+
+
 def panels(matrices: np.ndarray, panel: int) -> np.ndarray:
     """(models, depth, columns) as (models, panels, depth, panel): each row of a panel of columns is contiguous."""
     models, depth, columns = matrices.shape
     whole = np.zeros((models, depth, columns + -columns % panel), matrices.dtype)
     whole[..., :columns] = matrices
-    return np.ascontiguousarray(whole.reshape(models, depth, whole.shape[2] // panel, panel).swapaxes(1, 2))
+    packed = aligned((models, whole.shape[2] // panel, depth, panel), matrices.dtype)
+    packed[...] = whole.reshape(models, depth, packed.shape[1], panel).swapaxes(1, 2)
+    return packed

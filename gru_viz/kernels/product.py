@@ -133,16 +133,18 @@ def columns_of_a_panel(like: np.ndarray) -> int:
 def add_product(
     out: np.ndarray, out_at: int, out_row: int, base: np.ndarray, base_at: int, base_row: int, base_panel: int,
     a: np.ndarray, a_at: int, a_row: int, a_step: int, b: np.ndarray, b_at: int, b_step: int, b_panel: int,
-    rows: int, depth: int, columns: int,
+    rows: int, depth: int, columns: int, turned: bool = False,
 ) -> None:  # fmt: skip
     """out = base + a b, each given as an array, the flat place of its first element, and its strides.
 
-    The last panel reads and writes past the last column to its own end; what it leaves there means nothing.
+    The last panel reads and writes past the last column to its own end; what it leaves there means nothing. ``turned``
+    takes the last panel first: who turns at every other step finds in the cache what the step before read last.
     """
     panel = columns_of_a_panel(out)
     panels = (columns + panel - 1) // panel
     together = rows if rows % ROWS > 2 else rows - rows % ROWS
-    for p in range(panels):
+    for n in range(panels):
+        p = panels - 1 - n if turned else n
         o, c, d = out_at + p * panel, base_at + p * base_panel, b_at + p * b_panel
         for i in range(0, together, ROWS):
             _wide(
@@ -150,22 +152,20 @@ def add_product(
                 a, a_at + i * a_row, a_row, a_step, b, d, b_step, b_panel, depth, min(rows - i, ROWS),
             )  # fmt: skip
     for i in range(together, rows):
-        o, c, e, d, p = out_at + i * out_row, base_at + i * base_row, a_at + i * a_row, b_at, 0
-        while p < panels:
-            left = panels - p
-            if left >= 6:
-                n = 6
+        e, left = a_at + i * a_row, panels
+        while left:
+            n = 6 if left >= 6 else 4 if left >= 4 else 2 if left >= 2 else 1
+            p = left - n if turned else panels - left
+            o, c, d = out_at + i * out_row + p * panel, base_at + i * base_row + p * base_panel, b_at + p * b_panel
+            if n == 6:
                 _six(out, o, 0, base, c, 0, base_panel, a, e, 0, a_step, b, d, b_step, b_panel, depth, 1)
-            elif left >= 4:
-                n = 4
+            elif n == 4:
                 _four(out, o, 0, base, c, 0, base_panel, a, e, 0, a_step, b, d, b_step, b_panel, depth, 1)
-            elif left >= 2:
-                n = 2
+            elif n == 2:
                 _two(out, o, 0, base, c, 0, base_panel, a, e, 0, a_step, b, d, b_step, b_panel, depth, 1)
             else:
-                n = 1
                 _one(out, o, 0, base, c, 0, base_panel, a, e, 0, a_step, b, d, b_step, b_panel, depth, 1)
-            o, c, d, p = o + n * panel, c + n * base_panel, d + n * b_panel, p + n
+            left -= n
 
 
 @part

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 import streamlit as st
 
@@ -12,6 +12,7 @@ from gru_viz.errors import GruVizError
 from gru_viz.initialisation import INITIALISATIONS, random_weights
 from gru_viz.pretrained import load_pretrained
 from gru_viz.sequences import EXAMPLES
+from gru_viz.trace import Backend
 from gru_viz.training.runs import learnt
 from gru_viz.ui.messages import plain, show_error
 from gru_viz.ui.model_file import FromFile, choose_network
@@ -23,7 +24,13 @@ from gru_viz.weights import Weights
 __all__ = ["Model", "choose_model"]
 
 WEIGHTS = {"trained": "Trained for this", "random": "Random", "file": "A file"}
-BACKENDS = {"auto": "torch where it has the variant", "torch": "torch.nn", "scratch": "from scratch, step by step"}
+BACKENDS = {
+    "auto": "the fastest that is there",
+    "compiled": "compiled kernels (numba)",
+    "torch": "torch.nn",
+    "loop": "torch's operations, in place",
+    "scratch": "from scratch, step by step",
+}
 MOST_UNITS, MOST_LAYERS = 1024, 8
 
 
@@ -38,7 +45,7 @@ class Model:
     bidirectional: bool
     seed: int
     initialisation: str
-    backend: Literal["auto", "scratch", "torch"]
+    backend: Backend
     device: str
     dtype: str
     snapshot: Moment | None = None
@@ -150,7 +157,7 @@ def _ask(trained: str | None, snapshot: Moment | None = None, file: FromFile | N
         bidirectional=bidirectional,
         seed=seed,
         initialisation=initialisation,
-        backend=cast(Literal["auto", "scratch", "torch"], backend),
+        backend=cast(Backend, backend),
         device=device,
         dtype=dtype,
         snapshot=snapshot,
