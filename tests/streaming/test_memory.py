@@ -35,7 +35,7 @@ def stop(done, total):
 
 gru_viz.stream(weights, x[:9000]).bins("update", 0, 9000, 100)  # kernels and libraries are loaded and warm
 told = []
-for progress in (None, stop):
+for progress in (None, stop, None, stop):
     clear.write_text("5")  # the peak counts from here
     before = kilobytes("VmRSS")
     try:
@@ -50,7 +50,7 @@ print(json.dumps(told))
 
 
 def measure(length: int, hidden: int, **environment: str) -> list[tuple[int, int]]:
-    """The peak above what was there before, and what stayed: of a whole run, and of one that was cancelled."""
+    """The peak above what was there before, and what stayed: of a run, one that was cancelled, and two more."""
     if not os.access("/proc/self/clear_refs", os.W_OK):
         pytest.skip("needs /proc/self/clear_refs, by which Linux forgets a peak")
     code = CHILD.format(length=length, hidden=hidden)
@@ -61,13 +61,11 @@ def measure(length: int, hidden: int, **environment: str) -> list[tuple[int, int
     return [(peak, stayed) for peak, stayed in json.loads(run.stdout)]
 
 
-@pytest.mark.parametrize(("length", "hidden"), [(50_000, 64), (400_000, 64)])
-def test_a_run_of_any_length_takes_64_mib_at_most_and_leaves_nothing(length: int, hidden: int) -> None:
-    whole, cancelled = measure(length, hidden)
-    assert whole[0] < 64 * MiB
-    assert cancelled[0] < 64 * MiB
-    for _, stayed in (whole, cancelled):
-        assert stayed < 24 * MiB  # what the allocator keeps for itself; the trace would have 50 and 400 MiB
+@pytest.mark.parametrize("length", [40_000, 200_000])
+def test_a_run_of_any_length_takes_64_mib_at_most_and_leaves_nothing(length: int) -> None:
+    found = measure(length, 64)
+    assert max(peak for peak, _ in found) < 64 * MiB
+    assert sum(stayed for _, stayed in found[2:]) < 8 * MiB  # at first the allocator keeps something for the next time
 
 
 def test_the_measure_sees_what_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,4 +74,4 @@ def test_the_measure_sees_what_is_taken(monkeypatch: pytest.MonkeyPatch) -> None
         "weights =", "gru_viz.streaming.plan.IN_MEMORY = gru_viz.streaming.plan.IN_FILE = 1 << 40\n"
         "gru_viz.streaming.plan.FINEST = 2\ngru_viz.streaming.plan.COLUMNS = 1 << 30\nweights =",
     ))  # fmt: skip
-    assert measure(100_000, 64)[0][0] > 64 * MiB
+    assert measure(60_000, 64)[0][0] > 64 * MiB
