@@ -125,9 +125,7 @@ def viewing() -> str:
                 taken.append(1e3 * (time.perf_counter() - began))
                 bins = shown.shape[1]
             worst = f"{max(taken):.0f}"
-            rows.append(
-                [f"{steps:,} × {units}", f"{span:,}", spans[span], str(bins), quartiles(np.array(taken), 0), worst]
-            )
+            rows.append([f"{steps:,} × {units}", f"{span:,}", how, str(bins), quartiles(np.array(taken), 0), worst])
         start = steps // 3
         began = time.perf_counter()
         long.window(start, start + COLUMNS)
@@ -171,8 +169,8 @@ Ratios to one read of the same numbers, numpy's `x.max()` over all of them, in t
 ## Looking
 
 From the steps to be shown to what is painted: the bins of the input and of all four quantities, {COLUMNS} columns at
-most, at {ROUNDS} places of the sequence; medians and quartiles. Wide views come from the bins that were kept, narrow ones are
-run again from the nearest checkpoint, once for all quantities.
+most, at {ROUNDS} places of the sequence; medians and quartiles. Wide views come from the bins that were kept, narrow
+ones are run again from the nearest checkpoint, once for all quantities.
 
 {viewing()}""",
     )
