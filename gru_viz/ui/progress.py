@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import StopException
 
 from gru_viz.errors import GruVizError
@@ -130,10 +132,20 @@ def _watch(place: Any, name: str, label: str, job: _Job) -> None:
     with place.container(horizontal=True, vertical_alignment="bottom"):
         bar = st.progress(job.share, f"{label}: {job.told()}")
         st.button("Cancel", key=f"cancel_{name}", icon=":material/close:", on_click=job.unwanted.set)
+    drawn = 0
     while not job.ended.wait(EVERY):
         job.watched = time.monotonic()
         bar.progress(job.share, f"{label}: {job.told()}")
+        drawn += 1
+        if drawn % 5 == 0:
+            _let_click_in()
     place.empty()
+
+
+def _let_click_in() -> None:
+    """A click inside a fragment waits until the fragment's run has ended, so that this one must begin again."""
+    with suppress(StreamlitAPIException):  # raised where the whole script runs, which a click interrupts by itself
+        st.rerun(scope="fragment")
 
 
 def _cancelled(label: str) -> CancelledError:
