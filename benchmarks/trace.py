@@ -1,82 +1,262 @@
-"""What every gate and the proof cost, against a bare ``nn.GRU`` that gives neither: ``python -m benchmarks.trace``."""
+"""What every gate costs, against a bare ``nn.GRU`` that gives none of them: ``python -m benchmarks.trace``."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 import torch
 
 import gru_viz
+from benchmarks import plot
 from benchmarks.machine import describe_machine, table, write
+from gru_viz import Weights
 
 SHAPES = ((1, 100, 3, 16), (1, 1000, 8, 64), (32, 200, 16, 128), (1, 20000, 4, 64), (8, 1000, 64, 512))
 """batch × time × features × hidden"""
 
-SECONDS, FEWEST, MOST = 15.0, 5, 200
+AIMS = {
+    ("torch", "float32"): (0.05, 0.12, 0.75, 0.10, 0.85),
+    ("onnx", "float32"): (0.06, 0.15, 0.85, 0.12, 0.95),
+    ("torch", "float64"): (0.10, 0.25, 0.90, 0.25, 0.95),
+}
+SAID = {
+    ("torch", "float32"): "float32, reset after",
+    ("onnx", "float32"): "float32, reset before",
+    ("torch", "float64"): "float64, reset after",
+}
+SECONDS, FEWEST, MOST = 6.0, 5, 200
+
+Ways = dict[str, Callable[[], object]]
 
 
-def ways(shape: tuple[int, int, int, int]) -> dict[str, Callable[[], object]]:
-    """The ways to run one network over one batch; the first is the rival."""
-    batch, steps, features, hidden = shape
-    torch.manual_seed(0)
-    gru = torch.nn.GRU(features, hidden, batch_first=True)
-    x = torch.randn(batch, steps, features)
-    values, weights = x.numpy(), gru_viz.Weights.from_module(gru)
-
-    def bare() -> object:
-        with torch.inference_mode():
-            return gru(x)
-
-    return {
-        "bare nn.GRU": bare,
-        "torch": lambda: gru_viz.trace(weights, values, backend="torch"),
-        "scratch": lambda: gru_viz.trace(weights, values, backend="scratch"),
-    }
-
-
-def interleave(runs: dict[str, Callable[[], object]]) -> dict[str, np.ndarray]:
+def interleave(ways: Ways) -> dict[str, np.ndarray]:
     """Time all ways in turn, round after round, so that a busy moment of the machine meets each of them."""
-    for run in runs.values():
-        run()
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for way in ways.values():
+        way()
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     began = time.perf_counter()
     for n in range(MOST):
         if n >= FEWEST and time.perf_counter() - began > SECONDS:
             break
-        for name, run in runs.items():
+        for name, way in ways.items():
             start = time.perf_counter()
-            run()
+            way()
             seconds[name].append(time.perf_counter() - start)
     return {name: np.array(taken) for name, taken in seconds.items()}
 
 
-def main() -> None:
-    """Measure all shapes and write them down."""
-    torch.set_num_threads(1)
-    machine = describe_machine(("torch", "numpy"))
+def ratio(seconds: Mapping[str, np.ndarray], way: str, rival: str) -> tuple[float, str]:
+    """The median of a way's ratios to its rival in the same round; and in words, with the quartiles."""
+    if way not in seconds:
+        return float("nan"), "—"
+    low, middle, high = np.percentile(seconds[way] / seconds[rival], (25, 50, 75))
+    return float(middle), f"{middle:.3g} ({low:.2g} to {high:.2g})"
+
+
+def network(name: str, shape: Sequence[int], dtype: str, layers: int = 1) -> tuple[Weights, np.ndarray]:
+    """Weights as a new torch module has, and random inputs."""
+    batch, steps, features, hidden = shape
+    weights = gru_viz.random_weights(name, features, hidden, layers, seed=0, dtype=dtype)
+    return weights, np.random.default_rng(0).standard_normal((batch, steps, features)).astype(dtype)
+
+
+def bare(cell: str, shape: Sequence[int], dtype: str) -> Callable[[], object]:
+    """torch's own layer, which gives the hidden states alone."""
+    weights, x = network(cell, shape, dtype)
+    module, given = weights.to_module(), torch.from_numpy(x)
+
+    def run() -> object:
+        with torch.inference_mode():
+            return module(given)
+
+    return run
+
+
+def onnx_runtime(weights: Weights, x: np.ndarray) -> Callable[[], object]:
+    """The GRU of onnxruntime, one thread, its input and output bound to memory that is there already."""
+    after = weights.convention.reset == "after"
+    cell = gru_viz.convert(weights, to="onnx_linear_before_reset" if after else "onnx").matrices
+    x = np.ascontiguousarray(x.swapaxes(0, 1))
+    kind = onnx.helper.np_dtype_to_tensor_dtype(x.dtype)
+    given = [onnx.numpy_helper.from_array(cell[name][None], name) for name in ("W", "R", "B")]
+    node = onnx.helper.make_node(
+        "GRU", ["X", "W", "R", "B"], ["Y"], hidden_size=weights.hidden, linear_before_reset=int(after)
+    )
+    states = (len(x), 1, x.shape[1], weights.hidden)
+    ends = [onnx.helper.make_tensor_value_info(name, kind, shape) for name, shape in (("X", x.shape), ("Y", states))]
+    graph = onnx.helper.make_graph([node], "gru", ends[:1], ends[1:], given)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 22)], ir_version=10)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    binding = session.io_binding()
+    binding.bind_ortvalue_input("X", onnxruntime.OrtValue.ortvalue_from_numpy(x))
+    binding.bind_ortvalue_output("Y", onnxruntime.OrtValue.ortvalue_from_shape_and_type(states, x.dtype))
+
+    def run() -> object:
+        session.run_with_iobinding(binding)
+        return binding
+
+    run()
+    found = binding.copy_outputs_to_cpu()[0][:, 0].swapaxes(0, 1)
+    assert np.abs(found - gru_viz.trace(weights, x.swapaxes(0, 1)).hidden).max() < 1e-5
+    return run
+
+
+def table_of_gates() -> tuple[str, dict[str, list[float]], list[float]]:
+    """Every shape in every precision and variant; the medians for the plot, by series, and their aims."""
+    rows, series = [], {f"gru_viz, {said}": [float("nan")] * len(SHAPES) for said in SAID.values()}
+    series["onnxruntime, states alone, float32"] = []
+    for (name, dtype), aims in AIMS.items():
+        for n, (shape, aim) in enumerate(zip(SHAPES, aims, strict=True)):
+            weights, x = network(name, shape, dtype)
+            rival = "bare nn.GRU"
+            ways: Ways = {
+                rival: bare("torch", shape, dtype),
+                "gates": lambda weights=weights, x=x: gru_viz.trace(weights, x),
+                "gates and proof": lambda weights=weights, x=x: gru_viz.trace(weights, x).proof,
+            }
+            if dtype == "float32":  # onnxruntime has no GRU in float64
+                ways["onnxruntime"] = onnx_runtime(weights, x)
+            seconds = interleave(ways)
+            middle, said = ratio(seconds, "gates", rival)
+            series[f"gru_viz, {SAID[name, dtype]}"][n] = middle
+            other, theirs = ratio(seconds, "onnxruntime", rival)
+            if (name, dtype) == ("torch", "float32"):
+                series["onnxruntime, states alone, float32"].append(other)
+            row = [SAID[name, dtype], "×".join(map(str, shape)), f"{1e3 * np.median(seconds[rival]):.3g}"]
+            proved = ratio(seconds, "gates and proof", rival)[1]
+            rows.append([*row, said, f"{aim:g}", theirs, proved, str(len(seconds[rival]))])
+    header = ["", "batch×time×features×hidden", "bare nn.GRU, ms", "gates", "aim", "onnxruntime, states alone",
+              "gates and proof", "rounds"]  # fmt: skip
+    return table(header, rows), series, list(AIMS["torch", "float32"])
+
+
+def table_of_others() -> str:
+    """The ways of running that need no compiler."""
     rows = []
-    for shape in SHAPES:
-        seconds = interleave(ways(shape))
-        bare = seconds["bare nn.GRU"]
-        row = ["×".join(map(str, shape)), str(len(bare)), f"{1e3 * np.median(bare):.1f}"]
-        for name in ("torch", "scratch"):
-            low, middle, high = np.percentile(seconds[name] / bare, (25, 50, 75))
-            row.append(f"{middle:.2f} ({low:.2f} to {high:.2f})")
-        rows.append(row)
-    header = ("batch×time×features×hidden", "rounds", "bare nn.GRU, ms", 'backend="torch"', 'backend="scratch"')
+    for name, dtype in (("torch", "float32"), ("onnx", "float32"), ("torch", "float64")):
+        for shape in SHAPES:
+            weights, x = network(name, shape, dtype)
+            backends = ["loop", "scratch", "torch"] if (name, dtype) == ("torch", "float32") else ["loop"]
+            ways: Ways = {"bare": bare("torch", shape, dtype)}
+            for backend in backends:
+                ways[backend] = lambda backend=backend, w=weights, x=x: gru_viz.trace(w, x, backend=backend)
+            seconds = interleave(ways)
+            row = [SAID[name, dtype], "×".join(map(str, shape)), ratio(seconds, "loop", "bare")[1], "1.15"]
+            rows.append([*row, *(ratio(seconds, each, "bare")[1] for each in ("torch", "scratch"))])
+    header = ["", "batch×time×features×hidden", "without numba: loop", "aim", "torch, recovered", "scratch"]
+    return table(header, rows)
+
+
+def table_of_the_rest() -> str:
+    """LSTMs, unequal lengths, layers: each with its own rival."""
+    rows = []
+
+    def add(what: str, rival: str, aim: float, ways: Ways) -> None:
+        first, second = ways
+        seconds = interleave(ways)
+        rows.append(
+            [what, rival, f"{1e3 * np.median(seconds[first]):.3g}", ratio(seconds, second, first)[1], f"{aim:g}"]
+        )
+
+    for shape, aim in (((1, 100, 3, 16), 0.9), ((1, 1000, 8, 64), 0.9), ((1, 1000, 64, 512), 0.9),
+                       ((32, 200, 16, 128), 2.2), ((128, 200, 16, 64), 2.2), ((32, 200, 64, 512), 2.2)):  # fmt: skip
+        weights, x = network("torch_lstm", shape, "float32")
+        ways: Ways = {"bare": bare("torch_lstm", shape, "float32"),
+                      "gates": lambda weights=weights, x=x: gru_viz.trace(weights, x)}  # fmt: skip
+        add(f"LSTM {'×'.join(map(str, shape))}, gates and every c", "bare nn.LSTM", aim, ways)
+    weights, x = network("torch", (64, 500, 8, 64), "float32")
+    lengths = np.linspace(1, 500, 64).astype(int).tolist()
+    unequal: Ways = {
+        "padded": lambda: gru_viz.trace(weights, x),
+        "lengths": lambda: gru_viz.trace(weights, x, lengths=lengths),
+    }
+    add("64 sequences of 1 to 500 steps, 8 features, 64 units", "the same, padded to 500", 0.7, unequal)
+    stacked, x = network("torch", (8, 500, 64, 64), "float32", layers=3)
+    alone = [Weights((layer,)) for layer in stacked.layers]
+    hidden = [x, *(layer.hidden for layer in gru_viz.trace(stacked, x).layers)]
+    layers: Ways = {
+        "sum": lambda: [gru_viz.trace(each, read) for each, read in zip(alone, hidden, strict=False)],
+        "whole": lambda: gru_viz.trace(stacked, x),
+    }
+    add("3 layers of 64 units, 8×500", "the same layers one by one", 1.05, layers)
+    return table(["what", "against", "that, ms", "ratio", "aim"], rows)
+
+
+def table_of_errors() -> str:
+    """The largest differences over every step, at torch's initialisation: 4 sequences of 500 steps, 64 units."""
+    rows = []
+    for name in ("torch", "onnx", "torch_lstm", "torch_rnn"):
+        for dtype, near, closed in (("float32", "5e-7", "1e-6"), ("float64", "1e-14", "1e-13")):
+            weights, x = network(name, (4, 500, 8, 64), dtype)
+            trace = gru_viz.trace(weights, x)
+            gates, closure = _errors(trace)
+            title = weights.convention.title
+            rows.append([title, dtype, f"{gates:.1e}", near, f"{closure:.1e}", closed, f"{trace.proof:.1e}"])
+    return table(["variant", "precision", "gates", "aim", "closure", "aim", "proof"], rows)
+
+
+def _errors(trace: Any) -> tuple[float, float]:
+    """Of the gates, from the recorded states, against the equations in float64; and of the states rebuilt from them."""
+    run, equations = trace.layers[0].forward, gru_viz.equations
+    p, x = run.weights.parameters(dtype=torch.float64), torch.from_numpy(run.inputs.astype(np.float64))
+    before = [torch.from_numpy(run.previous(name).astype(np.float64)) for name in run.convention.states]
+    true = equations.gates(run.convention, p, equations.project(p, x), before[0])
+    gates = max(float(np.abs(run.quantities[name] - values.numpy()).max()) for name, values in true.items())
+    shown = {name: torch.from_numpy(values.astype(np.float64)) for name, values in run.quantities.items()}
+    states = equations.state(run.convention, shown, *before)
+    return gates, max(float(np.abs(run.quantities[n] - each.numpy()).max()) for n, each in states.items())
+
+
+def main() -> None:
+    """Measure everything and write it down."""
+    torch.set_num_threads(1)
+    machine = describe_machine(("torch", "numpy", "numba", "onnxruntime"), onnx=onnx.__version__)
+    gates, series, aims = table_of_gates()
+    shapes = ["×".join(map(str, shape)) for shape in SHAPES]
+    title = "What every gate costs: ratio to a bare nn.GRU, which gives the states alone"
+    plot.keep("trace.svg", plot.bars(title, "ratio, lower is better", shapes, series, aims, log=True))
     write(
         "trace.md",
         f"""# What a trace costs
 
+`python -m benchmarks.trace`
+
 {machine}
 
-`gru_viz.trace`, every gate of every step, proof included, as a ratio to a bare `nn.GRU` forward pass of the same
-weights, which gives hidden states only. One thread, float32. The ways take turns, round after round; a ratio is of one
-round, and given as its median and its quartiles. A lower figure is better; 1 is the cost of the hidden states alone.
+`gru_viz.trace`, the whole call: every gate and state of every step. Each figure is a ratio to a bare forward pass of
+torch's own layer of the same size and precision, which gives hidden states only; also where torch has no such variant
+(reset before). One thread. The ways take turns, round after round; a ratio is of one round, and given as its median
+and quartiles. A lower figure is better; 1 is the cost of torch's hidden states alone. onnxruntime gives the states
+alone too, its input and output bound to memory that is there; it is set at its side as the fastest that
+others have, in float32, since it has no GRU in float64.
 
-{table(header, rows)}""",
+![The table as bars](trace.svg)
+
+{gates}
+
+A proof is made when it is first asked for. Here it is asked for at once:
+every step again by torch's own cell, or in float64 where torch has none.
+
+## Without a compiler, and the other backends
+
+{table_of_others()}
+
+## LSTM, unequal lengths, layers
+
+{table_of_the_rest()}
+
+## Errors
+
+The gates from the recorded states, against the equations in float64; closure: the states rebuilt from the gates shown.
+
+{table_of_errors()}""",
     )
 
 

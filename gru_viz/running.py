@@ -29,10 +29,6 @@ __all__ = ["BACKENDS", "Ran", "choose_backend", "fuse", "run"]
 
 BACKENDS = ("auto", "compiled", "torch", "loop", "scratch")
 
-FUSED_ROWS = 16
-"""From so many sequences on torch's LSTM, which is oneDNN's, and the recovery of its gates are faster than a kernel."""
-
-
 class Ran(NamedTuple):
     """What ran: for each layer its directions; what their gates are to be held against, its name in words; where."""
 
@@ -42,7 +38,7 @@ class Ran(NamedTuple):
     device: str
 
 
-def choose_backend(asked: str, weights: Weights, device: str = "cpu", sequences: int = 1) -> str:
+def choose_backend(asked: str, weights: Weights, device: str = "cpu") -> str:
     """Name the backend that will run.
 
     Raises:
@@ -55,10 +51,7 @@ def choose_backend(asked: str, weights: Weights, device: str = "cpu", sequences:
     if asked == "auto":
         if not on_cpu:
             return "torch" if weights.runs_in_torch else "loop"
-        if kernels.why_not(weights.convention) is not None:
-            return "loop"
-        many = weights.convention.cell == "lstm" and sequences >= FUSED_ROWS
-        return "torch" if many and weights.runs_in_torch else "compiled"
+        return "compiled" if kernels.why_not(weights.convention) is None else "loop"
     if asked == "torch" and not weights.runs_in_torch:
         raise TraceError(
             f"backend 'torch' for {weights.convention.title}",

@@ -284,7 +284,7 @@ def trace(
     weights = model if isinstance(model, Weights) else Weights.from_module(model)
     place = find_device(device)
     batch = collect(x, lengths, weights.features)
-    chosen = choose_backend(backend, weights, place.type, len(batch.lengths))
+    chosen = choose_backend(backend, weights, place.type)
     ran = run(weights, chosen, batch.values, batch.lengths, h0, place)
     return Trace(
         layers=freeze(ran.layers, batch.lengths),
