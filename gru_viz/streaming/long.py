@@ -28,8 +28,8 @@ DIRECTIONS = ("forward", "backward")
 PIECE = 4
 """How many chunks run again at a time."""
 
-REMEMBERED = 4
-"""How many recomputed windows are kept as bins: a picture asks for each quantity of a layer in turn."""
+REMEMBERED = 32 << 20
+"""How many bytes of recomputed windows are kept as bins: a picture asks for each quantity of a layer in turn."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -209,7 +209,7 @@ class LongTrace:
         bins = {name: reducer.bins() for name, reducer in reducers.items()}
         with self._lock:
             self._recent[key] = bins
-            while len(self._recent) > REMEMBERED:
+            while len(self._recent) > 1 and sum(map(_bytes, self._recent.values())) > REMEMBERED:
                 self._recent.popitem(last=False)
         return bins
 
@@ -233,3 +233,7 @@ class LongTrace:
         if direction not in there:
             raise TraceError("direction", repr(direction), " or ".join(map(repr, there)), "Use one of these.")
         return DIRECTIONS.index(direction)
+
+
+def _bytes(bins: Mapping[tuple[int, str], np.ndarray]) -> int:
+    return sum(each.nbytes for each in bins.values())

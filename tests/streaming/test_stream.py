@@ -341,3 +341,16 @@ def test_a_disk_with_little_room_makes_the_narrowest_bins_wider(monkeypatch: pyt
     long, whole = both("gru")
     assert long._sweep.plan.base == 8
     assert_bins(long, whole, 0, 211, 40)
+
+
+def test_windows_that_were_run_again_are_kept_for_the_other_quantities(monkeypatch: pytest.MonkeyPatch) -> None:
+    long, _ = both("gru")
+    hidden = long.bins("hidden", 100, 110, 10)
+    with monkeypatch.context() as patched:
+        patched.setattr("gru_viz.streaming.run.trace", None)  # nothing runs here
+        assert long.bins("update", 100, 110, 10).edges.tolist() == hidden.edges.tolist()
+        with pytest.raises(TypeError):
+            long.bins("hidden", 100, 110, 5)
+    monkeypatch.setattr("gru_viz.streaming.long.REMEMBERED", 0)
+    long.bins("hidden", 20, 30, 10)
+    assert len(long._recent) == 1
