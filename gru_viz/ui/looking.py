@@ -23,6 +23,7 @@ from gru_viz.ui.kept import kept
 from gru_viz.ui.model_choice import Model
 from gru_viz.ui.part import Part, linked_unit
 from gru_viz.ui.sequence_choice import Chosen
+from gru_viz.ui.sequence_list import MANY, choose_listed, listed
 from gru_viz.ui.shown import Shown
 from gru_viz.ui.tracing import Run, outputs, run_network
 from gru_viz.ui.widgets import pick
@@ -57,6 +58,8 @@ class Choices:
 def sequence_before(chosen: Chosen) -> int:
     """The sequence that was looked at last or that a link names, as far as it is among these; else the first."""
     names = [item.name for item in chosen.sequences]
+    if len(names) >= MANY:
+        return listed(names)
     name = st.session_state.get("sequence", st.query_params.get("sequence"))
     return names.index(name) if name in names else 0
 
@@ -65,7 +68,9 @@ def ask_view(chosen: Chosen, model: Model, weights: Weights) -> Choices:
     """Ask for sequence, layer, direction and order; each only where there is a choice."""
     names = [item.name for item in chosen.sequences]
     sequence, layer, direction = 0, 0, "forward"
-    if len(names) > 1:
+    if len(names) >= MANY:
+        sequence = choose_listed(chosen, model, weights)
+    elif len(names) > 1:
         # By name, not by number: another data's sequence of the same number is another choice.
         sequence = names.index(pick("Sequence", "sequence", {name: name for name in names}, **SMALL))
     if len(weights.layers) > 1:
