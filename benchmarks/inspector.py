@@ -106,7 +106,7 @@ def upload(page: Page) -> None:
     """Hand the dashboard the sequence, as a file."""
     settle(page)
     page.locator("input[type=file]").set_input_files({"name": "steps.csv", "mimeType": "text/csv", "buffer": csv()})
-    expect(page.locator(".gv-position")).to_contain_text(f"of {STEPS}")
+    expect(page.locator(".gv-position")).to_contain_text(f"of {STEPS:,}")
     settle(page)
 
 

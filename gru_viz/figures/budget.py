@@ -83,13 +83,14 @@ def traced_together(weights: Weights, lengths: Sequence[int], features: Sequence
     return longest <= most_steps(weights, features, outputs) and size <= MOST_TOGETHER
 
 
-def most_bins(panels: int, units: int, features: Sequence[str] = ()) -> Share:
+def most_bins(panels: int, units: int, features: Sequence[str] = (), wanted: int | None = None) -> Share:
     """How many columns of many steps fit, and what they can say.
 
     Args:
         panels: how many maps of units there are.
         units: how many units each has.
         features: the names of the input's features.
+        wanted: how many columns there are to be; None: as many as a wide screen shows.
 
     Example:
         >>> most_bins(4, 16), most_bins(4, 1024).grouped
@@ -101,8 +102,9 @@ def most_bins(panels: int, units: int, features: Sequence[str] = ()) -> Share:
     curves = 6 * NUMBER * (0 if strip else len(features)) + LABEL
     room = MOST_BYTES - WORDS - sum(len(name.encode()) for name in features)
     with_reach, without = (int(room / (times * PIXEL * rows + curves)) for times in (3, 1))
-    reach = with_reach >= min(MOST_BINS, without)
-    return Share(max(1, min(MOST_BINS, with_reach if reach else without)), grouped, reach)
+    wanted = min(wanted or MOST_BINS, MOST_BINS, without)
+    reach = with_reach >= wanted
+    return Share(max(1, wanted), grouped, reach)
 
 
 def choose_window(start: int, stop: int, length: int, most: int) -> tuple[int, int] | None:

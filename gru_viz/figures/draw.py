@@ -129,7 +129,7 @@ def _lines(view: View, curve: Curve, axes: dict[str, str]) -> Iterator[go.Scatte
     own_unit = not np.array_equal(curve.values, curve.original)
     if view.edges is None:
         places: dict[str, Any] = {"x0": view.first, "dx": 1}
-        hover = "step %{x}"
+        hover = "step %{x:,d}"
     else:
         places = {"x": (np.asarray(view.edges[:-1]) + np.asarray(view.edges[1:]) + 1) / 2}
         hover = _about(view)
@@ -166,7 +166,7 @@ def _lines(view: View, curve: Curve, axes: dict[str, str]) -> Iterator[go.Scatte
 
 
 def _heatmap(view: View, panel: Panel, steps: dict[str, Any], axes: dict[str, str]) -> go.Heatmap:
-    where = "step %{x}" if view.edges is None else _about(view)
+    where = "step %{x:,d}" if view.edges is None else _about(view)
     decimals = ".3f" if view.edges is None else ".2f"
     rows = f"{panel.row_kind}s" if panel.grouped > 1 else panel.row_kind
     return go.Heatmap(

@@ -66,13 +66,12 @@ def overview(
     """
     start, stop = window or (0, long.length)
     kinds = long.weights.convention.quantities
-    share = most_bins(len(kinds), long.weights.units[layer], long.features)
-    columns = min(columns or share.columns, share.columns)
+    share = most_bins(len(kinds), long.weights.units[layer], long.features, columns)
     units = order if isinstance(order, np.ndarray) else order_long(long, order, layer, direction)
     largest = extent(long, layer, direction)
     panels, edges = [], np.zeros(1, np.int64)
     for kind in kinds:
-        bins = _group(long.bins(kind.name, start, stop, columns, layer, direction), units, share.grouped)
+        bins = _group(long.bins(kind.name, start, stop, share.columns, layer, direction), units, share.grouped)
         edges = bins.edges
         panels.append(
             quantity_panel(
@@ -84,7 +83,7 @@ def overview(
                 grouped=share.grouped,
             )
         )
-    curves, strip = _input(long, start, stop, columns, share)
+    curves, strip = _input(long, start, stop, share)
     return _view(long, f"{long.weights.convention.title}, {long.name}", curves, (*strip, *panels), edges, units)
 
 
@@ -101,25 +100,29 @@ def compare_overviews(
 ) -> View:
     """Put one quantity of two long traces above each other, and below them the difference of their columns' means.
 
+    Steps are those both have.
+
     A difference of means can be smaller than that of the steps: the heading says of what it is, and single steps say
     how large it is. The input is that of ``a``.
 
     Raises:
-        TraceError: one of them has not this quantity, they have different numbers of units, or different lengths.
+        TraceError: one of them has not this quantity, they have different numbers of units, or their columns cannot
+            be brought to the same steps.
     """
     for each, name in ((a, names[0]), (b, names[1])):
         if quantity not in (q.name for q in each.weights.convention.quantities):
             raise TraceError("compare", f"no {quantity} in {name}", "the same quantity in both", "Choose another pair.")
-    if a.weights.units[layer] != b.weights.units[layer] or a.length != b.length:
-        found = f"{a.weights.units[layer]} units and {a.length:,} steps; {b.weights.units[layer]} and {b.length:,}"
-        raise TraceError("compare", found, "as many units and steps in both", "Zoom in to compare their steps.")
-    start, stop = window or (0, a.length)
-    share = most_bins(3, a.weights.units[layer], a.features)
-    columns = min(columns or share.columns, share.columns)
+    if a.weights.units[layer] != b.weights.units[layer]:
+        found = f"{a.weights.units[layer]} and {b.weights.units[layer]} units"
+        raise TraceError("compare", found, "as many units in both", "Choose another pair.")
+    start, stop = window or (0, min(a.length, b.length))
+    share = most_bins(3, a.weights.units[layer], a.features, columns)
     units = order if isinstance(order, np.ndarray) else order_long(a, order, layer, direction)
     both = [
-        _group(each.bins(quantity, start, stop, columns, layer, direction), units, share.grouped) for each in (a, b)
+        _group(each.bins(quantity, start, stop, share.columns, layer, direction), units, share.grouped)
+        for each in (a, b)
     ]
+    both = _alike(*both)
     largest = max(extent(each, layer, direction).get(quantity, 0.0) for each in (a, b)) or None
     panels = [
         quantity_panel(
@@ -135,7 +138,7 @@ def compare_overviews(
         for i, (each, bins, name) in enumerate(zip((a, b), both, names, strict=True))
     ]
     panels.append(difference_panel(both[0].mean - both[1].mean, panels[0], means=True))
-    curves, strip = _input(a, start, stop, columns, share)
+    curves, strip = _input(a, start, stop, share)
     title = f"{a.weights.convention.quantity(quantity).name.replace('_', ' ')}: {names[0]} against {names[1]}"
     return _view(a, title, curves, (*strip, *panels), both[0].edges, units)
 
@@ -191,6 +194,16 @@ def heights(long: LongTrace) -> tuple[float, float] | None:
     return low - air, high + air
 
 
+def _alike(a: Bins, b: Bins) -> list[Bins]:
+    """The columns that both have, so that each is compared with the one of the same steps."""
+    n = min(len(a.edges), len(b.edges)) - 1
+    n -= int(n > 1 and a.edges[n] != b.edges[n])  # where one sequence ends, the other's column goes on
+    if not np.array_equal(a.edges[:n], b.edges[:n]):
+        found = f"columns of {a.width:,} and of {b.width:,} steps"
+        raise TraceError("compare", found, "columns of the same steps", "Zoom in a little, or out.")
+    return [Bins(each.low[:, :n], each.high[:, :n], each.mean[:, :n], each.edges[: n + 1]) for each in (a, b)]
+
+
 def _group(bins: Bins, units: np.ndarray, grouped: int) -> Bins:
     """Bins of rows: their units in order, ``grouped`` neighbours to a row."""
     low, high, mean = bins.low[units], bins.high[units], bins.mean[units]
@@ -202,11 +215,9 @@ def _group(bins: Bins, units: np.ndarray, grouped: int) -> Bins:
     return Bins(low, high, mean, bins.edges)
 
 
-def _input(
-    long: LongTrace, start: int, stop: int, columns: int, share: Share
-) -> tuple[tuple[Curve, ...], tuple[Panel, ...]]:
+def _input(long: LongTrace, start: int, stop: int, share: Share) -> tuple[tuple[Curve, ...], tuple[Panel, ...]]:
     """A few features are curves with the band that they fill, many are a heatmap."""
-    bins = long.bins("inputs", start, stop, columns)
+    bins = long.bins("inputs", start, stop, share.columns)
     if len(long.features) > MOST_CURVES:
         reach = (bins.low, bins.high) if share.reach else None
         largest = extent(long, 0, "forward")["inputs"]

@@ -100,9 +100,9 @@ function escapeMarkup(text) {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
 }
 
-// Small numbers as they are; large ones in groups of three.
+// In groups of three digits.
 function counted(number) {
-  return number < 10000 ? String(number) : number.toLocaleString("en-US");
+  return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
 // Rows of texts that are only made when one is looked at.

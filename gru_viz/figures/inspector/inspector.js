@@ -154,11 +154,12 @@ class Inspector {
         trace.customdata = lazyRows((row, column) => this.tell(panel, row, column));
         trace.hovertemplate = trace.hovertemplate.replace(/<\/b>.*<extra>/, "</b>%{customdata}<extra>");
       }
+      const texts = view.edges.slice(1).map((_, i) => {
+        const label = view.labels?.[i];
+        return spanOf(view.edges, i) + (label === undefined ? "" : ` · ${escapeMarkup(label)}`);
+      });
       for (const { trace } of view.curves) {
-        traces[trace].text = view.edges.slice(1).map((_, i) => {
-          const label = view.labels?.[i];
-          return spanOf(view.edges, i) + (label === undefined ? "" : ` · ${escapeMarkup(label)}`);
-        });
+        traces[trace].text = texts;
         traces[trace].hovertemplate = traces[trace].hovertemplate?.replace(/<br>.*<extra>/, "<br>%{text}<extra>");
       }
     }
@@ -284,8 +285,9 @@ class Inspector {
     this.slider.value = this.cursor.step;
     const width = axis._length;
     this.root.classList.toggle("gv-dense", this.view.columns * ((to - from + 1) / this.view.steps) > width);
-    if (moved) this.ask(this.long ? REFINE_MS : REST_MS);
-    if (this.ground !== this.groundNeeded()) {
+    const grounded = this.ground === this.groundNeeded();
+    if (moved) this.ask(this.long ? (grounded ? REFINE_MS : 0) : REST_MS);
+    if (!grounded) {
       this.draw(Plotly).then(() => this.place());
       return;
     }
@@ -311,10 +313,12 @@ class Inspector {
     this.asked ??= key(zoom ?? [this.first, this.last], room);
     const wanted = key([from, to], width);
     if (wanted === this.asked || !this.report) return;
-    this.asking = setTimeout(() => {
+    const tell = () => {
       this.asked = wanted;
       this.report("range", { from, to, total, width });
-    }, delay);
+    };
+    if (delay) this.asking = setTimeout(tell, delay);
+    else tell();
   }
 
   onClick(point) {
@@ -454,7 +458,7 @@ class Inspector {
     const words = `${where} of ${counted(view.total)}${label === undefined ? "" : ` · ${label}`}`;
     this.slider.value = step;
     this.slider.setAttribute("aria-valuetext", words);
-    this.position.textContent = words;
+    this.position.textContent = this.position.title = words;
     this.root.dataset.step = step;
     this.formulas.classList.toggle("gv-beyond", at < 0);
     if (at < 0) return; // the page has been turned, and the next one is on its way
