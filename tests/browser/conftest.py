@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,9 @@ def context(profile: BrowserContext, dashboard: str) -> BrowserContext:
     yield profile
     for page in profile.pages[1:]:
         page.close()
+    profile.set_offline(False)
+    profile.unroute_all()
+    profile.clear_permissions()
     profile.clear_cookies()
     tools = profile.new_cdp_session(blank)
     tools.send("Storage.clearDataForOrigin", {"origin": dashboard, "storageTypes": "local_storage"})
@@ -99,6 +103,18 @@ def dashboard(tmp_path_factory) -> str:
                 time.sleep(0.1)
         yield address
         server.terminate()
+
+
+@pytest.fixture
+def screen(page: Page) -> Callable[[int, int, float], None]:
+    """Give the page a screen of so many CSS pixels, and so many of its own to each of them."""
+
+    def choose(width: int, height: int, scale: float) -> None:
+        page.set_viewport_size({"width": width, "height": height})
+        wanted = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
+        page.context.new_cdp_session(page).send("Emulation.setDeviceMetricsOverride", wanted)
+
+    return choose
 
 
 class Inspector:

@@ -78,17 +78,15 @@ def test_picture_from_the_plots_own_button(inspector, kind):
 
 @pytest.mark.parametrize(("width", "height", "scale"), [(1440, 900, 1), (1024, 768, 1), (960, 540, 2)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_fits_the_screen_without_sideways_scrolling(browser, dashboard, width, height, scale, scheme):
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, device_scale_factor=scale, color_scheme=scheme
-    )
-    page = context.new_page()
+def test_fits_the_screen_without_sideways_scrolling(page, screen, dashboard, width, height, scale, scheme):
+    screen(width, height, scale)
+    page.emulate_media(color_scheme=scheme)
     page.goto(dashboard)
     expect(page.locator(".gv-inspector[data-ready]")).to_be_visible()
     assert page.get_by_test_id("stMain").evaluate("main => main.scrollWidth - main.clientWidth") <= 0
     heights = [box["height"] for box in (hm.bounding_box() for hm in page.locator(".gv-plot .heatmaplayer .hm").all())]
     assert min(heights) > 70
-    context.close()
+    assert page.evaluate("() => devicePixelRatio") == scale
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -270,10 +270,8 @@ def finished(profile, dashboard) -> str:
 
 
 @pytest.mark.parametrize(("width", "height", "scale"), [(1440, 900, 1), (1024, 768, 1), (960, 540, 2)])
-def test_a_run_fits_the_screen(page, dashboard, finished, width, height, scale):
-    page.set_viewport_size({"width": width, "height": height})
-    screen = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
-    page.context.new_cdp_session(page).send("Emulation.setDeviceMetricsOverride", screen)
+def test_a_run_fits_the_screen(page, screen, dashboard, finished, width, height, scale):
+    screen(width, height, scale)
     page.goto(f"{dashboard}/GRU_against_LSTM{finished}")
     expect(page.locator(".gv-live[data-drawn]")).to_be_visible()
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
