@@ -113,7 +113,8 @@ def long_work(name: str, label: str, key: str, work: Callable[[Progress], T]) ->
     except StopException:  # the visitor has gone
         job.unwanted.set()
         raise
-    del jobs[name]
+    if not isinstance(job.error, CancelledError):  # what was cancelled is remembered
+        del jobs[name]
     if job.error is not None:
         raise job.error
     result: T = job.result
