@@ -401,3 +401,13 @@ def test_labels_are_the_sequence_s_own() -> None:
     labels = tuple(f"2019-02-{day:02d}" for day in range(1, 6))
     table = to_table(traced(labels=labels))
     assert table["time"].tolist() == [*labels, labels[0], *labels[:3]]
+
+
+def test_a_window_s_steps_are_counted_in_its_sequence() -> None:
+    weights = gru_viz.random_weights("torch", features=2, hidden=3)
+    long = gru_viz.stream(weights, np.ones((500, 2), np.float32))
+    window = long.window(120, 150)
+    table = to_table(window, before=120)
+    assert (table["step"].iloc[0], table["step"].iloc[-1]) == (121, 150)
+    assert b"# steps_before: 120\n" in to_csv(window, before=120)
+    assert b"steps_before" not in to_csv(window)

@@ -23,38 +23,47 @@ INNER_START = re.compile(r"([,;]\s*)([=+\-@])")
 LINE_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
 
-def to_csv(trace: Trace) -> bytes:
+def to_csv(trace: Trace, before: int = 0) -> bytes:
     """UTF-8 CSV; the facts stand above the table in lines that start with ``#``.
 
     Text that a spreadsheet would take for a formula is given a leading apostrophe; line breaks become spaces.
+
+    Args:
+        trace: what to write.
+        before: how many steps of the sequence lie before the trace, where it is that of a window.
 
     Example:
         >>> import torch, gru_viz
         >>> to_csv(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1)))).decode().splitlines()[0]
         '# variant: torch'
     """
-    table = to_table(trace)
+    table = to_table(trace, before)
     for column in ("sequence", "time"):
         table[column] = [harmless(text) for text in table[column]]
     table.columns = pd.Index([harmless(name) for name in table.columns])
     file = io.BytesIO()
-    file.write("".join(f"# {key}: {_one_line(value)}\n" for key, value in facts(trace).items()).encode())
+    file.write("".join(f"# {key}: {_one_line(value)}\n" for key, value in _facts(trace, before).items()).encode())
     # Every text is quoted, so that a reader told of comments takes no name with a # in it for one.
     pa.csv.write_csv(pa.Table.from_pandas(table, preserve_index=False), file)
     return file.getvalue()
 
 
-def to_parquet(trace: Trace) -> bytes:
-    """Parquet; the facts are in the schema's metadata, under ``gru_viz``."""
-    table = pa.Table.from_pandas(to_table(trace), preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), b"gru_viz": json.dumps(facts(trace), ensure_ascii=False).encode()}
+def to_parquet(trace: Trace, before: int = 0) -> bytes:
+    """Parquet; the facts are in the schema's metadata, under ``gru_viz``; ``before`` as for ``to_csv``."""
+    table = pa.Table.from_pandas(to_table(trace, before), preserve_index=False)
+    metadata = {
+        **(table.schema.metadata or {}),
+        b"gru_viz": json.dumps(_facts(trace, before), ensure_ascii=False).encode(),
+    }
     file = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(metadata), file)
     return file.getvalue()
 
 
-def to_npz(trace: Trace) -> bytes:
+def to_npz(trace: Trace, before: int = 0) -> bytes:
     """Compressed NPZ: ``inputs``, ``lengths``, ``layer1.forward.update`` … (batch, time, units), and ``facts`` as JSON.
+
+    ``before`` is as for ``to_csv``.
 
     Example:
         >>> import torch, gru_viz
@@ -65,7 +74,7 @@ def to_npz(trace: Trace) -> bytes:
     arrays: dict[str, np.ndarray] = {
         "inputs": trace.inputs,
         "lengths": np.array(trace.lengths),
-        "facts": np.array(json.dumps(facts(trace), ensure_ascii=False)),
+        "facts": np.array(json.dumps(_facts(trace, before), ensure_ascii=False)),
         "time": np.array(json.dumps(trace.time, ensure_ascii=False, default=list)),
     }
     for k, layer in enumerate(trace.layers, 1):
@@ -75,6 +84,10 @@ def to_npz(trace: Trace) -> bytes:
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)
     return file.getvalue()
+
+
+def _facts(trace: Trace, before: int) -> dict[str, str]:
+    return facts(trace) | ({"steps_before": str(before)} if before else {})
 
 
 def _one_line(value: str) -> str:

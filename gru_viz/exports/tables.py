@@ -15,10 +15,14 @@ __all__ = ["to_table", "to_tidy"]
 DIRECTIONS = ("forward", "backward")
 
 
-def to_table(trace: Trace) -> pd.DataFrame:
+def to_table(trace: Trace, before: int = 0) -> pd.DataFrame:
     """One row a step: sequence, step (counted from 1), time, inputs as read, then every quantity of every unit.
 
     Columns of quantities are called ``layer1.forward.update.5`` for unit 5, counted from 1 as on the screen.
+
+    Args:
+        trace: what to write.
+        before: how many steps of the sequence lie before the trace, where it is that of a window.
 
     Example:
         >>> import torch, gru_viz
@@ -31,7 +35,7 @@ def to_table(trace: Trace) -> pd.DataFrame:
         labels = trace.time[i] or ("",) * n
         columns: dict[str, object] = {
             "sequence": [trace.names[i]] * n,
-            "step": np.arange(1, n + 1),
+            "step": np.arange(before + 1, before + n + 1),
             "time": list(labels[:n]),
         }
         for j, name in enumerate(trace.features):

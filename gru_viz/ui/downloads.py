@@ -49,8 +49,11 @@ def offer_downloads(shown: Shown, packed: bytes, notices: tuple[str, ...], head:
         else:
             with st.container(horizontal=True):
                 for label, ending, export in FORMATS:
-                    st.download_button(label, partial(_export, export, exact), f"gru_viz.{ending}", on_click="ignore")
-            pages["Report"] = "gru_viz_report.html", lambda: report(exact(), notices=notices, head=head)
+                    st.download_button(label, partial(_export, export, shown), f"gru_viz.{ending}", on_click="ignore")
+            pages["Report"] = (
+                "gru_viz_report.html",
+                lambda: report(exact(), notices=notices, warnings=_counted(shown), head=head),
+            )
         st.caption("This view, or a report of every layer, as one file that needs no server and no network")
         with st.container(horizontal=True):
             for label, (name, write) in pages.items():
@@ -76,8 +79,17 @@ def _extent(shown: Shown) -> str:
     return f"every layer, of the steps in sight: {start + 1:,} to {stop:,}"
 
 
-def _export(export: Callable[[Trace], bytes], exact: Callable[[], Trace]) -> bytes:
-    return export(exact())
+def _export(export: Callable[[Trace, int], bytes], shown: Shown) -> bytes:
+    assert shown.exact is not None
+    return export(shown.exact(), shown.steps[0] if shown.steps else 0)
+
+
+def _counted(shown: Shown) -> tuple[str, ...]:
+    """What a reader of a report must not overlook, where it is of a part."""
+    if shown.steps is None or not shown.steps[0]:
+        return ()
+    start, stop = shown.steps
+    return (f"Steps {start + 1:,} to {stop:,} of the sequence, counted from 1 here.",)
 
 
 def _digest(weights: Weights) -> str:
