@@ -11,7 +11,7 @@ from gru_viz.streaming import LongTrace
 from gru_viz.trace import Trace
 from gru_viz.ui.compare_choice import Comparison
 from gru_viz.ui.downloads import offer_downloads
-from gru_viz.ui.looking import SMALL, Choices, ask_view, look, run_both, sequence_before
+from gru_viz.ui.looking import SMALL, Choices, ask_view, look, run_both, sequence_before, single_steps
 from gru_viz.ui.messages import plain, show_error
 from gru_viz.ui.model_choice import Model
 from gru_viz.ui.model_file import FromFile
@@ -133,7 +133,7 @@ def _pack(shown: Shown, part: Part, choices: Choices, subject: str) -> bytes:
         filename="gru_viz",
         zoom=(part.start + 1, part.stop) if part.long else linked_range(part.length),
         subject=subject if part.long else "",
-        single=choices.most if shown.view.edges else 0,
+        single=single_steps(part, choices) if shown.view.edges else 0,
         room=part.width,
     )
 

@@ -29,7 +29,7 @@ from gru_viz.ui.tracing import Run, outputs, run_network
 from gru_viz.ui.widgets import pick
 from gru_viz.weights import Weights
 
-__all__ = ["SMALL", "Choices", "ask_view", "look", "run_both", "sequence_before"]
+__all__ = ["SMALL", "Choices", "ask_view", "look", "run_both", "sequence_before", "single_steps"]
 
 DIRECTIONS = {"forward": "reading forward", "backward": "reading backward"}
 SMALL: dict[str, Any] = {"labelled": False, "width": 175}
@@ -114,7 +114,7 @@ def look(
     place: dict[str, Any] = {"layer": choices.layer, "direction": choices.direction}
     first, names = runs[0], _names(chosen, comparison, choices, runs)
     order = choices.order if isinstance(first.made, Trace) else _order(first.made, first, choices)
-    window = choose_window(part.start, part.stop, part.length, choices.most) if part.long else (0, part.length)
+    window = _window(part, choices)
     units = first.made.weights.units[choices.layer]
     unit = min(_cursor().get("unit", linked_unit(units)), units - 1)
     steps = (part.start, part.stop) if part.long else None
@@ -144,6 +144,20 @@ def look(
             for (each, at), name in zip(traces, names, strict=True)
         ]
     return shown(view=_with_heights(view, runs), worked=tuple(worked))
+
+
+def single_steps(part: Part, choices: Choices) -> int:
+    """How many steps in sight are shown one by one: no more than there are pixels, or some would be left out."""
+    return min(choices.most, part.width)
+
+
+def _window(part: Part, choices: Choices) -> tuple[int, int] | None:
+    """The steps that are shown one by one; None where columns hold many."""
+    if not part.long:
+        return 0, part.length
+    if part.stop - part.start > single_steps(part, choices):
+        return None
+    return choose_window(part.start, part.stop, part.length, choices.most)
 
 
 def _names(chosen: Chosen, comparison: Comparison | None, choices: Choices, runs: tuple[Run, ...]) -> tuple[str, str]:

@@ -5,7 +5,7 @@
 // columns then hold many steps each, and finer ones come for the part in sight.
 
 const REST_MS = 350;
-const REFINE_MS = 40; // how long the hand rests before finer columns are asked for
+const REFINE_MS = 15; // how long the hand rests before finer columns are asked for
 const ROOMY = 900; // pixels of width from which titles carry their meaning
 const WIDTHS = 100; // pixels by which Python hears of the maps' width
 const FOLLOW = 0.1; // how far inside the maps the cursor is when they follow it
