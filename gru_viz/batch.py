@@ -17,6 +17,7 @@ from gru_viz.weights import Weights
 __all__ = ["Batch", "Input", "collect", "find_device", "initial_states", "number_features", "number_sequences"]
 
 CPU = torch.device("cpu")
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 Input = np.ndarray | Tensor | Sequences | AbstractSequence[np.ndarray]
 
@@ -95,7 +96,7 @@ def _take_whole(x: np.ndarray, features: int) -> Batch:
     batch, steps, columns = x.shape
     if columns != features:
         raise _other_features(0, x.shape[1:], features)
-    values = np.array(x, x.dtype if x.dtype in (np.float32, np.float64) else np.float32, order="C")
+    values = np.array(x, x.dtype if x.dtype in FLOATS else FLOATS[0], order="C")
     known = (number_sequences(batch), number_features(features), (None,) * batch)
     return Batch(values, (steps,) * batch, *known, None, {})
 

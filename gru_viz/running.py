@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["BACKENDS", "Ran", "choose_backend", "fuse", "run"]
 
+SINGLE = np.dtype(np.float32)
+
 BACKENDS = ("auto", "compiled", "torch", "loop", "scratch")
+
 
 class Ran(NamedTuple):
     """What ran: for each layer its directions; what their gates are to be held against, its name in words; where."""
@@ -113,7 +116,7 @@ def _compiled(
     """The kernels take the hidden states of one layer as they lie for the inputs of the next."""
     from gru_viz.kernels import tracing
 
-    dtype = np.dtype(np.float64 if weights.dtype == np.float64 else np.float32)
+    dtype = weights.dtype if weights.dtype.char == "d" else SINGLE
     fits = x.dtype == dtype and x.flags.c_contiguous and x.flags.aligned
     read, ends = x if fits else np.require(x, dtype, ("C", "A")), np.array(lengths)
     initial = _initial_arrays(h0, weights, len(x), dtype)
@@ -122,7 +125,7 @@ def _compiled(
         runs = []
         for d, cell in enumerate(layer):
             start = next(initial)
-            packed = cell.once(("packed", dtype), lambda cell: _pack(cell, dtype))
+            packed = cell.once(dtype.char, _pack_double if dtype.char == "d" else _pack_single)
             quantities = tracing.run(packed, read, ends, start, bool(d), torch.get_num_threads())
             names = cell.convention.states
             runs.append(DirectionRun(cell, quantities, read, dict(zip(names, start, strict=True))))
@@ -131,6 +134,14 @@ def _compiled(
         if len(runs) > 1:
             read = np.concatenate([run.quantities["hidden"] for run in runs], -1)
     return layers
+
+
+def _pack_single(cell: CellWeights) -> Packed:
+    return _pack(cell, SINGLE)
+
+
+def _pack_double(cell: CellWeights) -> Packed:
+    return _pack(cell, np.dtype(np.float64))
 
 
 def _pack(cell: CellWeights, dtype: np.dtype) -> Packed:

@@ -314,18 +314,20 @@ def freeze(
 
 
 def _freeze_run(run: DirectionRun[Any], lengths: tuple[int, ...], backward: bool) -> DirectionTrace:
-    def array(given: Any) -> np.ndarray:
-        values: np.ndarray = given.cpu().numpy() if isinstance(given, Tensor) else given
-        if values.flags.writeable and any(n < values.shape[1] for n in lengths):
-            for i, n in enumerate(lengths):
-                values[i, n:] = np.nan
-        return values
+    if not isinstance(run.inputs, Tensor):
+        return DirectionTrace(run.cell, run.quantities, _end(run.inputs, lengths), run.initial, lengths, backward)
+    quantities = {name: _end(values, lengths) for name, values in run.quantities.items()}
+    initial = {name: s.cpu().numpy().copy() for name, s in run.initial.items()}
+    return DirectionTrace(run.cell, quantities, _end(run.inputs, lengths), initial, lengths, backward)
 
-    quantities, inputs, initial = run.quantities, array(run.inputs), run.initial
-    if isinstance(run.inputs, Tensor):
-        quantities = {name: array(q) for name, q in quantities.items()}
-        initial = {name: s.cpu().numpy().copy() for name, s in initial.items()}
-    return DirectionTrace(run.cell, quantities, inputs, initial, lengths, backward)
+
+def _end(given: Tensor | np.ndarray, lengths: tuple[int, ...]) -> np.ndarray:
+    """As an array, with NaN past the end of each sequence; one that is read-only has them already."""
+    values: np.ndarray = given.cpu().numpy() if isinstance(given, Tensor) else given
+    if min(lengths) < values.shape[1] and values.flags.writeable:
+        for i, n in enumerate(lengths):
+            values[i, n:] = np.nan
+    return values
 
 
 def _no_quantity(name: str, known: Mapping[str, np.ndarray]) -> TraceError:

@@ -24,6 +24,8 @@ STEPS, NEAR = 64, 1 << 18
 """W x + b is computed at once for so many steps at most, of so many bytes, which stay in a cache beside U; but for 8
 steps at least, so that W is read once for each 8."""
 
+ALONE = np.zeros(1, np.int64)
+
 WORTH_SHARING = 1 << 26
 """From so many multiplications on, another thread is worth its start."""
 
@@ -86,7 +88,7 @@ def run(
     """
     walk, (batch, steps, features), size, height = packed.walk, x.shape, start.shape[2], packed.b.shape[0]
     out = np.empty((len(walk.shows), batch, steps, size), x.dtype)
-    order = np.argsort(-lengths, kind="stable") if batch > 1 else np.zeros(1, np.int64)
+    order = np.argsort(-lengths, kind="stable") if batch > 1 else ALONE
     parts = max(1, min(threads, batch, batch * steps * height * (features + size) // WORTH_SHARING))
     rows = min(ROWS, -(-batch // parts))
     block = min(max(8, min(STEPS, NEAR // (rows * height * x.itemsize))), max(steps, 1))
