@@ -35,19 +35,18 @@ def level_widths(length: int, base: int) -> tuple[int, ...]:
 
 
 class Pyramid:
-    """Low, high and mean of bins of several widths over a sequence (time, units) that comes in pieces.
+    """Low, high and mean of bins of several widths over a sequence (time, units) that comes in pieces, in any order.
 
     Args:
         length: steps in all.
         units: numbers at each step.
         dtype: their type.
         base: steps of the narrowest bin.
-        piece: steps that come at a time, in any order: a multiple of the base; the end of the sequence may be shorter.
         in_file: which widths are kept in the file.
         scratch: the file.
 
     Example:
-        >>> pyramid = Pyramid(10, 1, np.float64, base=2, piece=8)
+        >>> pyramid = Pyramid(10, 1, np.float64, base=2)
         >>> values = np.arange(10.0)[:, None]
         >>> pyramid.add(8, values[8:])
         >>> pyramid.add(0, values[:8])
@@ -63,32 +62,23 @@ class Pyramid:
         units: int,
         dtype: Any,
         base: int,
-        piece: int,
         in_file: Collection[int] = (),
         scratch: Scratch | None = None,
     ) -> None:
-        self.length, self.piece = length, piece
+        self.length = length
         self.levels = {
             width: Rows(-(-length // width), (3, units), dtype, scratch if width in in_file else None)
             for width in level_widths(length, base)
         }
 
     def add(self, first: int, values: np.ndarray) -> None:
-        """Take in the values (time, units) of a piece, from step ``first`` on."""
-        bins, below = None, 1
-        for width, rows in self.levels.items():
-            if self.piece % width:
-                break
-            bins = reduce(values, width) if bins is None else combine(bins, width // below, _last(len(values), below))
-            rows.write(first // width, bins)
-            below = width
+        """Take in the values (time, units) of a piece, from step ``first`` on: whole bins, but at the very end."""
+        base, rows = next(iter(self.levels.items()))
+        rows.write(first // base, reduce(values, base))
 
     def finish(self) -> None:
-        """Make the levels whose bins are wider than a piece, once all pieces are there."""
-        widths = list(self.levels)
-        for below, width in pairwise(widths):
-            if not self.piece % width:
-                continue
+        """Make the wider levels, once all pieces are there."""
+        for below, width in pairwise(self.levels):
             rows, block = self.levels[width], max(BYTES_AT_A_TIME // (FACTOR * self.levels[below].row_bytes), 1)
             for first in range(0, rows.count, block):
                 last = min((first + block) * width, self.length)

@@ -66,7 +66,7 @@ def stream(
     values, known = _read(x, weights)
     backend = choose_backend(backend, weights, find_device(device).type)
     initial = _initial(weights, h0)
-    scratch = Scratch()
+    tell, scratch = progress or (lambda done, total: None), Scratch()
     plan = make_plan(weights, len(values), scratch.free // 2)
     try:
         sweep = Sweep(weights, values, plan, Checkpoints(weights, plan, initial, scratch), backend, device)
@@ -79,10 +79,10 @@ def stream(
         done, total = 0, passes * len(values)
         for steps in sweep.first_time(put):
             done += steps
-            if progress is not None:
-                progress(done, total)
+            tell(done, total)
         for pyramid in pyramids.values():
             pyramid.finish()
+            tell(done, total)
     except BaseException:
         scratch.close()
         raise
@@ -155,7 +155,7 @@ def _pyramids(weights: Weights, plan: Plan, scratch: Scratch) -> dict[tuple[int,
     """An empty pyramid for every quantity of every layer and direction, and for what is read."""
 
     def empty(units: int) -> Pyramid:
-        return Pyramid(plan.length, units, dtype_of(weights), plan.base, plan.chunk, plan.in_file, scratch)
+        return Pyramid(plan.length, units, dtype_of(weights), plan.base, plan.in_file, scratch)
 
     pyramids = {
         (k, d, q.name): empty(cell.hidden)

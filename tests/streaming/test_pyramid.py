@@ -20,7 +20,7 @@ from gru_viz.streaming.store import Rows, Scratch
 
 
 def build(values: np.ndarray, base: int, piece: int, in_file: tuple[int, ...] = (), order: int = 1) -> Pyramid:
-    pyramid = Pyramid(len(values), values.shape[1], values.dtype, base, piece, in_file, Scratch())
+    pyramid = Pyramid(len(values), values.shape[1], values.dtype, base, in_file, Scratch())
     for first in range(0, len(values), piece)[::order]:
         pyramid.add(first, values[first : first + piece])
     pyramid.finish()
