@@ -16,6 +16,9 @@ import torch
 
 __all__ = ["open_page"]
 
+SWITCH_SECONDS = 0.0005
+"""How long a thread may hold the interpreter while another one wants it."""
+
 STYLE = """<style>
 .stMainBlockContainer { padding: 1.6rem 2rem 2rem; max-width: none; }
 .stMainBlockContainer > .stVerticalBlock { gap: 0.6rem; }
@@ -53,6 +56,8 @@ def _prepare_server() -> None:
     """Once a process: hand plotly's script to the browser, keep torch to one thread, collect garbage in the back."""
     # Two torch threads on a busy machine are many times slower than one at the sizes that are looked at.
     torch.set_num_threads(1)
+    # Python's own 5 ms would make a click wait so long for each turn of a thread that reads or traces.
+    sys.setswitchinterval(SWITCH_SECONDS)
     here = Path(sys.modules["__main__"].__file__ or "").resolve().parent  # the script that Streamlit runs
     static = (here.parent if here.name == "pages" else here) / "static"
     source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
