@@ -105,16 +105,17 @@ def long_work(name: str, label: str, key: str, work: Callable[[Progress], T]) ->
         job = None
     if job is None:
         job = jobs[name] = _Job(key, work)
-    if job.unwanted.is_set():
-        place.button("Start again", key=f"again_{name}", icon=":material/refresh:", on_click=_drop, args=(jobs, name))
-        raise _cancelled(label)
     try:
-        _watch(place, name, label, job)
+        if not job.unwanted.is_set():
+            _watch(place, name, label, job)
     except StopException:  # the visitor has gone
         job.unwanted.set()
         raise
-    if not isinstance(job.error, CancelledError):  # what was cancelled is remembered
-        del jobs[name]
+    if job.unwanted.is_set():
+        icon = ":material/refresh:"
+        place.button("Start again", key=f"again_{name}", icon=icon, on_click=_drop, args=(jobs, name))
+        raise _cancelled(label)
+    del jobs[name]
     if job.error is not None:
         raise job.error
     result: T = job.result
