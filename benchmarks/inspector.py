@@ -180,8 +180,9 @@ def report(own: dict[str, Any], plain: dict[str, Any], machine: str) -> str:
 {machine}
 
 {UNITS} units, {STEPS:,} steps, 3 features, four heatmaps; 1440 × 900. Times are median / 95th percentile.
-The rival, `benchmarks/plain_streamlit.py`, draws the same maps with one `st.plotly_chart` each and draws them again on
-every change; it has this project's settings, its trace is cached, and each of its presses waits for the one before.
+The rival, `benchmarks/rivals/plain_streamlit.py`, draws the same maps with one `st.plotly_chart` each and draws them
+again on every change; it has this project's settings, its trace is cached, and each of its presses waits for the one
+before.
 
 ## Stepping
 
@@ -202,7 +203,7 @@ def main() -> None:
     with chromium() as browser:
         machine = describe_machine(("torch", "streamlit", "plotly"), chromium=browser.version)
         found = []
-        for script, measure in (("dashboard.py", ours), ("benchmarks/plain_streamlit.py", rival)):
+        for script, measure in (("dashboard.py", ours), ("benchmarks/rivals/plain_streamlit.py", rival)):
             with serve(script) as address:
                 page = browser.new_page(viewport={"width": 1440, "height": 900})
                 found.append(measure(page, address))

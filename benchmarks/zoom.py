@@ -18,7 +18,7 @@ from benchmarks.browser import chromium, serve, settle
 from benchmarks.inspector import MAPS, PLAIN, REST_MS, Wire, change_seeds
 from benchmarks.machine import describe_machine, table, write
 
-STEPS, ROUNDS, RIVAL_SEEDS = 1_000_000, 8, 6
+STEPS, ROUNDS, RIVAL_SEEDS = 1_000_000, 5, 6
 SIZES = (16, 64)
 ZOOMS = ((0.60, 0.75), (0.20, 0.50), (0.40, 0.90), (0.30, 0.60), (0.40, 0.50), (0.45, 0.55))
 """Boxes one within the other, as shares of the width: from all steps to about seventy."""
@@ -139,7 +139,7 @@ def main() -> None:
                 page = browser.new_page(viewport={"width": 1440, "height": 900})
                 found[units] = ours(page, address, data, units)
                 page.close()
-        with serve("benchmarks/plain_streamlit.py") as address:
+        with serve("benchmarks/rivals/plain_streamlit.py") as address:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             plain = rival(page, address)
             page.close()
