@@ -1,4 +1,4 @@
-"""A run step by step in few operations of torch: for where no compiler is, and torch has no such layer.
+"""A run step by step in few operations of torch: for a GPU, where torch has no such layer.
 
 W x + b is one product for a block of steps; every operation writes to where its result stays, or over its own input.
 ``gru_viz.equations`` says the same in a form to be read.

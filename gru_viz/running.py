@@ -16,7 +16,7 @@ from gru_viz.batch import initial_states
 from gru_viz.captured import run_captured
 from gru_viz.conventions import Convention
 from gru_viz.errors import TraceError
-from gru_viz.in_place import run_in_place
+from gru_viz.in_arrays import run_in_arrays
 from gru_viz.proving import AT_EACH_STEP, Check, largest
 from gru_viz.recovery import DirectionRun, States, full_precision, inside, recover_layer
 from gru_viz.sending import Sending
@@ -85,7 +85,7 @@ def run(weights: Weights, backend: str, x: np.ndarray, lengths: tuple[int, ...],
                 runs, difference = recover_layer(layer, read, lengths, start, hidden, last)
                 least = max(least, difference)
             else:
-                loop = run_captured if device.type == "cuda" else run_in_place
+                loop = run_captured if device.type == "cuda" else run_in_arrays
                 walk = loop if backend == "loop" else _step_by_step
                 runs = _walk_layer(walk, layer, read, lengths, start)
                 hidden = _join([run.quantities["hidden"] for run in runs])
