@@ -41,13 +41,15 @@ def run_in_arrays(convention: Convention, p: Parameters, x: Tensor, start: Mappi
         if convention.quantity(name).kind == "gate":
             for matrix in (w, u, b, c):
                 matrix[n * size : (n + 1) * size] *= 0.5
-    read, block = x.numpy().swapaxes(0, 1), max(CELLS // max(batch * len(b), 1), 1)
+    parts = [u[: 2 * size], u[2 * size :]] if convention.reset == "before" else [u]
+    products = [_product(part, batch) for part in parts]
+    linear = torch.nn.functional.linear
+    read, block = x.transpose(0, 1), max(CELLS // max(batch * len(b), 1), 1)
     with np.errstate(all="ignore"):  # NaN and ±∞ are meant to come through
         for first in range(0, steps, block):
             here = {name: values[first : first + block] for name, values in out.items()}
-            projected = read[first : first + block] @ w.T
-            projected += b
-            states = walk(convention, u, c, projected, states, here)
+            projected = linear(read[first : first + block], torch.from_numpy(w), torch.from_numpy(b)).numpy()
+            states = walk(convention, products, c, projected, states, here)
     return {name: torch.from_numpy(values.swapaxes(0, 1)) for name, values in out.items()}
 
 
@@ -61,35 +63,32 @@ def _product(u: np.ndarray, rows: int) -> Product:
 
 
 def _gru(
-    convention: Convention, u: np.ndarray, c: np.ndarray, x: np.ndarray, states: list[np.ndarray], out: Shown
+    convention: Convention, products: list[Product], c: np.ndarray, x: np.ndarray, states: list[np.ndarray], out: Shown
 ) -> list[np.ndarray]:
-    h, after = states[0], convention.reset == "after"
+    h, multiply = states[0], products[0]
     rows, size = h.shape
-    keeps, half = convention.update == "keeps", u.dtype.type(0.5)
-    both, products = np.empty((len(x), rows, 2 * size), u.dtype), np.empty((rows, 3 * size), u.dtype)
-    gate_products, n_product = products[:, : 2 * size], products[:, 2 * size :]
+    after, keeps, half = convention.reset == "after", convention.update == "keeps", x.dtype.type(0.5)
+    both = np.empty((len(x), rows, 2 * size), x.dtype)
+    product = np.empty((rows, len(c) if after else 2 * size), x.dtype)
+    of_gates, of_candidate = product[:, : 2 * size], product[:, 2 * size :] if after else np.empty_like(h)
+    x_gates, x_candidate = x[..., : 2 * size], x[..., 2 * size :]
     if after:
-        multiply, c_n = _product(u, rows), c[2 * size :]
-        projected = (x[..., : 2 * size] + c[: 2 * size], x[..., 2 * size :])
-    else:
-        multiply, multiply_n = _product(u[: 2 * size], rows), _product(u[2 * size :], rows)
-        gate_products, n_product = np.empty_like(both[0]) if len(x) else gate_products, np.empty_like(h)
-        projected, seen = (x[..., : 2 * size], x[..., 2 * size :]), np.empty_like(h)
-    steps = zip(*projected, both, both[..., :size], both[..., size:], out["candidate"], out["hidden"], strict=True)
-    for x_gates, x_n, gates, r, z, n, new in steps:
-        multiply(h, products if after else gate_products)
-        np.add(gate_products, x_gates, gates)
+        x_gates += c[: 2 * size]
+    c_candidate, seen = c[2 * size :], np.empty_like(h)
+    columns = (x_gates, x_candidate, both, both[..., :size], both[..., size:], out["candidate"], out["hidden"])
+    for x_both, x_n, gates, r, z, n, new in zip(*columns, strict=True):
+        multiply(h, product)
+        np.add(of_gates, x_both, gates)
         np.tanh(gates, gates)
         gates *= half
         gates += half
         if after:
-            np.add(n_product, c_n, n)
+            np.add(of_candidate, c_candidate, n)
             n *= r
+            n += x_n
         else:
-            np.multiply(r, h, seen)
-            multiply_n(seen, n_product)
-            n[...] = n_product
-        n += x_n
+            products[1](np.multiply(r, h, seen), of_candidate)
+            np.add(of_candidate, x_n, n)
         np.tanh(n, n)
         one, other = (n, h) if keeps else (h, n)
         np.subtract(other, one, new)
@@ -101,11 +100,11 @@ def _gru(
 
 
 def _lstm(
-    convention: Convention, u: np.ndarray, c: np.ndarray, x: np.ndarray, states: list[np.ndarray], out: Shown
+    convention: Convention, products: list[Product], c: np.ndarray, x: np.ndarray, states: list[np.ndarray], out: Shown
 ) -> list[np.ndarray]:
     h, cell = states
     rows, size = h.shape
-    half, multiply, product = u.dtype.type(0.5), _product(u, rows), np.empty((rows, 4 * size), u.dtype)
+    half, multiply, product = x.dtype.type(0.5), products[0], np.empty((rows, 4 * size), x.dtype)
     written = np.empty_like(h)
     each = (x[..., n * size : (n + 1) * size] for n in range(4))
     for gates, i, f, g, o, stored, new in zip(x, *each, out["cell"], out["hidden"], strict=True):
@@ -127,10 +126,10 @@ def _lstm(
 
 
 def _rnn(
-    convention: Convention, u: np.ndarray, c: np.ndarray, x: np.ndarray, states: list[np.ndarray], out: Shown
+    convention: Convention, products: list[Product], c: np.ndarray, x: np.ndarray, states: list[np.ndarray], out: Shown
 ) -> list[np.ndarray]:
     h = states[0]
-    multiply, product = _product(u, len(h)), np.empty_like(h)
+    multiply, product = products[0], np.empty_like(h)
     for x_h, new in zip(x, out["hidden"], strict=True):
         multiply(h, product)
         np.add(product, x_h, new)
