@@ -8,7 +8,7 @@ BIN     = $(VENV)/bin
 $(VENV)/runtime: requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -r requirements.txt
-	$(BIN)/python -c "from gru_viz import CONVENTIONS, kernels; kernels.warm(map(CONVENTIONS.get, ('torch', 'torch_lstm', 'torch_rnn')))"
+	$(BIN)/python -c "from gru_viz import CONVENTIONS, kernels; kernels.warm(map(CONVENTIONS.get, ('torch', 'onnx', 'torch_lstm', 'torch_rnn')))"
 	touch $@
 
 $(VENV)/development: requirements-dev.txt $(VENV)/runtime
@@ -33,7 +33,12 @@ pictures: $(VENV)/development
 benchmarks: $(VENV)/development
 	sh scripts/install_browser.sh
 	$(BIN)/python -m benchmarks.inspector
+	$(BIN)/python -m benchmarks.zoom
 	$(BIN)/python -m benchmarks.trace
+	$(BIN)/python -m benchmarks.stream
+	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.million
+	$(BIN)/python -m benchmarks.alive
 	$(BIN)/python -m benchmarks.watch
 	$(BIN)/python -m benchmarks.training_kernel
 	$(BIN)/python -m benchmarks.training_live

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import streamlit as st
 
 from gru_viz.conventions import CONVENTIONS
+from gru_viz.ui.messages import plain
 from gru_viz.ui.model_choice import Model
 from gru_viz.ui.sequence_choice import Chosen
+from gru_viz.ui.sequence_list import MANY
 from gru_viz.ui.widgets import pick
 
 __all__ = ["Comparison", "choose_comparison"]
@@ -53,5 +55,10 @@ def _sequence(chosen: Chosen) -> Comparison | None:
     if len(names) < 2:
         st.caption("There is one sequence. Choose a column that tells several apart, or another example.")
         return None
+    if len(names) >= MANY:
+        label = f"The same network, reading sequence 1 to {len(names):,}"
+        number = st.number_input(label, 1, len(names), 2, key="other_number")
+        st.caption(plain(names[number - 1]))
+        return Comparison(sequence=number - 1)
     index = names.index(pick("The same network, reading", "other_sequence", {name: name for name in names}, 1))
     return Comparison(sequence=index)

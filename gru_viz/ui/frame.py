@@ -14,10 +14,16 @@ import plotly
 import streamlit as st
 import torch
 
+from gru_viz import kernels
+from gru_viz.conventions import CONVENTIONS
+
 __all__ = ["open_page"]
 
 SWITCH_SECONDS = 0.0005
 """How long a thread may hold the interpreter while another one wants it."""
+
+FIRST = ("torch", "onnx", "torch_lstm", "torch_rnn")
+"""A convention of each kernel: a GRU whose reset acts after or before the product, an LSTM, a tanh RNN."""
 
 STYLE = """<style>
 .stMainBlockContainer { padding: 1.6rem 2rem 2rem; max-width: none; }
@@ -53,7 +59,8 @@ def open_page(title: str, question: str) -> None:
 
 @st.cache_resource(show_spinner=False)
 def _prepare_server() -> None:
-    """Once a process: hand plotly's script to the browser, keep torch to one thread, collect garbage in the back."""
+    """Once a process: hand plotly's script to the browser, keep torch to one thread; in the back, load the kernels and
+    collect garbage."""
     # Two torch threads on a busy machine are many times slower than one at the sizes that are looked at.
     torch.set_num_threads(1)
     # Python's own 5 ms would make a click wait so long for each turn of a thread that reads or traces.
@@ -67,7 +74,13 @@ def _prepare_server() -> None:
         partial = target.with_suffix(f".{os.getpid()}")  # its own, since two servers may start at once
         shutil.copyfile(source, partial)
         partial.replace(target)
-    threading.Thread(target=_collect_every_minute, daemon=True, name="garbage collector").start()
+    for work in (_load_kernels, _collect_every_minute):
+        threading.Thread(target=work, daemon=True, name=work.__name__.strip("_")).start()
+
+
+def _load_kernels() -> None:
+    """Where they are not on disk yet, compiling takes seconds, which the first trace of a kind would wait for."""
+    kernels.warm((CONVENTIONS[name] for name in FIRST), training=False)
 
 
 def _collect_every_minute() -> None:

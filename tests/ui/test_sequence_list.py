@@ -62,3 +62,11 @@ def test_what_was_chosen_from_the_list_is_shown(page: AppTest) -> None:
     page.session_state["listed"] = "of another file"
     page.run()
     assert steps_shown(page) == 2
+
+
+def test_another_of_many_is_compared_by_its_number(page: AppTest) -> None:
+    page.selectbox(key="compare").select("sequences").run()
+    page.number_input(key="other_number").set_value(5).run()
+    assert not page.exception
+    assert [each.key for each in page.selectbox if each.key == "other_sequence"] == []
+    assert any("patient p4" in each.value for each in page.caption)
