@@ -59,6 +59,20 @@ def error(page: Page) -> None:
     settle(page)
 
 
+def million(page: Page) -> None:
+    """A sensor read every second for twelve days, with one reading that is wrong."""
+    page.goto(page.url + "?source=File")
+    settle(page)
+    seconds = np.arange(1_000_000)
+    rng = np.random.default_rng(0)
+    level = np.sin(seconds / 86_400 * 2 * np.pi) + 0.3 * np.sin(seconds / 40_000) + 0.1 * rng.normal(size=len(seconds))
+    level[700_000] = 9.0
+    rows = "\n".join(f"{second},{value:.3f}" for second, value in zip(seconds.tolist(), level.tolist(), strict=True))
+    upload(page, f"second,level\n{rows}\n".encode(), "tank.csv")
+    expect(page.locator(".gv-position")).to_contain_text("of 1,000,000", timeout=60_000)
+    settle(page)
+
+
 def own_model(page: Page) -> None:
     """A network that was trained elsewhere to tell the room's next temperature, on the data it was trained for."""
     page.goto(page.url + "?source=File&own_weights=A+file")
@@ -129,6 +143,7 @@ SCENES: tuple[Callable[[Page], None], ...] = (
     messy_csv,
     comparison,
     error,
+    million,
     own_model,
     training,
     gates_learning,

@@ -51,10 +51,10 @@ gru_viz.read_table; tell()
     return [set(line.split()) for line in run.stdout.splitlines()]
 
 
-def test_the_import_brings_nothing_heavy_nor_does_a_trace(loaded: list[set[str]]) -> None:
+def test_the_import_brings_nothing_heavy_nor_does_a_trace_but_its_compiler(loaded: list[set[str]]) -> None:
     assert "gru_viz" in loaded[0]
     assert loaded[0].isdisjoint(HEAVY)
-    assert loaded[1].isdisjoint(HEAVY)
+    assert loaded[1].isdisjoint(HEAVY - {"numba", "scipy"})  # numba looks for scipy
 
 
 def test_the_check_of_what_is_loaded_can_fail(loaded: list[set[str]]) -> None:
