@@ -31,7 +31,7 @@ def average_view(population: Population, convention: Convention) -> View:
     )
     return View(
         title=f"average over {count:,} sequences, aligned at their start",
-        curves=(Curve("sequences that reach the step", reach, reach, colour=0),),
+        curves=(Curve("sequences", reach, reach, colour=0),),
         scaling="",
         panels=panels,
         first=1,
@@ -39,4 +39,5 @@ def average_view(population: Population, convention: Convention) -> View:
         labels=None,
         units=tuple(units.tolist()),
         heights=(0.0, float(count)),
+        drawn="sequences that reach the step",
     )

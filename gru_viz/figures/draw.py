@@ -64,7 +64,7 @@ def draw(view: View) -> go.Figure:
         plot_bgcolor="rgba(0,0,0,0)",
         hovermode="closest",
         dragmode="zoom",
-        annotations=[note for row in rows for note in _notes(row, view.scaling)],
+        annotations=[note for row in rows for note in _notes(row, view)],
         legend={
             "orientation": "h",
             "x": 0.24 if view.scaling else 0.09,
@@ -190,10 +190,10 @@ def _about(view: View) -> str:
     return f"mean or extreme of {view.edges[1] - view.edges[0]:,} steps about step %{{x:,.0f}}"
 
 
-def _notes(row: _Row, scaling: str) -> Iterator[dict[str, Any]]:
+def _notes(row: _Row, view: View) -> Iterator[dict[str, Any]]:
     """What a row is, on its left, and what its colours mean, on its right."""
     shared = {"xref": "paper", "yref": "paper", "y": row.top, "yanchor": "bottom", "showarrow": False}
-    title, meaning = ("input x", scaling) if row.panel is None else (row.panel.title, row.panel.meaning)
+    title, meaning = (view.drawn, view.scaling) if row.panel is None else (row.panel.title, row.panel.meaning)
     words = f"<b>{html.escape(title)}</b>" + (f"<i> · {html.escape(meaning)}</i>" if meaning else "")
     yield shared | {"name": "title", "text": words, "x": 0, "xanchor": "left", "font": {"size": 16}, "xshift": -4}
     if row.panel is not None:

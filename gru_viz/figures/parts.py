@@ -104,6 +104,7 @@ class View:
             from 0; None where each step has its column.
         before: how many steps of the sequence lie before the trace that this is a view of.
         heights: the lowest and the highest value of the curves' axis; None: as the curves need.
+        drawn: what the curves are.
     """
 
     title: str
@@ -117,6 +118,7 @@ class View:
     edges: tuple[int, ...] | None = None
     before: int = 0
     heights: tuple[float, float] | None = None
+    drawn: str = "input x"
 
     @property
     def columns(self) -> int:

@@ -553,7 +553,8 @@ class Inspector {
     const steps = counted(edges[1] - edges[0]);
     const line = el("p", "gv-reduced", `Each column shows the mean of ${steps} steps, or an extreme that stands out. `);
     if (this.report) {
-      const button = el("button", "gv-single", "Zoom to single steps");
+      const wide = edges[1] - edges[0] > single;
+      const button = el("button", "gv-single", wide ? "Zoom into this column" : "Zoom to single steps");
       button.type = "button";
       button.title = "Enter";
       button.addEventListener("click", () => this.zoomToSteps());
