@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import timeit
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -30,23 +31,28 @@ SAID = {
     ("torch", "float64"): "float64, reset after",
 }
 SECONDS, FEWEST, MOST = 6.0, 5, 200
+TURN = 4e-3
+"""How long a turn of a way is at least, in seconds."""
 
 Ways = dict[str, Callable[[], object]]
 
 
 def interleave(ways: Ways) -> dict[str, np.ndarray]:
-    """Time all ways in turn, round after round, so that a busy moment of the machine meets each of them."""
-    for way in ways.values():
+    """Time all ways in turn, round after round, so that a busy moment of the machine meets each of them.
+
+    A turn is as many calls as take a few milliseconds, or all ways but the longest would be timed with cold caches.
+    """
+    calls = {}
+    for name, way in ways.items():
         way()
+        calls[name] = max(round(TURN / min(timeit.repeat(way, number=1, repeat=3))), 1)
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     began = time.perf_counter()
     for n in range(MOST):
         if n >= FEWEST and time.perf_counter() - began > SECONDS:
             break
         for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(timeit.timeit(way, number=calls[name]) / calls[name])
     return {name: np.array(taken) for name, taken in seconds.items()}
 
 
@@ -232,10 +238,10 @@ def main() -> None:
 
 `gru_viz.trace`, the whole call: every gate and state of every step. Each figure is a ratio to a bare forward pass of
 torch's own layer of the same size and precision, which gives hidden states only; also where torch has no such variant
-(reset before). One thread. The ways take turns, round after round; a ratio is of one round, and given as its median
-and quartiles. A lower figure is better; 1 is the cost of torch's hidden states alone. onnxruntime gives the states
-alone too, its input and output bound to memory that is there; it is set at its side as the fastest that
-others have, in float32, since it has no GRU in float64.
+(reset before). One thread. The ways take turns of at least {1e3 * TURN:g} ms, round after round; a ratio is of one
+round, and given as its median and quartiles. A lower figure is better; 1 is the cost of torch's hidden states alone.
+onnxruntime gives the states alone too, its input and output bound to memory that is there; it is set at its side as
+the fastest that others have, in float32, since it has no GRU in float64.
 
 ![The table as bars](trace.svg)
 
