@@ -24,6 +24,8 @@ CELLS = 1 << 17
 FEW = 2
 """Up to so many rows, numpy's product begins sooner than torch's; with more, torch's is faster."""
 
+PAIR = ("reset", "update")
+
 Shown = dict[str, np.ndarray]
 Product = Callable[[np.ndarray, np.ndarray], object]
 
@@ -33,7 +35,9 @@ def run_in_arrays(convention: Convention, p: Parameters, x: Tensor, start: Mappi
     batch, steps, _ = x.shape
     w, u, b, c = (np.array(each.numpy()) for each in p)
     size, walk = u.shape[1], {"gru": _gru, "lstm": _lstm, "rnn": _rnn}[convention.cell]
-    out = {q.name: np.empty((steps, batch, size), w.dtype) for q in convention.quantities}
+    out = {q.name: np.empty((steps, batch, size), w.dtype) for q in convention.quantities if q.name not in PAIR}
+    if convention.cell == "gru":  # what one operation makes lies together
+        out["both"] = np.empty((steps, batch, 2 * size), w.dtype)
     states = [start[name].numpy() for name in convention.states]
     if convention.reset != "after":
         b, c = b + c, np.zeros_like(c)
@@ -50,7 +54,9 @@ def run_in_arrays(convention: Convention, p: Parameters, x: Tensor, start: Mappi
             here = {name: values[first : first + block] for name, values in out.items()}
             projected = linear(read[first : first + block], torch.from_numpy(w), torch.from_numpy(b)).numpy()
             states = walk(convention, products, c, projected, states, here)
-    return {name: torch.from_numpy(values.swapaxes(0, 1)) for name, values in out.items()}
+    if convention.cell == "gru":
+        out |= zip(PAIR, np.split(out.pop("both"), 2, -1), strict=True)
+    return {q.name: torch.from_numpy(out[q.name].swapaxes(0, 1)) for q in convention.quantities}
 
 
 def _product(u: np.ndarray, rows: int) -> Product:
@@ -68,7 +74,7 @@ def _gru(
     h, multiply = states[0], products[0]
     rows, size = h.shape
     after, keeps, half = convention.reset == "after", convention.update == "keeps", x.dtype.type(0.5)
-    both = np.empty((len(x), rows, 2 * size), x.dtype)
+    both = out["both"]
     product = np.empty((rows, len(c) if after else 2 * size), x.dtype)
     of_gates, of_candidate = product[:, : 2 * size], product[:, 2 * size :] if after else np.empty_like(h)
     x_gates, x_candidate = x[..., : 2 * size], x[..., 2 * size :]
@@ -95,7 +101,6 @@ def _gru(
         new *= z
         new += one
         h = new
-    out["reset"][...], out["update"][...] = both[..., :size], both[..., size:]
     return [h]
 
 

@@ -174,8 +174,9 @@ def _walk_layer(
     runs = []
     for d, cell in enumerate(layer):
         start = {name: states[d] for name, states in initial.items()}
-        run = {q.name: x.new_zeros(*x.shape[:2], cell.hidden) for q in cell.convention.quantities}
-        if x.shape[1]:
+        if not x.shape[1]:
+            run = {q.name: x.new_zeros(*x.shape[:2], cell.hidden) for q in cell.convention.quantities}
+        else:
             flip = _flip_index(lengths, x)
             ordered = _take_steps(x, flip) if d else x
             run = walk(cell.convention, cell.parameters(x.device, x.dtype), ordered, start)
