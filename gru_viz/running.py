@@ -177,10 +177,10 @@ def _walk_layer(
         if not x.shape[1]:
             run = {q.name: x.new_zeros(*x.shape[:2], cell.hidden) for q in cell.convention.quantities}
         else:
-            flip = _flip_index(lengths, x)
-            ordered = _take_steps(x, flip) if d else x
+            flip = _flip_index(lengths, x) if d else None
+            ordered = x if flip is None else _take_steps(x, flip)
             run = walk(cell.convention, cell.parameters(x.device, x.dtype), ordered, start)
-            run = {name: _take_steps(q, flip) for name, q in run.items()} if d else run
+            run = run if flip is None else {name: _take_steps(q, flip) for name, q in run.items()}
         runs.append(DirectionRun(cell, run, x, start))
     return runs
 
