@@ -64,7 +64,7 @@ def hold_sweep(address: str, victim: subprocess.Popen[bytes], open_engine: Open)
     assert told == final_losses(SWEEP)
     assert engine.state.slots == 1
     rest(other, theirs)  # a run of two lanes, on the one worker that is left
-    if "interrupted" in statuses(other.store, theirs):  # one was with the worker that was killed; it waits to be resumed
+    if "interrupted" in statuses(other.store, theirs):  # it was with the worker that died, and waits for someone
         other.start(theirs)
         rest(other, theirs)
     assert stored(other.store, theirs) == undisturbed(SHORT)
