@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gru_viz.conventions import Convention
 from gru_viz.equations import Parameters
+from gru_viz.kernels.memory import keep_pages
 
 __all__ = ["run_in_arrays"]
 
@@ -27,11 +28,12 @@ FEW = 2
 PAIR = ("reset", "update")
 
 Shown = dict[str, np.ndarray]
-Product = Callable[[np.ndarray, np.ndarray], object]
+Adds = Callable[[np.ndarray, np.ndarray], object]
 
 
 def run_in_arrays(convention: Convention, p: Parameters, x: Tensor, start: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Every quantity (batch, time, hidden) of one layer that reads x (batch, time, features) from its first step."""
+    keep_pages()
     batch, steps, _ = x.shape
     w, u, b, c = (np.array(each.numpy()) for each in p)
     size, walk = u.shape[1], {"gru": _gru, "lstm": _lstm, "rnn": _rnn}[convention.cell]
@@ -39,63 +41,76 @@ def run_in_arrays(convention: Convention, p: Parameters, x: Tensor, start: Mappi
     if convention.cell == "gru":  # what one operation makes lies together
         out["both"] = np.empty((steps, batch, 2 * size), w.dtype)
     states = [start[name].numpy() for name in convention.states]
-    if convention.reset != "after":
-        b, c = b + c, np.zeros_like(c)
+    after, before = convention.reset == "after", convention.reset == "before"
+    joined, apart = slice(2 * size if after else None), slice(2 * size, None)
+    b[joined] += c[joined]
     for n, name in enumerate(convention.gates):
         if convention.quantity(name).kind == "gate":
-            for matrix in (w, u, b, c):
+            for matrix in (w, u, b):
                 matrix[n * size : (n + 1) * size] *= 0.5
-    parts = [u[: 2 * size], u[2 * size :]] if convention.reset == "before" else [u]
-    products = [_product(part, batch) for part in parts]
-    linear = torch.nn.functional.linear
-    read, block = x.transpose(0, 1), max(CELLS // max(batch * len(b), 1), 1)
-    with np.errstate(all="ignore"):  # NaN and ±∞ are meant to come through
-        for first in range(0, steps, block):
-            here = {name: values[first : first + block] for name, values in out.items()}
-            projected = linear(read[first : first + block], torch.from_numpy(w), torch.from_numpy(b)).numpy()
-            states = walk(convention, products, c, projected, states, here)
+    products = [_product(part, batch) for part in ((u[: 2 * size], u[2 * size :]) if before else (u,))]
+    read, block = x.transpose(0, 1), min(max(CELLS // max(batch * len(b), 1), 1), steps)
+    room = np.empty((block, batch, len(b)), w.dtype)
+    for first in range(0, steps, block):
+        seen = read[first : first + block]
+        here = {name: values[first : first + block] for name, values in out.items()}
+        sums = room[: len(seen)]  # what U h is added to: W x, but for a product that the reset gate acts on
+        _project(seen, w[joined], b[joined], sums[..., joined])
+        inputs = np.empty((*sums.shape[:2], size if after else 0), w.dtype)
+        if after:
+            sums[..., apart] = c[apart]
+            _project(seen, w[apart], b[apart], inputs)
+        with np.errstate(all="ignore"):  # NaN and ±∞ are meant to come through
+            states = walk(convention, products, sums, inputs, states, here)
     if convention.cell == "gru":
         out |= zip(PAIR, np.split(out.pop("both"), 2, -1), strict=True)
     return {q.name: torch.from_numpy(out[q.name].swapaxes(0, 1)) for q in convention.quantities}
 
 
-def _product(u: np.ndarray, rows: int) -> Product:
-    """A function that writes h Uᵀ to where it is told."""
+def _project(x: Tensor, w: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    """Write x Wᵀ + b (time, batch, gates) to where it is told."""
+    rows = torch.from_numpy(out).view(-1, out.shape[-1])
+    torch.addmm(torch.from_numpy(b), x.reshape(len(rows), -1), torch.from_numpy(w).T, out=rows)
+
+
+def _product(u: np.ndarray, rows: int) -> Adds:
+    """A function that adds h Uᵀ to what it is given."""
     turned = np.ascontiguousarray(u.T)
-    if rows <= FEW:
-        return lambda h, out: np.dot(h, turned, out)
-    by = torch.from_numpy(turned)
-    return lambda h, out: torch.mm(torch.from_numpy(h), by, out=torch.from_numpy(out))
+    if rows > FEW:
+        by = torch.from_numpy(turned)
+        return lambda h, given: torch.from_numpy(given).addmm_(torch.from_numpy(h), by)
+    product = np.empty((rows, len(u)), u.dtype)
+    return lambda h, given: np.add(given, np.dot(h, turned, product), given)
 
 
 def _gru(
-    convention: Convention, products: list[Product], c: np.ndarray, x: np.ndarray, states: list[np.ndarray], out: Shown
+    convention: Convention,
+    products: list[Adds],
+    sums: np.ndarray,
+    inputs: np.ndarray,
+    states: list[np.ndarray],
+    out: Shown,
 ) -> list[np.ndarray]:
-    h, multiply = states[0], products[0]
-    rows, size = h.shape
-    after, keeps, half = convention.reset == "after", convention.update == "keeps", x.dtype.type(0.5)
-    both = out["both"]
-    product = np.empty((rows, len(c) if after else 2 * size), x.dtype)
-    of_gates, of_candidate = product[:, : 2 * size], product[:, 2 * size :] if after else np.empty_like(h)
-    x_gates, x_candidate = x[..., : 2 * size], x[..., 2 * size :]
-    if after:
-        x_gates += c[: 2 * size]
-    c_candidate, seen = c[2 * size :], np.empty_like(h)
-    columns = (x_gates, x_candidate, both, both[..., :size], both[..., size:], out["candidate"], out["hidden"])
-    for x_both, x_n, gates, r, z, n, new in zip(*columns, strict=True):
-        multiply(h, product)
-        np.add(of_gates, x_both, gates)
-        np.tanh(gates, gates)
-        gates *= half
-        gates += half
+    h, add = states[0], products[0]
+    size = h.shape[1]
+    after, keeps, half = convention.reset == "after", convention.update == "keeps", sums.dtype.type(0.5)
+    both, seen, of_gates, of_candidate = out["both"], np.empty_like(h), sums[..., : 2 * size], sums[..., 2 * size :]
+    added = sums if after else of_gates
+    gates = (both, both[..., :size], both[..., size:])
+    for to, s_both, s_n, x_n, (rz, r, z), n, new in zip(
+        added, of_gates, of_candidate, inputs, zip(*gates, strict=True), out["candidate"], out["hidden"], strict=True
+    ):
+        add(h, to)
+        np.tanh(s_both, rz)
+        rz *= half
+        rz += half
         if after:
-            np.add(of_candidate, c_candidate, n)
-            n *= r
+            np.multiply(s_n, r, n)
             n += x_n
+            np.tanh(n, n)
         else:
-            products[1](np.multiply(r, h, seen), of_candidate)
-            np.add(of_candidate, x_n, n)
-        np.tanh(n, n)
+            products[1](np.multiply(r, h, seen), s_n)
+            np.tanh(s_n, n)
         one, other = (n, h) if keeps else (h, n)
         np.subtract(other, one, new)
         new *= z
@@ -105,16 +120,20 @@ def _gru(
 
 
 def _lstm(
-    convention: Convention, products: list[Product], c: np.ndarray, x: np.ndarray, states: list[np.ndarray], out: Shown
+    convention: Convention,
+    products: list[Adds],
+    sums: np.ndarray,
+    inputs: np.ndarray,
+    states: list[np.ndarray],
+    out: Shown,
 ) -> list[np.ndarray]:
     h, cell = states
-    rows, size = h.shape
-    half, multiply, product = x.dtype.type(0.5), products[0], np.empty((rows, 4 * size), x.dtype)
+    size = h.shape[1]
+    half, add = sums.dtype.type(0.5), products[0]
     written = np.empty_like(h)
-    each = (x[..., n * size : (n + 1) * size] for n in range(4))
-    for gates, i, f, g, o, stored, new in zip(x, *each, out["cell"], out["hidden"], strict=True):
-        multiply(h, product)
-        gates += product
+    each = [sums[..., n * size : (n + 1) * size] for n in range(4)]
+    for gates, i, f, g, o, stored, new in zip(sums, *each, out["cell"], out["hidden"], strict=True):
+        add(h, gates)
         np.tanh(gates, gates)
         for sigmoid in (gates[:, : 2 * size], o):
             sigmoid *= half
@@ -125,19 +144,22 @@ def _lstm(
         np.tanh(stored, new)
         new *= o
         h, cell = new, stored
-    for n, name in enumerate(convention.gates):
-        out[name][...] = x[..., n * size : (n + 1) * size]
+    for name, values in zip(convention.gates, each, strict=True):
+        out[name][...] = values
     return [h, cell]
 
 
 def _rnn(
-    convention: Convention, products: list[Product], c: np.ndarray, x: np.ndarray, states: list[np.ndarray], out: Shown
+    convention: Convention,
+    products: list[Adds],
+    sums: np.ndarray,
+    inputs: np.ndarray,
+    states: list[np.ndarray],
+    out: Shown,
 ) -> list[np.ndarray]:
-    h = states[0]
-    multiply, product = products[0], np.empty_like(h)
-    for x_h, new in zip(x, out["hidden"], strict=True):
-        multiply(h, product)
-        np.add(product, x_h, new)
-        np.tanh(new, new)
+    h, add = states[0], products[0]
+    for given, new in zip(sums, out["hidden"], strict=True):
+        add(h, given)
+        np.tanh(given, new)
         h = new
     return [h]
