@@ -17,8 +17,9 @@ __all__ = ["Packed", "pack", "run"]
 
 keep_pages()
 
-ROWS = 32
-"""So many rows at most go through time together."""
+ROWS, FAR = 16, 1 << 19
+"""So many rows go through time together; twice as many where U has more bytes than stay near, so that each reading
+of it serves more of them."""
 
 STEPS, NEAR = 64, 1 << 18
 """W x + b is computed at once for so many steps at most, of so many bytes, which stay in a cache beside U; but for 8
@@ -90,7 +91,8 @@ def run(
     out = np.empty((len(walk.shows), batch, steps, size), x.dtype)
     order = np.argsort(-lengths, kind="stable") if batch > 1 else ALONE
     parts = max(1, min(threads, batch, batch * steps * height * (features + size) // WORTH_SHARING))
-    rows = min(ROWS, -(-batch // parts))
+    far = height * size * x.itemsize > FAR
+    rows = min(2 * ROWS if far else ROWS, -(-batch // parts))
     block = min(max(8, min(STEPS, NEAR // (rows * height * x.itemsize))), max(steps, 1))
     wide = size + -size % (BYTES // x.itemsize)
     read = x.view()
