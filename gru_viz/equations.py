@@ -88,11 +88,14 @@ def candidate(
     reset: Float[Tensor, "*axes hidden"],
     recurrent: Float[Tensor, "*axes gates"] | None = None,
 ) -> Float[Tensor, "*axes hidden"]:
-    """A GRU's candidate from its reset gate: what the choice of ``convention.reset`` is about."""
+    """A GRU's candidate from its reset gate: what the choice of ``convention.reset`` is about.
+
+    It is the last gate: of what is stacked, here and in ``p``, only that part is read, and need be given.
+    """
     size = h.shape[-1]
-    x_n, u_n, c_n = projected[..., 2 * size :], p.weight_recurrent[2 * size :], p.bias_recurrent[2 * size :]
+    x_n, u_n, c_n = projected[..., -size:], p.weight_recurrent[-size:], p.bias_recurrent[-size:]
     if convention.reset == "after":
-        product = torch.nn.functional.linear(h, u_n, c_n) if recurrent is None else recurrent[..., 2 * size :]
+        product = torch.nn.functional.linear(h, u_n, c_n) if recurrent is None else recurrent[..., -size:]
         return torch.addcmul(x_n, reset, product).tanh_()
     return torch.tanh(x_n + torch.nn.functional.linear(reset * h, u_n, c_n))
 

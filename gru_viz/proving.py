@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -19,8 +20,11 @@ from gru_viz.weights import TORCH_CELL, CellWeights, Weights, convert
 
 __all__ = ["AT_EACH_STEP", "Check", "Proof", "Run", "largest", "prove"]
 
-CELLS = 1 << 17
+CELLS = 1 << 18
 """How many gates a block has."""
+
+LONG = 256
+"""So many numbers make a row that is quickly reduced."""
 
 
 class Proof(NamedTuple):
@@ -85,23 +89,21 @@ def prove(runs: Iterable[Run], check: Check) -> Proof:
 
 
 def _prove_run(run: Run, check: Check) -> Proof:
-    convention, cell = run.weights.convention, run.weights
+    cell, states = run.weights, run.weights.convention.states
     dtype = torch.float64 if run.inputs.dtype == np.float64 else torch.float32
-    difference, read, kept = 0.0, torch.zeros(cell.features, dtype=dtype), torch.zeros((), dtype=dtype)
+    difference, read, kept = 0.0, torch.zeros(cell.features, dtype=dtype), 0.0
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-        p, witness = cell.parameters(dtype=dtype), _Witness(cell, dtype)
+        p, witness = cell.once(("proof", dtype), partial(_prepare, dtype=dtype))
         for block in _blocks(run, len(p.bias_input)):
-            projected = equations.project(p, block.inputs)
-            recurrent = equations.recur(p, block.previous[0])
-            rebuilt = rebuild(convention, p, projected, block.quantities, block.previous, recurrent)
-            shown = {name: block.quantities[name] for name in convention.states}
+            rebuilt = rebuild(cell.convention, p, block.inputs, block.quantities, block.previous)
+            shown = {name: block.quantities[name] for name in states}
             if check.shown:
                 difference = max(difference, _differ(rebuilt, shown))
             else:
                 difference = max(difference, _differ([*rebuilt, shown], witness(block.inputs, block.previous)))
             read = torch.maximum(read, _sizes(block.inputs))
-            kept = torch.maximum(kept, _sizes(shown["hidden"]).max())
-        bound = rounding_bound(p, read, float(kept), check.eps) if any(run.lengths) else 0.0
+            kept = max(kept, _size(shown["hidden"]))
+        bound = rounding_bound(p, read, kept, check.eps) if any(run.lengths) else 0.0
     return Proof(difference, bound)
 
 
@@ -114,29 +116,58 @@ class _Block(NamedTuple):
 
 
 def _blocks(run: Run, width: int) -> Iterator[_Block]:
-    """All steps within their sequences, the rows of (batch · time)."""
+    """All steps within their sequences, the rows of (batch · time), in blocks of equally many."""
     batch, steps, _ = run.inputs.shape
-    lengths, size = np.array(run.lengths), max(CELLS // width, 128)
-    every = {**run.quantities, "": run.inputs}
-    flat = {name: values.reshape(batch * steps, values.shape[-1]) for name, values in every.items()}
-    for first in range(0, batch * steps, size):
-        rows = np.arange(first, min(first + size, batch * steps))
-        sequence, step = rows // steps, rows % steps
-        inside = step < lengths[sequence]
-        rows, sequence, step = rows[inside], sequence[inside], step[inside]
-        if not len(rows):
-            continue
-        begins = np.flatnonzero(step == (lengths[sequence] - 1 if run.backward else 0))
-        before = rows + 1 if run.backward else rows - 1
-        before[begins] = rows[begins]  # any row that is there
-        previous = {name: flat[name][before] for name in run.weights.convention.states}
-        for name, states in previous.items():
-            states[begins] = run.initial[name][sequence[begins]]
-        yield _Block(
-            torch.from_numpy(flat[""][rows]),
-            {name: torch.from_numpy(flat[name][rows]) for name in run.quantities},
-            [torch.from_numpy(states) for states in previous.values()],
-        )
+    rows, most = batch * steps, max(CELLS // width, 128)
+    flat = {name: values.reshape(rows, values.shape[-1]) for name, values in {**run.quantities, "": run.inputs}.items()}
+    size = -(-rows // -(-rows // most)) if rows else 1
+    ends = np.array(run.lengths)
+    whole = bool((ends == steps).all())
+    for first in range(0, rows, size):
+        last = min(first + size, rows)
+        part = _cut_whole(run, flat, first, last) if whole else _cut_unequal(run, flat, ends, first, last)
+        if len(part[""]):
+            tensors = {name: torch.from_numpy(values) for name, values in part.items()}
+            yield _Block(
+                tensors[""],
+                {name: tensors[name] for name in run.quantities},
+                [tensors[f"before {name}"] for name in run.weights.convention.states],
+            )
+
+
+def _cut_whole(run: Run, flat: Mapping[str, np.ndarray], first: int, last: int) -> dict[str, np.ndarray]:
+    """The rows from ``first`` to before ``last``, where all sequences are equally long; copied as they lie."""
+    rows, steps = len(flat[""]), run.inputs.shape[1]
+    edge, shift = (steps - 1, 1) if run.backward else (0, -1)
+    begins = np.arange(first + (edge - first) % steps, last, steps)
+    part = {name: values[first:last].copy() for name, values in flat.items()}
+    for name in run.weights.convention.states:
+        before = part[f"before {name}"] = np.empty_like(part[name])
+        low, high = max(first + shift, 0), min(last + shift, rows)
+        before[low - shift - first : high - shift - first] = flat[name][low:high]
+        before[begins - first] = run.initial[name][begins // steps]
+    return part
+
+
+def _cut_unequal(
+    run: Run, flat: Mapping[str, np.ndarray], ends: np.ndarray, first: int, last: int
+) -> dict[str, np.ndarray]:
+    """The rows from ``first`` to before ``last`` that lie within their sequence."""
+    rows, steps = np.arange(first, last), run.inputs.shape[1]
+    rows = rows[rows % steps < ends[rows // steps]]
+    sequence, step = rows // steps, rows % steps
+    begins = step == (ends[sequence] - 1 if run.backward else 0)
+    before = np.where(begins, rows, rows + 1 if run.backward else rows - 1)
+    part = {name: values[rows] for name, values in flat.items()}
+    for name in run.weights.convention.states:
+        part[f"before {name}"] = flat[name][before]
+        part[f"before {name}"][begins] = run.initial[name][sequence[begins]]
+    return part
+
+
+def _prepare(cell: CellWeights, dtype: torch.dtype) -> tuple[equations.Parameters, _Witness]:
+    p = cell.parameters(dtype=dtype)
+    return p, _Witness(cell, p)
 
 
 class _Witness:
@@ -146,12 +177,14 @@ class _Witness:
     two correct trajectories part.
     """
 
-    def __init__(self, cell: CellWeights, dtype: torch.dtype) -> None:
+    def __init__(self, cell: CellWeights, p: equations.Parameters) -> None:
         self.convention, alone = cell.convention, Weights(((cell,),))
         self.by_torch = alone.runs_in_torch
         if self.by_torch:
-            cell = convert(alone, to=TORCH_CELL[cell.convention.cell]).layers[0][0]
-        self.p = cell.parameters(dtype=dtype if self.by_torch else torch.float64)
+            own = convert(alone, to=TORCH_CELL[cell.convention.cell]).layers[0][0]
+            self.p = p if own is cell else own.parameters(dtype=p.bias_input.dtype)
+        else:
+            self.p = cell.parameters(dtype=torch.float64)
 
     def __call__(self, x: Tensor, previous: Sequence[Tensor]) -> dict[str, Tensor]:
         """State name → (steps, hidden)."""
@@ -167,12 +200,7 @@ class _Witness:
 
 
 def rebuild(
-    convention: Convention,
-    p: equations.Parameters,
-    projected: Tensor,
-    run: Mapping[str, Tensor],
-    previous: Sequence[Tensor],
-    recurrent: Tensor | None = None,
+    convention: Convention, p: equations.Parameters, x: Tensor, run: Mapping[str, Tensor], previous: Sequence[Tensor]
 ) -> list[Mapping[str, Tensor]]:
     """Every new state again, from the recorded gates.
 
@@ -180,10 +208,11 @@ def rebuild(
     wrong reset beside a right candidate would pass. A plain network has no gates, and its state is its equation.
     """
     if convention.cell == "rnn":
-        return [equations.gates(convention, p, projected, previous[0], recurrent)]
+        return [equations.gates(convention, p, equations.project(p, x), previous[0])]
     rebuilt: list[Mapping[str, Tensor]] = [equations.state(convention, run, *previous)]
     if convention.cell == "gru":
-        n = equations.candidate(convention, p, projected, previous[0], run["reset"], recurrent)
+        own = equations.Parameters(*(each[-previous[0].shape[1] :] for each in p))
+        n = equations.candidate(convention, own, equations.project(own, x), previous[0], run["reset"])
         if not torch.equal(n, run["candidate"]):  # the same candidate leads to the same state
             rebuilt.append(equations.state(convention, {**run, "candidate": n}, *previous))
     return rebuilt
@@ -191,7 +220,7 @@ def rebuild(
 
 def _differ(rebuilt: Sequence[Mapping[str, Tensor]], witness: Mapping[str, Tensor]) -> float:
     """The largest difference of any rebuilt state from the witness of its name; of a cell state, against its size."""
-    sizes = {name: max(float(_sizes(true).max()), 1.0) if name == "cell" else 1.0 for name, true in witness.items()}
+    sizes = {name: max(_size(true), 1.0) if name == "cell" else 1.0 for name, true in witness.items()}
     return max(
         largest(each[name].to(true.dtype), true) / sizes[name]
         for each in rebuilt
@@ -214,8 +243,23 @@ def rounding_bound(p: equations.Parameters, read: Tensor, kept: float, eps: floa
 
 def _sizes(values: Tensor) -> Tensor:
     """The largest |value| of each column, without what is not finite."""
-    most = values.abs().amax(0)
-    return most if most.isfinite().all() else values.nan_to_num(0, 0, 0).abs().amax(0)
+    most = _column_maxima(values.abs())
+    return most if most.isfinite().all() else _column_maxima(values.nan_to_num(0, 0, 0).abs())
+
+
+def _column_maxima(values: Tensor) -> Tensor:
+    """The largest of each column of (rows, columns), several rows taken as one, since a short one costs its begin."""
+    rows, columns = values.shape
+    several = min(max(LONG // columns, 1), rows)
+    rest = rows % several
+    long = values[rest:].view(rows // several, several * columns).amax(0).view(several, columns)
+    return torch.cat([long, values[:rest]]).amax(0)
+
+
+def _size(values: Tensor) -> float:
+    """The largest |value|, without what is not finite."""
+    most = float(values.abs().max()) if values.numel() else 0.0
+    return most if math.isfinite(most) else float(values.nan_to_num(0, 0, 0).abs().max())
 
 
 def largest(a: Tensor, b: Tensor) -> float:
