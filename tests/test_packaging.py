@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import tomllib
-import urllib.request
 import zipfile
 from pathlib import Path
 
 import pytest
+from served import dashboard
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {
@@ -125,41 +122,16 @@ def test_the_wheel_names_its_command_and_what_it_needs(unpacked: Path) -> None:
     assert (about / "METADATA").read_text().count("Requires-Dist: ") >= len(wanted)
 
 
-def installed(unpacked: Path, home: Path) -> dict[str, str]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "STREAMLIT"))}
-    return environment | {"PYTHONPATH": str(unpacked), "GRU_VIZ_HOME": str(home), "TMPDIR": str(home)}
-
-
 def test_the_dashboard_starts_from_the_wheel(unpacked: Path, tmp_path: Path) -> None:
     """In a folder that has nothing to do with gru_viz, and from a package that nobody may write to."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    command = [sys.executable, "-m", "gru_viz", "--port", str(port), "--server.headless=true"]
     before = {path for path in unpacked.rglob("*") if path.is_file() and path.suffix != ".pyc"}
-    with subprocess.Popen(command, cwd=tmp_path, env=installed(unpacked, tmp_path)) as server:
-        try:
-            answered = wait_for(f"http://127.0.0.1:{port}/_stcore/health")
-            copies = list(tmp_path.glob("gru_viz-page-*"))
-            assert answered == 200
-            assert [sorted(path.name for path in copy.iterdir()) for copy in copies] == [
-                [".streamlit", "dashboard.py", "pages"]
-            ]
-        finally:
-            server.terminate()
-            server.wait(timeout=30)
+    environment = {"PYTHONPATH": str(unpacked), "TMPDIR": str(tmp_path)}
+    with dashboard(tmp_path, ("gru_viz", "--port"), tmp_path, environment):
+        copies = list(tmp_path.glob("gru_viz-page-*"))
+        assert [sorted(path.name for path in copy.iterdir()) for copy in copies] == [
+            [".streamlit", "dashboard.py", "pages"]
+        ]
     assert {path for path in unpacked.rglob("*") if path.is_file() and path.suffix != ".pyc"} == before
-
-
-def wait_for(address: str, seconds: float = 60) -> int:
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            return int(urllib.request.urlopen(address, timeout=1).status)
-        except OSError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.1)
 
 
 def test_in_a_checkout_the_dashboard_is_the_repository_s_own() -> None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import served
 from playwright.sync_api import BrowserContext, BrowserType, Page, expect
 
-ROOT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
     "--no-sandbox",
@@ -27,7 +21,10 @@ FLAGS = (
     "--disable-sync",
 )
 
-expect.set_options(timeout=20_000)
+PATIENCE = 60_000
+"""Milliseconds that a page has for anything; a machine that does much else needs some."""
+
+expect.set_options(timeout=PATIENCE)
 
 
 def pytest_collection_modifyitems(items):
@@ -55,6 +52,7 @@ def profile(
     """
     folder = tmp_path_factory.mktemp("profile")
     with browser_type.launch_persistent_context(folder, **browser_type_launch_args, **browser_context_args) as kept:
+        kept.set_default_timeout(PATIENCE)
         yield kept
 
 
@@ -77,32 +75,8 @@ def context(profile: BrowserContext, dashboard: str) -> BrowserContext:
 @pytest.fixture(scope="session")
 def dashboard(tmp_path_factory) -> str:
     """The address of a dashboard that was started as a person starts it."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        "dashboard.py",
-        f"--server.port={port}",
-        "--server.headless=true",
-    ]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
-    environment["GRU_VIZ_HOME"] = str(tmp_path_factory.mktemp("home"))
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as server:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield address
-        server.terminate()
+    with served.dashboard(tmp_path_factory.mktemp("home")) as address:
+        yield f"http://{address}"
 
 
 @pytest.fixture

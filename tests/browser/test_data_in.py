@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 
 FILE = "?source=File"
@@ -39,33 +38,34 @@ def test_messy_csv_is_read_and_told(inspector):
     expect(inspector.page.get_by_text("Semicolon-separated, decimal comma").first).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "phrase"),
-    [
-        ("empty.csv", b"", "empty"),
-        ("header.csv", b"a,b\n", "no data row"),
-        ("one.csv", b"a,b\n1,2\n", "1 data row"),
-        ("junk.csv", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "PNG"),
-        ("wide.csv", b"\n".join([b",".join(b"%d" % i for i in range(5000))] * 3), "5,000 columns"),
-        ("void.csv", b"a,b\n,\n,\n,\n", "not missing"),
-    ],
-)
-def test_bad_file_gets_a_message_and_the_view_stays(inspector, name, data, phrase):
+BAD = {
+    "empty.csv": (b"", "empty"),
+    "header.csv": (b"a,b\n", "no data row"),
+    "one.csv": (b"a,b\n1,2\n", "1 data row"),
+    "junk.csv": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "PNG"),
+    "wide.csv": (b"\n".join([b",".join(b"%d" % i for i in range(5000))] * 3), "5,000 columns"),
+    "void.csv": (b"a,b\n,\n,\n,\n", "not missing"),
+}
+
+
+def test_bad_file_gets_a_message_and_the_view_stays(inspector):
     inspector.open(FILE)
     good = inspector.picture
     inspector.page.locator(".gv-slider").focus()
     inspector.press("Home", "ArrowRight", "ArrowRight")
-    upload(inspector, name, data)
     alert = inspector.page.get_by_test_id("stAlert")
-    expect(alert).to_contain_text(phrase)
-    expect(alert).to_contain_text("The view below stays as it was.")
-    inspector.settle()
-    assert inspector.picture == good
-    assert inspector.step == 3
-    assert "Traceback" not in inspector.page.inner_text("body")
+    for name, (data, phrase) in BAD.items():
+        upload(inspector, name, data)
+        expect(alert).to_contain_text(name)
+        expect(alert).to_contain_text(phrase)
+        expect(alert).to_contain_text("The view below stays as it was.")
+        inspector.settle()
+        assert inspector.picture == good
+        assert inspector.step == 3
+        assert "Traceback" not in inspector.page.inner_text("body")
     inspector.page.locator(".gv-slider").focus()
     inspector.press("End")
-    assert inspector.step > 1
+    assert inspector.step > 3
 
 
 def test_page_recovers_from_a_bad_file(inspector):

