@@ -3,35 +3,49 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: run test pictures benchmarks cuda science clean
+.PHONY: run test browser checked tested pictures benchmarks cuda science clean
 
 $(VENV)/runtime: requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -r requirements.txt
+	touch $@
+
+# What is imported is compiled then; the tests import a part of what they install.
+$(VENV)/development: requirements-dev.txt requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --no-compile -r requirements-dev.txt
+	touch $(VENV)/runtime $@
+
+# The kernels are compiled once, and kept on the disk.
+$(VENV)/warm: $(wildcard gru_viz/kernels/*.py) | $(VENV)/runtime
 	$(BIN)/python -c "from gru_viz import CONVENTIONS, kernels; kernels.warm(map(CONVENTIONS.get, ('torch', 'onnx', 'torch_lstm', 'torch_rnn')))"
 	touch $@
 
-$(VENV)/development: requirements-dev.txt $(VENV)/runtime
-	$(BIN)/pip install --quiet -r requirements-dev.txt
-	touch $@
+browser:
+	sh scripts/install_browser.sh
 
-run: $(VENV)/runtime
+run: $(VENV)/warm
 	$(BIN)/streamlit run dashboard.py
 
-test: $(VENV)/development
-	sh scripts/install_browser.sh
+# Two things at a time: what is installed, then the checks beside the compiler, then the tests.
+test:
+	$(MAKE) --jobs 2 browser $(VENV)/development
+	$(MAKE) --jobs 2 checked $(VENV)/warm
+	$(MAKE) tested
+
+checked: $(VENV)/development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+tested: $(VENV)/development
 	$(BIN)/pytest -n 2
 
-pictures: $(VENV)/development
-	sh scripts/install_browser.sh
+pictures: $(VENV)/development browser
 	$(BIN)/python scripts/pictures.py
 
-benchmarks: $(VENV)/development
-	sh scripts/install_browser.sh
+benchmarks: $(VENV)/development browser
 	$(BIN)/python -m benchmarks.inspector
 	$(BIN)/python -m benchmarks.zoom
 	$(BIN)/python -m benchmarks.trace
