@@ -110,17 +110,18 @@ def most_bins(panels: int, units: int, features: Sequence[str] = (), wanted: int
 def choose_window(start: int, stop: int, length: int, most: int) -> tuple[int, int] | None:
     """Which steps to show one by one where those from ``start`` to before ``stop`` are wanted; None: they are too many.
 
-    It is wider than what is wanted, and the same for neighbouring wishes, so that a small move finds its steps there.
+    It is a little wider than what is wanted, and the same for neighbouring wishes, so that a small move finds its
+    steps there.
 
     Example:
         >>> choose_window(500_100, 500_200, 1_000_000, 2000), choose_window(0, 3000, 1_000_000, 2000)
-        ((500096, 500352), None)
+        ((500096, 500288), None)
     """
     wanted = stop - start
     if wanted > most:
         return None
-    width = min(most, max(256, 2 << (wanted - 1).bit_length()), length)
-    stride = max(width // 4, 1)
+    stride = max(64, 1 << max(wanted.bit_length() - 3, 0))  # between a quarter and an eighth of what is wanted
+    width = min(most, -(-wanted // stride) * stride + stride, length)
     first = start // stride * stride
     if first + width < stop:
         first = start - (width - wanted) // 2

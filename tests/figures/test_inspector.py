@@ -347,7 +347,7 @@ def test_the_page_s_own_script_cannot_be_ended_by_what_is_in_it() -> None:
 def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inspector")
     (folder / "inspector.mjs").write_text(
-        ASSETS["js"] + "\nexport { decode, unpackHeatmap, writeNumber, escapeMarkup };\n", encoding="utf-8"
+        ASSETS["js"] + "\nexport { decode, decodePanel, unpackHeatmap, writeNumber, escapeMarkup };\n", encoding="utf-8"
     )
     return folder
 
@@ -378,7 +378,8 @@ def test_javascript_unpacks_what_python_packed(module: Path) -> None:
         {"packed": list(pack_heatmap(z, low, high)), "rows": len(z), "columns": z.shape[1], "low": low, "high": high}
         for z, low, high in cases
     ]
-    script = f"say({json.dumps(told)}.map((c) => inspector.unpackHeatmap(Uint8Array.from(c.packed), c)));"
+    read = "(c) => inspector.unpackHeatmap(inspector.decodePanel(c, Uint8Array.from(c.packed)))"
+    script = f"say({json.dumps(told)}.map({read}));"
     for (z, low, high), rows in zip(cases, run_node(module, AS_JSON + script), strict=True):
         back = np.array([[float(v) for v in row] for row in rows]).reshape(z.shape)
         assert np.array_equal(np.isnan(back), np.isnan(z))
@@ -396,7 +397,7 @@ def test_javascript_reads_a_whole_block_at_any_address(module: Path) -> None:
         "const view = inspector.decode(bytes);\n"
         "const offsets = Object.entries(view.formulas[0].units[3]);\n"
         "const series = Object.fromEntries(offsets.map(([key, at]) => [key, view.seriesAt(at)]));\n"
-        "say({ z: view.panels.map((p) => view.figure.data[p.trace].z), series, text: view.figure.data[0].text });"
+        "say({ z: view.panels.map(inspector.unpackHeatmap), series, text: view.figure.data[0].text });"
     )
     read = run_node(module, AS_JSON + script)
     for rows, panel in zip(read["z"], inspect(trace, window=(2, 9)).panels, strict=True):

@@ -9,10 +9,8 @@ function decode(bytes) {
   const blobs = bytes.subarray(4 + length);
   const columns = header.columns;
   for (const panel of header.panels) {
-    header.figure.data[panel.trace].z = panel.z = unpackHeatmap(blobs.subarray(panel.offset), panel);
-    // The extremes are looked at one by one, on hover.
-    const limits = panel.reach?.map((offset) => (i) => readHeatmap(blobs.subarray(offset), panel, i));
-    panel.reachAt = limits ? (row, column) => limits.map((at) => at(row * panel.columns + column)) : () => null;
+    header.figure.data[panel.trace].map = decodePanel(panel, blobs);
+    header.figure.data[panel.trace].z = outlineOf(panel);
   }
   // A series is where its bytes begin, or, where it never changes, its one value in brackets.
   header.seriesAt = (offset) => {
@@ -37,17 +35,28 @@ function decode(bytes) {
   return header;
 }
 
+// Numbers are looked at one by one, on hover.
+function decodePanel(panel, blobs) {
+  const numbers = (bytes) => (row, column) => readHeatmap(bytes, panel, row * panel.columns + column);
+  const limits = panel.reach?.map((offset) => numbers(blobs.subarray(offset)));
+  panel.bytes = blobs.subarray(panel.offset);
+  panel.valueAt = numbers(panel.bytes);
+  panel.reachAt = limits ? (row, column) => limits.map((at) => at(row, column)) : () => null;
+  return panel;
+}
+
 // Two values in three bytes: enough for three decimals, at three eighths of float32.
-function unpackHeatmap(bytes, panel) {
-  const { rows, columns } = panel;
-  return Array.from({ length: rows }, (_, row) =>
-    Float32Array.from({ length: columns }, (_, column) => readHeatmap(bytes, panel, row * columns + column)),
-  );
+function codeAt(bytes, i) {
+  const at = 3 * (i >> 1);
+  return i & 1 ? ((bytes[at + 1] & 15) << 8) | bytes[at + 2] : (bytes[at] << 4) | (bytes[at + 1] >> 4);
+}
+
+function unpackHeatmap({ rows, columns, valueAt }) {
+  return Array.from({ length: rows }, (_, row) => Float32Array.from({ length: columns }, (_, column) => valueAt(row, column)));
 }
 
 function readHeatmap(bytes, { low, high }, i) {
-  const at = 3 * (i >> 1);
-  const code = i & 1 ? ((bytes[at + 1] & 15) << 8) | bytes[at + 2] : (bytes[at] << 4) | (bytes[at + 1] >> 4);
+  const code = codeAt(bytes, i);
   return code === NAN_CODE ? NaN : low + (code * (high - low)) / (NAN_CODE - 1);
 }
 
@@ -70,9 +79,11 @@ function groundFor(view, whole, onTop) {
   const maps = view.panels.flatMap((panel, index) => {
     const own = whole.panels[index];
     if (!own) return [];
-    const z = panel.z.map((_, row) => own.z[Math.floor((row * panel.grouped) / own.grouped)]);
+    const rowAt = (row) => Math.floor((row * panel.grouped) / own.grouped);
+    const valueAt = (row, column) => own.valueAt(rowAt(row), column);
+    const map = panel.grouped === own.grouped ? own : { ...own, rows: panel.rows, rowAt, valueAt };
     const { y, yaxis } = view.figure.data[panel.trace];
-    return [{ ...whole.figure.data[own.trace], ...shared, z, y, yaxis }];
+    return [{ ...whole.figure.data[own.trace], ...shared, map, z: outlineOf(map), y, yaxis }];
   });
   const lines = whole.curves.map(({ trace }) => ({ ...whole.figure.data[trace], ...shared, text: null }));
   return [...maps, ...lines];

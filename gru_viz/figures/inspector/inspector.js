@@ -5,7 +5,7 @@
 // columns then hold many steps each, and finer ones come for the part in sight.
 
 const REST_MS = 350;
-const REFINE_MS = 15; // how long the hand rests before finer columns are asked for
+const REFINE_MS = 15; // how long after finer columns have come others are asked for, where the hand has gone on
 const ROOMY = 900; // pixels of width from which titles carry their meaning
 const WIDTHS = 100; // pixels by which Python hears of the maps' width
 const FOLLOW = 0.1; // how far inside the maps the cursor is when they follow it
@@ -39,6 +39,9 @@ function loadPlotly() {
     script.onload = () => resolve(window.Plotly);
     script.onerror = () => reject(new Error("plotly.min.js could not be loaded; reload the page"));
     document.head.append(script);
+  }).then(async (Plotly) => {
+    await teachPainting(Plotly);
+    return Plotly;
   });
   return plotlyLoading;
 }
@@ -194,12 +197,25 @@ class Inspector {
     Object.assign(layout.xaxis, { range, minallowed: this.first - 0.5, maxallowed: this.last + 0.5 });
     const ticked = first ? null : this.ticks(this.plot._fullLayout.xaxis._length);
     for (const [key, value] of Object.entries(ticked ?? {})) layout.xaxis[key.replace("xaxis.", "")] = value;
+    // Given again, plotly would take its buttons for new ones, and draw everything twice.
+    await Plotly.react(this.plot, traces, layout, first ? this.settings(Plotly) : undefined);
+    this.status.hidden = true;
+    this.tickedRange = ticked ? this.plot._fullLayout.xaxis.range.join() : null;
+    this.onZoom(Plotly);
+    if (first) {
+      this.plot.on("plotly_relayout", () => this.onZoom(Plotly));
+      this.plot.on("plotly_doubleclick", () => this.showAll());
+      this.plot.on("plotly_click", ({ points }) => this.onClick(points[0]));
+    }
+  }
+
+  settings(Plotly) {
     const save = (format, icon) => ({
       name: `Save as ${format.toUpperCase()}`,
       icon,
       click: (plot) => this.saveImage(Plotly, plot, format),
     });
-    await Plotly.react(this.plot, traces, layout, {
+    return {
       displaylogo: false,
       responsive: false,
       displayModeBar: true,
@@ -210,15 +226,7 @@ class Inspector {
         ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d"],
         [{ name: "Show all steps", icon: Plotly.Icons.home, click: () => this.showAll() }],
       ],
-    });
-    this.status.hidden = true;
-    this.tickedRange = ticked ? this.plot._fullLayout.xaxis.range.join() : null;
-    this.onZoom(Plotly);
-    if (first) {
-      this.plot.on("plotly_relayout", () => this.onZoom(Plotly));
-      this.plot.on("plotly_doubleclick", () => this.showAll());
-      this.plot.on("plotly_click", ({ points }) => this.onClick(points[0]));
-    }
+    };
   }
 
   showAll() {
@@ -258,7 +266,8 @@ class Inspector {
     // A picture cannot carry the page's web font along, and measures as it is drawn only in one that is everywhere.
     const font = { ...plot.layout.font, family: "Arial, 'DejaVu Sans', sans-serif", color: "#1b1f24" };
     const layout = { ...plot.layout, font, paper_bgcolor: "#ffffff" };
-    Plotly.downloadImage({ data: plot.data, layout }, { format, width, height, scale: 2, filename: this.view.filename });
+    const data = plot.data.map(({ map, ...trace }) => (map ? { ...trace, z: unpackHeatmap(map) } : trace));
+    Plotly.downloadImage({ data, layout }, { format, width, height, scale: 2, filename: this.view.filename });
   }
 
   onResize() {
@@ -286,7 +295,7 @@ class Inspector {
     const width = axis._length;
     this.root.classList.toggle("gv-dense", this.view.columns * ((to - from + 1) / this.view.steps) > width);
     const grounded = this.ground === this.groundNeeded();
-    if (moved) this.ask(this.long ? (grounded ? REFINE_MS : 0) : REST_MS);
+    if (moved) this.ask(this.long ? 0 : REST_MS);
     if (!grounded) {
       this.draw(Plotly).then(() => this.place());
       return;
@@ -545,7 +554,7 @@ class Inspector {
       const at = Math.floor(row / panel.grouped);
       const read = (column) => {
         const reach = panel.reachAt(at, column);
-        return `${written(panel.z[at][column])}${reach ? ` (${written(reach[0])} … ${written(reach[1])})` : ""}`;
+        return `${written(panel.valueAt(at, column))}${reach ? ` (${written(reach[0])} … ${written(reach[1])})` : ""}`;
       };
       this.readers.push({ node, read });
       return el("span", "gv-reading", `${figure.data[panel.trace].name} = `, node);

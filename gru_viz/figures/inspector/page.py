@@ -6,7 +6,7 @@ from gru_viz.figures.component import fill_page, read_assets
 
 __all__ = ["ASSETS", "standalone"]
 
-ASSETS = read_assets("gru_viz.figures.inspector", "inspector", "columns")
+ASSETS = read_assets("gru_viz.figures.inspector", "inspector", "columns", "painting")
 """The inspector's source: ``js`` (a module whose default export mounts it), ``css`` and ``html``."""
 
 PAGE = """<!doctype html>

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from gru_viz.analysis import Term
-from gru_viz.figures import View, draw
+from gru_viz.figures import View
+from gru_viz.figures.draw import describe
 from gru_viz.figures.inspector.worked import Worked
 
 __all__ = ["pack", "pack_heatmap", "unpack_heatmap"]
@@ -69,7 +70,7 @@ def pack(
         single: how many steps can be shown one by one, where a view has columns of many; 0 where this one has all.
     """
     blobs, panels = _Blobs(), []
-    figure = draw(view).to_plotly_json()
+    figure = describe(view)
     curves = list(_curves(view, figure["data"], blobs))
     heatmaps = [i for i, each in enumerate(figure["data"]) if each["type"] == "heatmap"]
     for i, panel in zip(heatmaps, view.panels, strict=True):
