@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence as AbstractSequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence as AbstractSequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -16,8 +16,9 @@ from gru_viz.sequences import Scaling
 from gru_viz.streaming.bins import Bins
 from gru_viz.streaming.plan import dtype_of
 from gru_viz.streaming.pyramid import Pyramid
-from gru_viz.streaming.reduction import Reducer, reduce
+from gru_viz.streaming.reduction import reduce
 from gru_viz.streaming.run import Sweep
+from gru_viz.streaming.store import Rows, Scratch
 from gru_viz.trace import Trace
 from gru_viz.weights import Weights
 
@@ -25,11 +26,12 @@ __all__ = ["LongTrace"]
 
 Direction = Literal["forward", "backward"]
 DIRECTIONS = ("forward", "backward")
-PIECE = 4
-"""How many chunks run again at a time."""
+FEW = 4
+"""From so many of the narrowest bins kept in one that is shown, nothing need run again: the widths fit well enough."""
 
-REMEMBERED = 32 << 20
-"""How many bytes of recomputed windows are kept as bins: a picture asks for each quantity of a layer in turn."""
+REMEMBERED, WINDOWS = 128 << 20, 8
+"""How many bytes of windows that ran again are kept as bins in temporary files, and of how many windows at most: a
+picture asks for each quantity of a layer in turn."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,7 +68,7 @@ class LongTrace:
     device: str
     _sweep: Sweep
     _pyramids: Mapping[tuple[int, int, str], Pyramid]
-    _recent: OrderedDict[tuple[int, ...], dict[tuple[int, str], np.ndarray]] = field(default_factory=OrderedDict)
+    _recent: OrderedDict[tuple[int, ...], dict[tuple[int, str], Rows]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -96,7 +98,10 @@ class LongTrace:
 
     @property
     def recomputed(self) -> int:
-        """A window of up to so many steps is shown from the steps themselves, a wider one from the bins kept."""
+        """A window of up to so many steps is shown from the steps themselves, and a wider one from the bins kept.
+
+        So is a narrower one where few columns are asked for, since then the bins kept are narrow enough.
+        """
         return self._sweep.plan.recomputed
 
     def __len__(self) -> int:
@@ -167,9 +172,11 @@ class LongTrace:
             raise TraceError("columns", str(columns), "at least 1", "Ask for a bin or more.")
         first, last, width, exact = self._grid(start, stop, columns)
         if exact and quantity == "inputs":
-            bins = reduce(self.inputs[first:last].astype(self.dtype), width)
+            pieces = [self.inputs[each].astype(self.dtype, copy=False) for each in self._pieces(first, last, width)]
+            bins = np.concatenate([reduce(piece, width) for piece in pieces])
         elif exact:
-            bins = self._recompute(first, last, width, layer)[d, quantity]
+            rows = self._recompute(first, last, width, layer)[d, quantity]
+            bins = rows.read(0, rows.count)
         else:
             key = (-1, 0, quantity) if quantity == "inputs" else (layer, d, quantity)
             bins = self._pyramids[key].view(first, last, width)
@@ -180,9 +187,9 @@ class LongTrace:
     def _grid(self, start: int, stop: int, columns: int) -> tuple[int, int, int, bool]:
         """Where the bins of a view begin and end, how wide they are, and whether they are made from the steps."""
         first, last, width = self._aligned(start, stop, columns, 1)
-        if last - first <= self.recomputed:
-            return first, last, width, True
         base, *coarser = self._sweep.plan.widths
+        if last - first <= self.recomputed and width < FEW * base:
+            return first, last, width, True
         unit = max([base, *(each for each in coarser if 2 * each <= width)])
         return *self._aligned(start, stop, columns, unit), False
 
@@ -192,26 +199,41 @@ class LongTrace:
             width += unit
         return start // width * width, min(-(-stop // width) * width, self.length), width
 
-    def _recompute(self, first: int, last: int, width: int, layer: int) -> dict[tuple[int, str], np.ndarray]:
+    def _pieces(self, first: int, last: int, width: int) -> list[slice]:
+        """A window cut into what may run again at a time, in whole bins."""
+        piece = max(self._sweep.plan.piece // width, 1) * width
+        return [slice(begin, min(begin + piece, last)) for begin in range(first, max(last, first + 1), piece)]
+
+    def _recompute(self, first: int, last: int, width: int, layer: int) -> dict[tuple[int, str], Rows]:
         """The bins of all quantities and directions of a layer, from the steps themselves."""
         key = (first, last, width, layer)
         with self._lock:
             if key in self._recent:
                 self._recent.move_to_end(key)
                 return self._recent[key]
-        reducers: defaultdict[tuple[int, str], Reducer] = defaultdict(lambda: Reducer(width))
-        piece = PIECE * self._sweep.plan.chunk
-        for begin in range(first, max(last, first + 1), piece):
-            again = self._sweep.again(begin, min(begin + piece, last), layer + 1)
-            for d in range(len(self.weights.layers[layer])):
-                for name, values in again.quantities(layer, d).items():
-                    reducers[d, name].add(values)
-        bins = {name: reducer.bins() for name, reducer in reducers.items()}
+        scratch, shape = Scratch(), (3, self.weights.units[layer])
+        bins = {
+            (d, q.name): Rows(-(-(last - first) // width), shape, self.dtype, scratch)
+            for d in range(len(self.weights.layers[layer]))
+            for q in self.convention.quantities
+        }
+        for steps in self._pieces(first, last, width):
+            for which, values in self._reduced(steps, width, layer):
+                bins[which].write((steps.start - first) // width, values)
         with self._lock:
             self._recent[key] = bins
-            while len(self._recent) > 1 and sum(map(_bytes, self._recent.values())) > REMEMBERED:
+            while len(self._recent) > 1 and (
+                len(self._recent) > WINDOWS or sum(map(_bytes, self._recent.values())) > REMEMBERED
+            ):
                 self._recent.popitem(last=False)
         return bins
+
+    def _reduced(self, steps: slice, width: int, layer: int) -> Iterator[tuple[tuple[int, str], np.ndarray]]:
+        """The bins of each quantity and direction of a layer over a piece; its steps go with the last of them."""
+        again = self._sweep.again(steps.start, steps.stop, layer + 1)
+        for d in range(len(self.weights.layers[layer])):
+            for name, values in again.quantities(layer, d).items():
+                yield (d, name), reduce(values, width)
 
     def _check(self, start: int, stop: int) -> None:
         if not 0 <= start <= stop <= self.length or (start == stop and self.length):
@@ -235,5 +257,5 @@ class LongTrace:
         return DIRECTIONS.index(direction)
 
 
-def _bytes(bins: Mapping[tuple[int, str], np.ndarray]) -> int:
+def _bytes(bins: Mapping[tuple[int, str], Rows]) -> int:
     return sum(each.nbytes for each in bins.values())

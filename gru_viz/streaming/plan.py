@@ -24,13 +24,17 @@ CHUNK_SECONDS = 0.1
 SEGMENTS = 8
 """How many checkpoints a chunk has: so many segments of it run side by side when they run again."""
 
+PIECE, AGAIN_BYTES = 4, 18 * MiB
+"""How many chunks run again at a time at most, and what their gates may take."""
+
 IN_MEMORY = 16 * MiB
 """What the bins that are kept in memory may take."""
 
 IN_FILE = 2048 * MiB
-"""What all bins may take: if they were to take more, the narrowest are wider."""
+"""What bins and checkpoints may take: if they were to take more, the narrowest bins are wider."""
 
-FINEST = 16
+FINEST = 2
+"""Steps of the narrowest bin that is worth keeping."""
 
 SECONDS = 0.2
 """What a window may take to recompute."""
@@ -66,6 +70,7 @@ class Plan:
         length: steps of the sequence.
         chunk: steps that are run at a time.
         stride: steps between two checkpoints; divides the chunk.
+        piece: steps that are run again at a time; whole chunks.
         base: steps of the narrowest bin that is kept; divides the chunk.
         in_file: widths of bins that are kept in a temporary file; the others are in memory.
         recomputed: a window of up to so many steps is run again rather than shown from bins.
@@ -74,6 +79,7 @@ class Plan:
     length: int
     chunk: int
     stride: int
+    piece: int
     base: int
     in_file: tuple[int, ...]
     recomputed: int
@@ -110,6 +116,9 @@ def dtype_of(weights: Weights) -> np.dtype:
 def make_plan(weights: Weights, length: int, disk: int = IN_FILE) -> Plan:
     """Choose a plan by the size of the network and the length of the sequence.
 
+    What is kept takes ``IN_FILE`` bytes at most, as long as bins no wider than a chunk are enough for that: with 512
+    units up to some twenty million steps. Beyond, it takes about 100 bytes a step there, and less with fewer units.
+
     Args:
         weights: the network.
         length: steps of the sequence.
@@ -126,10 +135,13 @@ def make_plan(weights: Weights, length: int, disk: int = IN_FILE) -> Plan:
     kept, compiled = size * (weights.features + quantities * wide), why_not(weights.convention) is None
     chunk = _power_below(min(CHUNK_BYTES // kept, LONGEST_CHUNK, int(CHUNK_SECONDS / FIRST[compiled].of(weights))))
     chunk = max(chunk, FINEST)
+    stride = max(chunk // SEGMENTS, 1)
+    checkpoints = size * wide * len(weights.convention.states) * length // stride
 
-    recomputed = int(SECONDS / AGAIN[compiled].of(weights))
+    recomputed = max(int(SECONDS / AGAIN[compiled].of(weights)), SHORTEST_AGAIN)
     base = min(max(_power_below(recomputed // COLUMNS), FINEST), chunk)
-    while base < chunk and FACTOR * _level(kept, length, base) // (FACTOR - 1) > min(IN_FILE, disk):
+    room = min(IN_FILE, disk) - checkpoints
+    while base < chunk and FACTOR * _level(kept, length, base) // (FACTOR - 1) > room:
         base *= 2
 
     room, in_file = IN_MEMORY, list[int]()
@@ -137,8 +149,8 @@ def make_plan(weights: Weights, length: int, disk: int = IN_FILE) -> Plan:
         room -= _level(kept, length, width)
         if room < 0:
             in_file.insert(0, width)
-    stride = max(chunk // SEGMENTS, 1)
-    return Plan(length, chunk, stride, base, tuple(in_file), max(recomputed, SHORTEST_AGAIN))
+    piece = chunk * min(max(AGAIN_BYTES // (kept * chunk), 1), PIECE)
+    return Plan(length, chunk, stride, piece, base, tuple(in_file), recomputed)
 
 
 def _power_below(number: int) -> int:

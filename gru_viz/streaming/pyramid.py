@@ -18,7 +18,7 @@ ENOUGH = 512
 """A level of so few bins needs none above it."""
 
 BYTES_AT_A_TIME = 1 << 21
-"""How much is read at a time from a level to make the next."""
+"""How much is read at a time from a level to make wider bins."""
 
 
 def level_widths(length: int, base: int) -> tuple[int, ...]:
@@ -79,7 +79,8 @@ class Pyramid:
     def finish(self) -> None:
         """Make the wider levels, once all pieces are there."""
         for below, width in pairwise(self.levels):
-            rows, block = self.levels[width], max(BYTES_AT_A_TIME // (FACTOR * self.levels[below].row_bytes), 1)
+            rows = self.levels[width]
+            block = max(BYTES_AT_A_TIME // rows.row_bytes, 1)
             for first in range(0, rows.count, block):
                 last = min((first + block) * width, self.length)
                 rows.write(first, self.view(first * width, last, width, finest=below))
@@ -94,8 +95,14 @@ class Pyramid:
             finest: the level to read; where it is 0, the widest one that divides ``width``.
         """
         level = finest or max(each for each in self.levels if not width % each)
-        bins = self.levels[level].read(first // level, -(-last // level))
-        return combine(bins, width // level, _last(last, level))
+        rows = self.levels[level]
+        out = np.empty((-(-(last - first) // width), *rows.shape), rows.dtype)
+        block = max(BYTES_AT_A_TIME * level // (rows.row_bytes * width), 1)
+        for n in range(0, len(out), block):
+            begin, end = first + n * width, min(first + (n + block) * width, last)
+            bins = rows.read(begin // level, -(-end // level))
+            out[n : n + block] = combine(bins, width // level, _last(end, level))
+        return out
 
 
 def _last(steps: int, width: int) -> float:

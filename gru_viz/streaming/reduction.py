@@ -11,7 +11,7 @@ import numpy as np
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.kernels import why_not
 
-__all__ = ["Reducer", "combine", "reduce"]
+__all__ = ["combine", "reduce"]
 
 
 def reduce(values: np.ndarray, width: int) -> np.ndarray:
@@ -41,36 +41,6 @@ def _reduce_groups(groups: np.ndarray, out: np.ndarray) -> None:
         groups.min(1, out=out[:, 0])
         groups.max(1, out=out[:, 1])
         out[:, 2] = groups.mean(1, dtype=np.float64)
-
-
-class Reducer:
-    """Reduces values that come in pieces (time, units), in the order of time, as if they had come in one.
-
-    Example:
-        >>> reducer = Reducer(3)
-        >>> for piece in np.split(np.arange(8.0)[:, None], [1, 5]):
-        ...     reducer.add(piece)
-        >>> np.array_equal(reducer.bins(), reduce(np.arange(8.0)[:, None], 3))
-        True
-    """
-
-    def __init__(self, width: int) -> None:
-        self.width = width
-        self._done: list[np.ndarray] = []
-        self._rest: np.ndarray | None = None
-
-    def add(self, values: np.ndarray) -> None:
-        """Take in a piece (time, units)."""
-        if self._rest is not None and len(self._rest):
-            values = np.concatenate([self._rest, values])
-        whole = len(values) // self.width * self.width
-        self._done.append(reduce(values[:whole], self.width))
-        self._rest = values[whole:].copy()
-
-    def bins(self) -> np.ndarray:
-        """What all pieces reduce to, (bins, 3, units); there was at least one."""
-        assert self._rest is not None
-        return np.concatenate([*self._done, reduce(self._rest, self.width)])
 
 
 def combine(bins: np.ndarray, factor: int, last: float = 1.0) -> np.ndarray:

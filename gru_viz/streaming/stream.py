@@ -39,8 +39,9 @@ def stream(
     """Run a GRU, LSTM or tanh RNN over one sequence of any length, without keeping every gate and state.
 
     The sequence is run chunk by chunk. Each chunk is proven, reduced to bins, and dropped; the states between chunks
-    are kept, so that any window can be run again in full. Beyond ``x`` itself this takes at most 64 MiB of memory,
-    whatever the length; bins that do not fit go to a temporary file of at most 2 GiB.
+    are kept, so that any window can be run again in full. Beyond ``x`` and the network itself this takes at most 64 MiB
+    of memory, whatever the length, pictures included; what does not fit goes to a temporary file of at most 2 GiB (more
+    from some twenty million steps of 512 units on), and bins of windows that ran again to others of 128 MiB together.
 
     Args:
         model: as for ``trace``.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as nps
 
-from gru_viz.streaming.reduction import Reducer, combine, reduce
+from gru_viz.streaming.reduction import combine, reduce
 
 ANY = st.floats(width=32, allow_nan=True, allow_infinity=True)
 VALUES = nps.arrays(np.float32, nps.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40), elements=ANY)
@@ -68,14 +68,6 @@ def test_infinities_pass(way: str) -> None:
     assert reduce(values, 2)[0, 0].tolist() == [0.0, -np.inf, -np.inf]
     assert reduce(values, 2)[0, 1].tolist() == [np.inf, 0.0, np.inf]
     assert np.isnan(reduce(values, 2)[0, 2]).tolist() == [False, False, True]
-
-
-@given(VALUES, st.integers(1, 12), st.lists(st.integers(0, 40), max_size=4))
-def test_pieces_are_as_the_whole(values: np.ndarray, width: int, cuts: list[int]) -> None:
-    reducer = Reducer(width)
-    for piece in np.split(values, sorted(min(cut, len(values)) for cut in cuts)):
-        reducer.add(piece)
-    assert np.array_equal(reducer.bins(), reduce(values, width), equal_nan=True)
 
 
 @given(VALUES, st.integers(1, 9), st.integers(1, 9))
