@@ -304,7 +304,7 @@ def test_a_reader_that_leaves_is_no_fault(model: str) -> None:
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-m", "gru_viz", "inspect", model]
-    done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, timeout=300)
     os.close(write)
     assert (done.returncode, done.stderr) == (1, b"")
 

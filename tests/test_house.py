@@ -31,7 +31,7 @@ CORE = (
 
 
 def python(code: str) -> str:
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     return run.stdout
 
@@ -44,7 +44,7 @@ def test_the_library_loads_neither_streamlit_nor_plotly() -> None:
 
 
 def test_the_check_of_what_is_loaded_can_fail() -> None:
-    assert python(f"import sys, gru_viz, plotly.graph_objects; {SCREEN}").strip() == "['plotly']"
+    assert python(f"import sys, plotly.graph_objects; {SCREEN}").strip() == "['plotly']"
 
 
 def test_importing_the_library_leaves_torch_as_it_was() -> None:
@@ -55,7 +55,7 @@ def test_importing_the_library_leaves_torch_as_it_was() -> None:
 
 def lint(config: Path) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("lint-imports")), "--config", str(config)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
 def test_imports_run_one_way() -> None:

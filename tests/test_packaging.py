@@ -43,7 +43,7 @@ import gru_viz; tell()
 gru_viz.trace(torch.nn.GRU(1, 2), torch.zeros(3, 1)); tell()
 gru_viz.read_table; tell()
 """
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     return [set(line.split()) for line in run.stdout.splitlines()]
 

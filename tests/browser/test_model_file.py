@@ -60,9 +60,7 @@ def test_it_is_saved_for_another_framework(inspector, network, tmp_path):
     assert np.array_equal(same, network["memory"].weight_hh_l0.detach().numpy())
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_barrier_to_access(inspector, network, scheme):
-    inspector.page.emulate_media(color_scheme=scheme)
+def test_no_serious_barrier_to_access(inspector, network):
     inspector.open(OWN)
     upload(inspector, "memory.pt", saved(network))
     found = Axe().run(inspector.page)["violations"]

@@ -159,7 +159,7 @@ def test_ones_own_csv(training, page):
     page.get_by_role("radio", name="File", exact=True).or_(page.get_by_role("button", name="File", exact=True)).click()
     page.locator("input[type=file]").set_input_files({"name": "load.csv", "mimeType": "", "buffer": SERIES.encode()})
     expect(page.locator("body")).to_contain_text("load")
-    training.set_number("Updates", 60)
+    training.set_number("Updates", 20)
     training.button("Start").click()
     training.standing("Finished")
     assert {"loss", "answers"} <= set(

@@ -83,7 +83,7 @@ def test_the_measure_would_see_what_is_run_and_what_is_allocated(tmp_path: Path)
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert run.returncode == 0, run.stderr
     told = json.loads(run.stdout)

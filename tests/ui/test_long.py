@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -138,38 +140,55 @@ def test_of_many_sequences_the_one_shown_is_traced(monkeypatch: pytest.MonkeyPat
 # --- cancelling -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+@dataclass
+class Slow:
     """Tracing that goes on until it is let go, or nobody wants it any more."""
-    go, stream = threading.Event(), tracing.stream
+
+    go: threading.Event = field(default_factory=threading.Event)
+    begun: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+    tracing_slowly, stream = Slow(), tracing.stream
 
     def wait(*given: Any, progress: Any, **more: Any) -> Any:
-        while not go.wait(0.02):
+        tracing_slowly.begun.set()
+        while not tracing_slowly.go.wait(0.02):
             progress(1, 4)
         return stream(*given, progress=progress, **more)
 
     monkeypatch.setattr(tracing, "stream", wait)
-    yield go
-    go.set()
+    yield tracing_slowly
+    tracing_slowly.go.set()
 
 
-def test_cancelling_keeps_the_picture_and_begins_again_when_asked(data: bytes, slow: threading.Event) -> None:
-    slow.set()
+def test_cancelling_keeps_the_picture_and_begins_again_when_asked(data: bytes, slow: Slow) -> None:
+    slow.go.set()
     page = opened(data)
     shown = page.packed
-    slow.clear()
+    slow.go.clear()
+    slow.begun.clear()
     jobs = page.app.session_state["long_work"]
+
+    def click() -> None:
+        assert slow.begun.wait(60)
+        while not jobs:  # it begins a moment before it is listed
+            time.sleep(0.01)
+        for job in list(jobs.values()):
+            job.unwanted.set()
+
     # AppTest runs a script to its end: the click comes from beside it, as the button's callback does it.
-    timer = threading.Timer(1.0, lambda: [job.unwanted.set() for job in jobs.values()])
-    timer.start()
+    beside = threading.Thread(target=click)
+    beside.start()
     page.press(units=11)
-    timer.join()
+    beside.join()
     assert page.errors == []
     assert any("Cancelled" in each.value for each in page.app.info)
     assert page.packed == shown
     page.run()
     assert page.packed == shown, "and it does not begin again by itself"
-    slow.set()
+    slow.go.set()
     next(each for each in page.app.button if each.label == "Start again").click().run()
     assert len(page.header["units"]) == 11
     assert not page.app.info
@@ -188,14 +207,14 @@ def test_two_who_ask_at_once_share_one_work() -> None:
     def work(progress: Any) -> object:
         begun.set()
         progress(3, 4)
-        go.wait(10)
+        go.wait(60)
         made.append(object())
         return made[-1]
 
     found: list[Any] = []
     first = threading.Thread(target=lambda: found.append(store.make("k", work, lambda _: 1, nothing)))
     first.start()
-    begun.wait(10)
+    begun.wait(60)
     told: list[tuple[int, int]] = []
     heard = threading.Event()
 
@@ -205,11 +224,11 @@ def test_two_who_ask_at_once_share_one_work() -> None:
 
     second = threading.Thread(target=lambda: found.append(store.make("k", work, lambda _: 1, listen)))
     second.start()
-    assert heard.wait(10)
+    assert heard.wait(60)
     assert told[0] == (3, 4), "who waits sees how far it is"
     go.set()
-    first.join(10)
-    second.join(10)
+    first.join(60)
+    second.join(60)
     assert len(made) == 1
     assert found == [made[0], made[0]]
 

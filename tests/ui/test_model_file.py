@@ -37,7 +37,7 @@ def saved(module: torch.nn.Module) -> bytes:
 
 class Page:
     def __init__(self, **link: str) -> None:
-        self.app = AppTest.from_file(PAGE, default_timeout=30)
+        self.app = AppTest.from_file(PAGE, default_timeout=120)
         for name, value in {"own_weights": "A file", **link}.items():
             self.app.query_params[name] = value
         self.run()

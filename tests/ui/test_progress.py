@@ -48,7 +48,7 @@ def said(app: AppTest) -> list[str]:
 
 @pytest.fixture
 def page() -> AppTest:
-    app = AppTest.from_string(PAGE, default_timeout=20)
+    app = AppTest.from_string(PAGE, default_timeout=120)
     app.run()
     return app
 
@@ -102,5 +102,5 @@ def test_work_that_nobody_waits_for_ends_itself(monkeypatch: pytest.MonkeyPatch)
             tell(0, 1)
 
     job = progress._Job("endless", endless)
-    assert job.ended.wait(5)
+    assert job.ended.wait(60)
     assert job.forgotten

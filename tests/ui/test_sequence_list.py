@@ -18,7 +18,7 @@ ROWS = [f"p{k},{step},{(k * 7 + step) % 5}" for k in range(60) for step in range
 
 @pytest.fixture
 def page() -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=30)
+    app = AppTest.from_file(PAGE, default_timeout=120)
     app.query_params["source"] = "Table"
     app.query_params["table"] = "\n".join(["patient,day,x", *ROWS])
     app.run()

@@ -100,7 +100,7 @@ class Page:
     """A page, its widgets by key, and what it sends to the browser."""
 
     def __init__(self, name: str = "GRU_against_LSTM", **link: Any) -> None:
-        self.app = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=30)
+        self.app = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=120)
         if name:
             self.app.switch_page(f"pages/{name}.py")
         for key, value in link.items():

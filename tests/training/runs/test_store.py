@@ -234,7 +234,7 @@ from gru_viz.training import Point
 from gru_viz.training.runs import Store
 folder, key, lane = sys.argv[1:]
 with Store(folder) as store:
-    for update in range(1, 201):
+    for update in range(1, 81):
         store.write(key, lane, [Point("train", update, 0.0, (float(update),)), Point("held_out", update, 0.0, (0.0,))])
 """
 
@@ -246,7 +246,7 @@ def test_processes_and_threads_write_at_once_while_others_read(store: Store) -> 
         subprocess.Popen([sys.executable, "-c", WRITER, str(store.folder), there, lane]) for lane in ("GRU", "LSTM")
     ]
     threads = [
-        threading.Thread(target=lambda lane=lane: [store.write(here, lane, [point(u)]) for u in range(1, 201)])
+        threading.Thread(target=lambda lane=lane: [store.write(here, lane, [point(u)]) for u in range(1, 81)])
         for lane in ("GRU", "LSTM")
     ]
     for thread in threads:
@@ -263,8 +263,8 @@ def test_processes_and_threads_write_at_once_while_others_read(store: Store) -> 
     assert [writer.returncode for writer in writers] == [0, 0]
     for lane in ("GRU", "LSTM"):
         updates = [p.update for name, p in seen + told if name == lane and p.measure == "train"]
-        assert updates == list(range(1, 201))
-        assert [p.update for name, p in store.points(here)[0] if name == lane] == list(range(1, 201))
+        assert updates == list(range(1, 81))
+        assert [p.update for name, p in store.points(here)[0] if name == lane] == list(range(1, 81))
 
 
 def test_of_two_engines_one_gets_the_lane(store: Store) -> None:
