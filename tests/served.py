@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-GENEROUS = 120.0
+GENEROUS = 300.0
 """Seconds after which a wait is given up; a machine that does much else needs some."""
 
 STREAMLIT = ("streamlit", "run", "dashboard.py", "--server.port")
