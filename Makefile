@@ -27,8 +27,7 @@ browser:
 run: $(VENV)/warm
 	$(BIN)/streamlit run dashboard.py
 
-# Two things at a time: what is installed, then the checks beside the compiler. Then the tests, by more processes than
-# two cores would need: those in a browser, and those of trainings, wait for others most of the time.
+# Two things at a time: what is installed, then the checks beside the compiler, then the tests.
 test:
 	$(MAKE) --jobs 2 browser $(VENV)/development
 	$(MAKE) --jobs 2 checked $(VENV)/warm
@@ -41,7 +40,7 @@ checked: $(VENV)/development
 	$(BIN)/mypy
 
 tested: $(VENV)/development
-	$(BIN)/pytest -n 3
+	$(BIN)/pytest -n 2
 
 pictures: $(VENV)/development browser
 	$(BIN)/python scripts/pictures.py
