@@ -244,6 +244,17 @@ def test_a_line_that_is_full_says_so(engine: Engine, monkeypatch: pytest.MonkeyP
         rest(engine, key)
 
 
+def test_a_lane_that_ends_while_it_is_being_stopped_is_not_called_stopping_for_ever(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = engine.store.create(SHORT)
+    engine.start(key)
+    rest(engine, key)
+    monkeypatch.setattr(engine._foreman, "has", lambda run, lane: True)  # as it was a moment before
+    engine.stop(key)
+    assert [(lane.status, lane.message) for lane in engine.store.run(key).lanes] == [("finished", "")] * 2
+
+
 def test_a_wish_for_a_run_that_is_not_there_names_it(engine: Engine) -> None:
     for wish in (engine.start, engine.pause, engine.stop, lambda key: engine.extend(key, 5)):
         with pytest.raises(TrainingError, match="nowhere"):

@@ -324,6 +324,14 @@ def test_lanes_of_a_dead_engine_are_interrupted_and_others_are_not(store: Store)
     assert store.mark_orphans() == []
 
 
+def test_an_engine_that_asks_for_the_dead_is_alive_however_long_it_was_held_up(store: Store) -> None:
+    key, slow = store.create(SETTINGS), "elsewhere/1/abc"
+    store.claim([key], slow, ("stopped",), status="running")
+    assert store.mark_orphans(slow) == []
+    assert store.run(key).status == "running"
+    assert len(store.mark_orphans("another")) == 2
+
+
 def test_a_rate_kept_at_rest_holds_from_the_checkpoint_on(store: Store) -> None:
     """Changes that an interrupted lane had made after its checkpoint are forgotten with what came after it."""
     key = store.create(SETTINGS)
