@@ -223,7 +223,7 @@ def _ticks(view: View, most: int = 12) -> dict[str, Any]:
 
     Characters are shown one by one or not at all, since every other letter reads as nonsense.
     """
-    counted = {"nticks": most, "tickformat": "d" if view.edges is None else ",d"}
+    counted = {"nticks": most, "tickformat": ",d"}
     if view.labels is None:
         return counted
     longest = max((len(label) for label in view.labels), default=1)

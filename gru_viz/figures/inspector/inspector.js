@@ -448,7 +448,8 @@ class Inspector {
   }
 
   labelPlay() {
-    this.play.textContent = this.playing ? "❚❚ Pause" : "► Play";
+    const [sign, word] = this.playing ? ["❚❚", "Pause"] : ["►", "Play"];
+    this.play.replaceChildren(el("span", "gv-sign", `${sign} `), word);
     this.play.setAttribute("aria-pressed", String(Boolean(this.playing)));
   }
 
