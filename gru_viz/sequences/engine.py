@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pandas as pd
 
 from gru_viz.sequences.cells import MISSING_MARKS
 from gru_viz.sequences.dialect import Layout
-from gru_viz.sequences.source import Content
+from gru_viz.sequences.source import Content, holds
 
 __all__ = ["Progress", "read_frame"]
 
@@ -39,29 +39,29 @@ def read_frame(content: Content, layout: Layout, progress: Progress | None) -> p
         [[1.5, 2.5]]
     """
     data, start = content.data, layout.start
-    if len(data) - start > _LARGE and b'"' not in data:  # a quoted cell may hold the end of a line
+    if len(data) - start > _LARGE and not holds(data, b'"'):  # a quoted cell may hold the end of a line
         frame = _in_pieces(data, layout, progress)
         if frame is not None:
             return frame
     told = progress or (lambda done, total: None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-        frame = _parse(_Watched(data, start, told), layout, blanks=True, in_chunks=True)
+        frame = _parse(_Part(data, start, len(data), told), layout, blanks=True, in_chunks=True)
     if any(dtype == "object" for dtype in frame.dtypes):  # numbers here, text there
-        frame = _parse(_Watched(data, start, told), layout, blanks=True, in_chunks=False)
+        frame = _parse(_Part(data, start, len(data), told), layout, blanks=True, in_chunks=False)
     return frame
 
 
 def _in_pieces(data: bytes, layout: Layout, progress: Progress | None) -> pd.DataFrame | None:
     """Parse the pieces beside each other; None where they do not fit together, or one of them is odd."""
-    blanks = b" " in data or b"\t" in data
+    blanks = holds(data, b" ") or holds(data, b"\t")
     cuts = list(_cuts(data, layout.start))
-    threads = min(_cores(), _MOST_THREADS)
+    threads = min(max(_cores() - 1, 1), _MOST_THREADS)  # one core is left for the page
     frames: list[pd.DataFrame] = []
     with ThreadPoolExecutor(threads, "reading") as pool:
 
         def parse(begin: int, end: int) -> pd.DataFrame:
-            return _parse(io.BytesIO(data[begin:end]), layout, blanks, in_chunks=False)
+            return _parse(_Part(data, begin, end), layout, blanks, in_chunks=False)
 
         try:
             for end, frame in zip(cuts[1:], pool.map(parse, cuts[:-1], cuts[1:]), strict=True):
@@ -74,7 +74,15 @@ def _in_pieces(data: bytes, layout: Layout, progress: Progress | None) -> pd.Dat
             return None
         finally:
             pool.shutdown(cancel_futures=True)
-    return pd.concat(frames, ignore_index=True)
+    return _joined(frames)
+
+
+def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """The frames below each other; numbers by numpy, which lets other threads run while it copies."""
+    if any(dtype.kind not in "biuf" for frame in frames for dtype in frame.dtypes):
+        return pd.concat(frames, ignore_index=True)
+    columns = {at: np.concatenate([frame[at].to_numpy() for frame in frames]) for at in frames[0].columns}
+    return pd.DataFrame(columns, copy=False)
 
 
 def _cuts(data: bytes, start: int) -> Iterator[int]:
@@ -95,22 +103,26 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class _Watched(io.BytesIO):
-    """Bytes that tell how far they are read."""
+class _Part:
+    """A part of a text, for pandas to read as bytes; what it knows as a file, it decodes and encodes again."""
 
-    def __init__(self, data: bytes, start: int, progress: Progress) -> None:
-        super().__init__(data)
-        self.progress, self.size = progress, len(data)
-        self.seek(start)
+    def __init__(self, data: bytes, start: int, end: int, progress: Progress | None = None) -> None:
+        self.data, self.at, self.end, self.progress = data, start, end, progress
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        self.progress(self.tell(), self.size)
-        return super().read(size)
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes; tells how far they are."""
+        if self.progress:
+            self.progress(self.at, self.end)
+        start, self.at = self.at, self.end if size < 0 else min(self.at + size, self.end)
+        return self.data[start : self.at]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.data[self.at : self.end].splitlines(keepends=True))
 
 
-def _parse(buffer: io.BytesIO, layout: Layout, blanks: bool, in_chunks: bool) -> pd.DataFrame:
+def _parse(part: _Part, layout: Layout, blanks: bool, in_chunks: bool) -> pd.DataFrame:
     return pd.read_csv(
-        buffer,
+        part,  # type: ignore[call-overload]
         sep=r"\s+" if layout.dialect.delimiter == " " else layout.dialect.delimiter,
         decimal=layout.dialect.decimal,
         header=None,

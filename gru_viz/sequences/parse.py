@@ -23,7 +23,6 @@ __all__ = ["Cells", "parse_parquet", "parse_text"]
 
 _LONG_LINE = 1 << 20
 _FEW = 0.05
-_LOOKED_AT = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -149,11 +148,9 @@ def _refuse_long_lines(content: Content, layout: Layout, max_columns: int) -> No
 def _widened(content: Content, layout: Layout) -> Layout:
     """Make room for blank cells beyond the last name, as spreadsheets leave them."""
     wanted = len(layout.names)
-    head = content.data[layout.start : layout.start + _LOOKED_AT]
-    lines = io.StringIO(head.decode("utf-8", "ignore"), newline="")
     most = wanted
     try:
-        for at, record in enumerate(iterate_records(lines, layout.dialect.delimiter, None)):
+        for at, record in enumerate(iterate_records(_lines(content, layout), layout.dialect.delimiter, None)):
             if any(cell.strip() for cell in record.cells[wanted:]):
                 _refuse_row(content.name, layout, at, record.line, len(record.cells))
             most = max(most, len(record.cells))

@@ -12,7 +12,7 @@ from typing import IO, Literal
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.words import count
 
-__all__ = ["Content", "Source", "load"]
+__all__ = ["Content", "Source", "holds", "load"]
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | IO[str]
 
@@ -164,7 +164,7 @@ def _to_utf8(raw: bytes, name: str, told: str | None) -> tuple[bytes, str, tuple
     wide = _wide_encoding(raw)
     if wide is not None:
         return _obey(raw, name, wide), wide, (f"Read as {wide.upper()}, judged by its empty bytes.",)
-    if b"\0" in raw:
+    if holds(raw, b"\0"):
         at = raw.index(b"\0")
         found = f"NUL bytes, the first at byte {at:,}"
         raise SequenceError(name, found, "text", "It is binary or damaged: save the table again as CSV in UTF-8.")
@@ -196,8 +196,18 @@ def _obey(raw: bytes, name: str, encoding: str) -> bytes:
     return utf8
 
 
+def holds(data: bytes, byte: bytes) -> bool:
+    """Whether a byte occurs, looked for in pieces: a search lets no other thread run until it has ended.
+
+    Example:
+        >>> holds(b"a;b", b";"), holds(b"a;b", b",")
+        (True, False)
+    """
+    return any(data.find(byte, at, at + _PIECE) >= 0 for at in range(0, len(data), _PIECE))
+
+
 def _is_utf8(raw: bytes) -> bool:
-    if raw.isascii():
+    if all(raw[at : at + _PIECE].isascii() for at in range(0, len(raw), _PIECE)):
         return True
     decoder = codecs.getincrementaldecoder("utf-8")()
     pieces = io.BytesIO(raw)
