@@ -20,7 +20,7 @@ from gru_viz.weights import TORCH_CELL, CellWeights, Weights, convert
 
 __all__ = ["AT_EACH_STEP", "Check", "Proof", "Run", "largest", "prove"]
 
-CELLS = 1 << 18
+CELLS = 3 << 16
 """How many gates a block has."""
 
 LONG = 256

@@ -17,7 +17,7 @@ MiB = 1 << 20
 CHUNK_BYTES = 8 * MiB
 """What the gates of a chunk may take; running and proving it takes as much again, or twice."""
 
-LONGEST_CHUNK = 8192
+LONGEST_CHUNK = 16384
 CHUNK_SECONDS = 0.1
 """What a chunk may take, since nobody hears how far it is before it ends."""
 
