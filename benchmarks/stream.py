@@ -21,11 +21,16 @@ FEATURES, COLUMNS, ROUNDS = 8, 1200, 9
 REDUCED = ((1_000_000, 16, 1000), (1_000_000, 64, 1000), (200_000, 512, 100))
 """steps × units, and the steps of a bin"""
 
-RUNS = ((1_000_000, 16, 3), (1_000_000, 64, 3), (50_000, 512, 1))
+RUNS = ((1_000_000, 16, 5), (1_000_000, 64, 3), (50_000, 512, 2))
 """steps × units, and rounds"""
 
-BOUNDED = ((200_000, 512),)
+SEEN = ((1_000_000, 16), (1_000_000, 64), (50_000, 512), (200_000, 512))
 LONGEST = (1_000_000, 512)
+MEMORY = ("steps × units", "s", "peak, MiB", "peak with pictures, MiB")
+
+WARM = 9000
+"""Steps of the run that loads the kernels."""
+
 VIEWED = ((1_000_000, 16), (1_000_000, 64), (100_000, 512))
 
 WAYS = {
@@ -35,13 +40,37 @@ WAYS = {
 }
 
 
+LOOK = """
+def look(long):
+    for span in (long.length, int(1.6 * long.recomputed), long.recomputed, {columns}):
+        for start in (0, long.length - min(span, long.length)):
+            for name in ("inputs", *(q.name for q in long.convention.quantities)):
+                long.bins(name, start, start + min(span, long.length), {columns}).shown()
+"""
+
+
+def streamed_and_seen(steps: int, units: int) -> dict[str, float]:
+    """Seconds and the peak of a stream, and the peak with pictures of all widths drawn of it, from both its ends."""
+    return in_a_child(f"""
+{LOOK.format(columns=COLUMNS)}
+weights = gru_viz.random_weights("torch", {FEATURES}, {units})
+x = np.random.default_rng(0).standard_normal(({steps}, {FEATURES}), np.float32)
+look(gru_viz.stream(weights, x[:{WARM}]))
+ctypes.CDLL(None).malloc_trim(0)
+before, kept = kilobytes("VmRSS"), []
+found = measured(lambda: kept.append(gru_viz.stream(weights, x)))
+measured(lambda: look(kept[0]))
+print(json.dumps(found | dict(seen=(kilobytes("VmHWM") - before) / 1024)))
+""")
+
+
 def run_in_a_child(way: str, steps: int, units: int) -> dict[str, float]:
     """Seconds and the peak of one way to run one network, its kernels loaded before."""
     return in_a_child(f"""
 weights = gru_viz.random_weights("torch", {FEATURES}, {units})
 x = np.random.default_rng(0).standard_normal(({steps}, {FEATURES}), np.float32)
 work = {WAYS[way]}
-everything, x = x, x[:9000]
+everything, x = x, x[:{WARM}]
 work()
 x = everything
 print(json.dumps(measured(work)))
@@ -53,9 +82,9 @@ def quartiles(values: np.ndarray, digits: int = 2) -> str:
     return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
-def once(steps: int, units: int) -> list[str]:
-    found = run_in_a_child("stream, every chunk proven", steps, units)
-    return [f"{steps:,} × {units}", "stream, every chunk proven", f"{found['seconds']:.2f}", "", f"{found['peak']:.0f}"]
+def memory(steps: int, units: int) -> list[str]:
+    found = streamed_and_seen(steps, units)
+    return [f"{steps:,} × {units}", f"{found['seconds']:.2f}", f"{found['peak']:.0f}", f"{found['seen']:.0f}"]
 
 
 def running() -> str:
@@ -70,8 +99,6 @@ def running() -> str:
             ratio = np.median(seconds[way] / seconds["everything kept and proven"])
             peak = max(one["peak"] for one in each)
             rows.append([f"{steps:,} × {units}", way, f"{np.median(seconds[way]):.2f}", f"{ratio:.2f}", f"{peak:.0f}"])
-    for steps, units in BOUNDED:
-        rows.append(once(steps, units))
     return table(("steps × units", "way", "s", "ratio to kept and proven", "peak, MiB"), rows)
 
 
@@ -113,7 +140,8 @@ def viewing() -> str:
         long = gru_viz.stream(weights, np.random.default_rng(0).standard_normal((steps, FEATURES), np.float32))
         names = ("inputs", *(q.name for q in weights.convention.quantities))
         plan = long._sweep.plan
-        spans = {steps, COLUMNS * plan.base, int(1.01 * long.recomputed), int(0.98 * long.recomputed), 10_000, COLUMNS}
+        spans = {steps, COLUMNS * plan.base, int(1.6 * long.recomputed), 10_000, COLUMNS}
+        spans |= {int(1.01 * long.recomputed), int(0.98 * long.recomputed)}
         for span in sorted((each for each in spans if each <= steps), reverse=True):
             how = "run again" if span <= long.recomputed else f"from bins of {plan.base} and wider"
             taken, bins = [], 0
@@ -139,8 +167,11 @@ def main() -> None:
     torch.set_num_threads(1)
     machine = describe_machine(("torch", "numpy", "numba"))
     if "--longest" in sys.argv:
-        header = ("steps × units", "way", "s", "", "peak, MiB")
-        write("stream_longest.md", f"# A million steps of 512 units\n\n{machine}\n\n{table(header, [once(*LONGEST)])}")
+        found = table(MEMORY, [memory(*LONGEST)])
+        write(
+            "stream_longest.md",
+            f"# A million steps of 512 units\n\n`python -m benchmarks.stream --longest`\n\n{machine}\n\n{found}",
+        )
         return
     write(
         "stream.md",
@@ -158,6 +189,13 @@ count the sequence itself. The rounds take turns; median seconds. What is stream
 and the states are kept that let any window run again; what is kept is four arrays of steps × units.
 
 {running()}
+
+## Memory, pictures included
+
+A stream in a process of its own, its peak, and the peak when pictures of its whole, of windows that run again and of
+single steps are drawn of it afterwards, from both its ends, {COLUMNS} columns at most; from the same beginning.
+
+{table(MEMORY, [memory(*each) for each in SEEN])}
 
 ## Reducing to bins: low, high and mean
 
