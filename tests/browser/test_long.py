@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -14,6 +15,12 @@ STEPS, SPIKE = 200_000, 130_860  # the spike's step, counted from 1
 PLACE = """() => {
   const plot = document.querySelector('.gv-plot'), { xaxis } = plot._fullLayout;
   return [plot.getBoundingClientRect().left + xaxis._offset, xaxis._length, ...xaxis.range];
+}"""
+
+COUNT_PAINTINGS = """() => {
+  window.painted = 0;
+  const own = HTMLCanvasElement.prototype.toDataURL;
+  HTMLCanvasElement.prototype.toDataURL = function (...all) { window.painted++; return own.apply(this, all); };
 }"""
 
 
@@ -69,7 +76,9 @@ def test_one_step_of_many_is_seen_zoomed_into_and_read(inspector, data):
     assert page.locator(".gv-formula").count() == 0
     assert spike_on_screen(inspector) == pytest.approx(SPIKE, abs=STEPS / 400), "a pixel or two"
 
+    page.evaluate(COUNT_PAINTINGS)
     drag(inspector, SPIKE - 6000, SPIKE + 6000)
+    assert page.evaluate("painted") == 4, "each map once, when its finer columns have come"
     assert "from=" in page.url
     assert spike_on_screen(inspector) == pytest.approx(SPIKE, abs=40)
     drag(inspector, SPIKE - 100, SPIKE + 100)
@@ -77,6 +86,12 @@ def test_one_step_of_many_is_seen_zoomed_into_and_read(inspector, data):
 
     page.mouse.click(at(inspector, SPIKE), page.locator(".gv-plot .heatmaplayer").nth(1).bounding_box()["y"] + 30)
     assert inspector.step == SPIKE
+    hovered = page.locator(".gv-plot .hovertext")
+    expect(hovered).to_contain_text(f"step {SPIKE:,}")
+    expect(page.locator(".gv-formulas")).not_to_have_class(re.compile("gv-waiting"))
+    assert float(re.search(r"z: ([\d.]+)", hovered.text_content())[1]) == pytest.approx(
+        inspector.result("update"), abs=2e-3
+    )
     reading = page.locator(".gv-reading").first.inner_text()
     assert "(30.000)" in reading
     page.locator(".gv-slider").focus()
