@@ -51,6 +51,7 @@ benchmarks: $(VENV)/development browser
 	$(BIN)/python -m benchmarks.trace
 	$(BIN)/python -m benchmarks.stream
 	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.many
 	$(BIN)/python -m benchmarks.million
 	$(BIN)/python -m benchmarks.alive
 	$(BIN)/python -m benchmarks.watch

@@ -18,6 +18,7 @@ import gru_viz
 from gru_viz import LongTrace, Trace, TraceError, Weights
 from gru_viz.proving import Proof
 from gru_viz.sequences import Scaling, Sequence, Sequences
+from gru_viz.streaming.long import WINDOWS
 
 pytestmark = pytest.mark.usefixtures("small", "unchecked")
 
@@ -354,3 +355,19 @@ def test_windows_that_were_run_again_are_kept_for_the_other_quantities(monkeypat
     monkeypatch.setattr("gru_viz.streaming.long.REMEMBERED", 0)
     long.bins("hidden", 20, 30, 10)
     assert len(long._recent) == 1
+
+
+def test_where_few_columns_are_asked_for_nothing_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    long, whole = both("gru")
+    assert len(long) > long.recomputed >= 16
+    monkeypatch.setattr("gru_viz.streaming.run.trace", None)
+    assert_bins(long, whole, 0, 16, 1)
+
+
+def test_of_many_windows_the_latest_are_kept(open_files: Callable[[], int]) -> None:
+    long, _ = both("gru")
+    before = open_files()
+    for start in range(0, 200, 10):
+        long.bins("hidden", start, start + 10, 10)
+    assert len(long._recent) == open_files() - before == WINDOWS
+    assert next(reversed(long._recent))[0] == 190
