@@ -356,7 +356,7 @@ def run_node(folder: Path, script: str) -> Any:
     program = f"import * as inspector from {json.dumps((folder / 'inspector.mjs').as_uri())};\n{script}"
     command = [str(NODE), "--input-type=module", "-"]
     done = subprocess.run(
-        command, input=program, capture_output=True, timeout=30, check=False, text=True, encoding="utf-8"
+        command, input=program, capture_output=True, timeout=300, check=False, text=True, encoding="utf-8"
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout, parse_constant=refuse)

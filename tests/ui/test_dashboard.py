@@ -28,7 +28,7 @@ class Dashboard:
     """The page, its widgets by key, and what it sends to the browser."""
 
     def __init__(self, **link: str) -> None:
-        self.app = AppTest.from_file(PAGE, default_timeout=30)
+        self.app = AppTest.from_file(PAGE, default_timeout=120)
         for name, value in link.items():
             self.app.query_params[name] = value
         self.run()
