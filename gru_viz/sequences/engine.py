@@ -56,7 +56,7 @@ def _in_pieces(data: bytes, layout: Layout, progress: Progress | None) -> pd.Dat
     """Parse the pieces beside each other; None where they do not fit together, or one of them is odd."""
     blanks = holds(data, b" ") or holds(data, b"\t")
     cuts = list(_cuts(data, layout.start))
-    threads = min(max(_cores() - 1, 1), _MOST_THREADS)  # one core is left for the page
+    threads = min(_cores(), _MOST_THREADS)
     frames: list[pd.DataFrame] = []
     with ThreadPoolExecutor(threads, "reading") as pool:
 
