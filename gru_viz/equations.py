@@ -19,7 +19,7 @@ from torch import Tensor
 
 from gru_viz.conventions import Convention
 
-__all__ = ["Parameters", "candidate", "gates", "project", "recur", "state"]
+__all__ = ["Parameters", "candidate", "gates", "project", "state"]
 
 
 class Parameters(NamedTuple):
@@ -42,25 +42,18 @@ def project(p: Parameters, x: Float[Tensor, "*axes features"]) -> Float[Tensor, 
     return torch.nn.functional.linear(x, p.weight_input, p.bias_input)
 
 
-def recur(p: Parameters, h: Float[Tensor, "*axes hidden"]) -> Float[Tensor, "*axes gates"]:
-    """What the previous hidden state contributes to every gate, where no reset gate comes before: U h + c."""
-    return torch.nn.functional.linear(h, p.weight_recurrent, p.bias_recurrent)
-
-
 def gates(
     convention: Convention,
     p: Parameters,
     projected: Float[Tensor, "*axes gates"],
     h: Float[Tensor, "*axes hidden"],
-    recurrent: Float[Tensor, "*axes gates"] | None = None,
 ) -> dict[str, Float[Tensor, "*axes hidden"]]:
     """Every gate and candidate of a cell, after its squashing, from W x + b and the previous hidden state.
 
     Follows ``convention.reset``: after, n = tanh(Wx + b + r * (U h + c)); before, n = tanh(Wx + b + U (r * h) + c).
-    Takes U h + c as ``recurrent`` from a caller who has it already.
     """
     evaluate = {"gru": _gru_gates, "lstm": _lstm_gates, "rnn": _rnn_gates}[convention.cell]
-    return evaluate(convention, p, projected, h, recurrent)
+    return evaluate(convention, p, projected, h)
 
 
 def state(
@@ -86,7 +79,6 @@ def candidate(
     projected: Float[Tensor, "*axes gates"],
     h: Float[Tensor, "*axes hidden"],
     reset: Float[Tensor, "*axes hidden"],
-    recurrent: Float[Tensor, "*axes gates"] | None = None,
 ) -> Float[Tensor, "*axes hidden"]:
     """A GRU's candidate from its reset gate: what the choice of ``convention.reset`` is about.
 
@@ -95,27 +87,19 @@ def candidate(
     size = h.shape[-1]
     x_n, u_n, c_n = projected[..., -size:], p.weight_recurrent[-size:], p.bias_recurrent[-size:]
     if convention.reset == "after":
-        product = torch.nn.functional.linear(h, u_n, c_n) if recurrent is None else recurrent[..., -size:]
-        return torch.addcmul(x_n, reset, product).tanh_()
+        return torch.addcmul(x_n, reset, torch.nn.functional.linear(h, u_n, c_n)).tanh_()
     return torch.tanh(x_n + torch.nn.functional.linear(reset * h, u_n, c_n))
 
 
-def _gru_gates(
-    convention: Convention, p: Parameters, projected: Tensor, h: Tensor, recurrent: Tensor | None
-) -> dict[str, Tensor]:
+def _gru_gates(convention: Convention, p: Parameters, projected: Tensor, h: Tensor) -> dict[str, Tensor]:
     both = 2 * h.shape[-1]
-    if recurrent is None:
-        products = torch.nn.functional.linear(h, p.weight_recurrent[:both], p.bias_recurrent[:both])
-    else:
-        products = recurrent[..., :both]
+    products = torch.nn.functional.linear(h, p.weight_recurrent[:both], p.bias_recurrent[:both])
     r, z = (projected[..., :both] + products).sigmoid_().chunk(2, -1)
-    return {"reset": r, "update": z, "candidate": candidate(convention, p, projected, h, r, recurrent)}
+    return {"reset": r, "update": z, "candidate": candidate(convention, p, projected, h, r)}
 
 
-def _lstm_gates(
-    _: Convention, p: Parameters, projected: Tensor, h: Tensor, recurrent: Tensor | None
-) -> dict[str, Tensor]:
-    logits = projected + (recur(p, h) if recurrent is None else recurrent)
+def _lstm_gates(_: Convention, p: Parameters, projected: Tensor, h: Tensor) -> dict[str, Tensor]:
+    logits = projected + torch.nn.functional.linear(h, p.weight_recurrent, p.bias_recurrent)
     i, f, g, o = logits.chunk(4, -1)
     return {
         "input": torch.sigmoid(i),
@@ -125,7 +109,5 @@ def _lstm_gates(
     }
 
 
-def _rnn_gates(
-    _: Convention, p: Parameters, projected: Tensor, h: Tensor, recurrent: Tensor | None
-) -> dict[str, Tensor]:
-    return {"hidden": torch.tanh(projected + (recur(p, h) if recurrent is None else recurrent))}
+def _rnn_gates(_: Convention, p: Parameters, projected: Tensor, h: Tensor) -> dict[str, Tensor]:
+    return {"hidden": torch.tanh(projected + torch.nn.functional.linear(h, p.weight_recurrent, p.bias_recurrent))}

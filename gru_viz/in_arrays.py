@@ -8,6 +8,7 @@ An operation of numpy on a few numbers takes a fraction of the time that torch n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,8 +28,21 @@ FEW = 2
 
 PAIR = ("reset", "update")
 
-Shown = dict[str, np.ndarray]
 Adds = Callable[[np.ndarray, np.ndarray], object]
+
+
+class Block(NamedTuple):
+    """Some steps, each (time, batch, ·).
+
+    Attributes:
+        sums: what U h is added to: W x + b, but for a product that the reset gate acts on; it is written over.
+        inputs: W x + b of the candidate where it is not in the sums.
+        out: room for what is shown.
+    """
+
+    sums: np.ndarray
+    inputs: np.ndarray
+    out: dict[str, np.ndarray]
 
 
 def run_in_arrays(convention: Convention, p: Parameters, x: Tensor, start: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -54,14 +68,14 @@ def run_in_arrays(convention: Convention, p: Parameters, x: Tensor, start: Mappi
     for first in range(0, steps, block):
         seen = read[first : first + block]
         here = {name: values[first : first + block] for name, values in out.items()}
-        sums = room[: len(seen)]  # what U h is added to: W x, but for a product that the reset gate acts on
+        sums = room[: len(seen)]
         _project(seen, w[joined], b[joined], sums[..., joined])
         inputs = np.empty((*sums.shape[:2], size if after else 0), w.dtype)
         if after:
             sums[..., apart] = c[apart]
             _project(seen, w[apart], b[apart], inputs)
         with np.errstate(all="ignore"):  # NaN and ±∞ are meant to come through
-            states = walk(convention, products, sums, inputs, states, here)
+            states = walk(convention, products, Block(sums, inputs, here), states)
     if convention.cell == "gru":
         out |= zip(PAIR, np.split(out.pop("both"), 2, -1), strict=True)
     return {q.name: torch.from_numpy(out[q.name].swapaxes(0, 1)) for q in convention.quantities}
@@ -83,14 +97,8 @@ def _product(u: np.ndarray, rows: int) -> Adds:
     return lambda h, given: np.add(given, np.dot(h, turned, product), given)
 
 
-def _gru(
-    convention: Convention,
-    products: list[Adds],
-    sums: np.ndarray,
-    inputs: np.ndarray,
-    states: list[np.ndarray],
-    out: Shown,
-) -> list[np.ndarray]:
+def _gru(convention: Convention, products: list[Adds], block: Block, states: list[np.ndarray]) -> list[np.ndarray]:
+    sums, inputs, out = block
     h, add = states[0], products[0]
     size = h.shape[1]
     after, keeps, half = convention.reset == "after", convention.update == "keeps", sums.dtype.type(0.5)
@@ -119,14 +127,8 @@ def _gru(
     return [h]
 
 
-def _lstm(
-    convention: Convention,
-    products: list[Adds],
-    sums: np.ndarray,
-    inputs: np.ndarray,
-    states: list[np.ndarray],
-    out: Shown,
-) -> list[np.ndarray]:
+def _lstm(convention: Convention, products: list[Adds], block: Block, states: list[np.ndarray]) -> list[np.ndarray]:
+    sums, _, out = block
     h, cell = states
     size = h.shape[1]
     half, add = sums.dtype.type(0.5), products[0]
@@ -149,14 +151,8 @@ def _lstm(
     return [h, cell]
 
 
-def _rnn(
-    convention: Convention,
-    products: list[Adds],
-    sums: np.ndarray,
-    inputs: np.ndarray,
-    states: list[np.ndarray],
-    out: Shown,
-) -> list[np.ndarray]:
+def _rnn(convention: Convention, products: list[Adds], block: Block, states: list[np.ndarray]) -> list[np.ndarray]:
+    sums, _, out = block
     h, add = states[0], products[0]
     for given, new in zip(sums, out["hidden"], strict=True):
         add(h, given)
