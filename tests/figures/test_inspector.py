@@ -7,13 +7,13 @@ import dataclasses
 import html
 import json
 import re
-import shutil
 import struct
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import playwright
 import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
@@ -27,7 +27,7 @@ from gru_viz.figures.inspector import ASSETS, Reading, Worked, pack, standalone
 from gru_viz.figures.inspector.payload import pack_heatmap, unpack_heatmap
 
 pytestmark = pytest.mark.usefixtures("unchecked")
-NODE = shutil.which("node")
+NODE = Path(playwright.__file__).parent / "driver" / "node"  # which comes with the browser tests' library
 
 
 def refuse(token: str) -> None:
@@ -362,11 +362,9 @@ def run_node(folder: Path, script: str) -> Any:
     return json.loads(done.stdout, parse_constant=refuse)
 
 
-needs_node = pytest.mark.skipif(NODE is None, reason="no node on this machine to run the inspector's JavaScript")
 AS_JSON = "const say = (v) => console.log(JSON.stringify(v, (k, n) => typeof n === 'number' && !Number.isFinite(n) ? String(n) : ArrayBuffer.isView(n) ? [...n] : n));\n"  # noqa: E501
 
 
-@needs_node
 def test_javascript_unpacks_what_python_packed(module: Path) -> None:
     rng = np.random.default_rng(5)
     cases = []
@@ -386,7 +384,6 @@ def test_javascript_unpacks_what_python_packed(module: Path) -> None:
         assert np.nanmax(np.abs(back - z), initial=0.0) <= (high - low) / 8188 + 1e-6 * high
 
 
-@needs_node
 def test_javascript_reads_a_whole_block_at_any_address(module: Path) -> None:
     trace = dataclasses.replace(traced("torch_lstm"), time=(tuple(f"<{k}> & é" for k in range(11)),))
     block = packed(trace, window=(2, 9))
@@ -408,7 +405,6 @@ def test_javascript_reads_a_whole_block_at_any_address(module: Path) -> None:
     assert read["text"] == [f"&lt;{k}> &amp; é" for k in range(2, 9)]
 
 
-@needs_node
 def test_javascript_writes_numbers_as_people_read_them(module: Path) -> None:
     cases = [
         (0.5, False),
