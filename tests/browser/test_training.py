@@ -246,6 +246,34 @@ def test_nothing_flickers_closes_or_jumps_while_it_refreshes(training, page):
     training.standing("Stopped")
 
 
+HOLD_MODULES = """() => {
+  const make = URL.createObjectURL.bind(URL);
+  window.released = new Promise((release) => (window.release = release));
+  URL.createObjectURL = (blob) =>
+    make(blob.type === "text/javascript" ? new Blob(["await window.released;\\n", blob], { type: blob.type }) : blob);
+}"""
+
+
+def test_charts_are_there_once_when_their_code_arrives_after_newer_data(training, page):
+    """Streamlit ends a component's earlier calls once it has made a later one, which must go on."""
+    page.add_init_script(f"({HOLD_MODULES})()")
+    states = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: states.append(frame)))
+    training.open(f"?updates_sine={ENDLESS}")
+    training.button("Start").click()
+    training.standing("Training")
+    training.wait_until(lambda: len({frame for frame in states if b'"drawn":"' in frame}) > 3)
+    assert page.locator("[data-figure]").count() == 0, "nothing is drawn before the code is there"
+    page.evaluate("() => window.release()")
+    training.wait_until(lambda: training.drawn() > 0)
+    seen = training.drawn()
+    training.wait_until(lambda: training.drawn() > seen)
+    figures = page.locator("[data-figure]").evaluate_all("all => all.map((one) => one.dataset.figure)")
+    assert sorted(figures) == ["answers", "gradient", "loss", "measure"]
+    expect(page.locator(".gv-film[data-ready]")).to_have_count(1)
+    expect(page.locator(".gv-film-lane")).to_have_count(2)
+
+
 @pytest.fixture(scope="module")
 def finished(profile, dashboard) -> str:
     """The query of a run of three lanes that has ended."""

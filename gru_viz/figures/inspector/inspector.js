@@ -25,6 +25,7 @@ export default function ({ data, parentElement, setStateValue }) {
   inspector.report = setStateValue ?? null; // a saved page has nobody to tell
   inspector.show(data);
   return () => {
+    if (parentElement.isConnected) return; // a later call, with newer data, has taken over while this module loaded
     inspector.dispose();
     instances.delete(parentElement);
   };

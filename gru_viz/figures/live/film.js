@@ -21,6 +21,7 @@ export default function ({ data, parentElement, setStateValue }) {
   film.report = (frame) => setStateValue("frame", frame);
   film.show(data);
   return () => {
+    if (parentElement.isConnected) return; // a later call, with newer data, has taken over while this module loaded
     film.dispose();
     instances.delete(parentElement);
   };

@@ -24,6 +24,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   live.report = (picked) => setTriggerValue("picked", picked);
   live.show(data);
   return () => {
+    if (parentElement.isConnected) return; // a later call, with newer data, has taken over while this module loaded
     live.dispose();
     instances.delete(parentElement);
   };
