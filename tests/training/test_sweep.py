@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import astuple
 from pathlib import Path
 
 import pytest
 
 from gru_viz.errors import TrainingError
-from gru_viz.figures.training import SweepPoint as Drawn, sweep_picture
 from gru_viz.training import Diverged, Lane, Point, Settings
+from gru_viz.training.figures import sweep_picture
 from gru_viz.training.runs import Store
 from gru_viz.training.sweep import MOST_TRAININGS, Sweep, resume_sweep, start_sweep, sweep_points, sweeps
 
@@ -94,7 +93,7 @@ def test_a_sweep_is_kept_as_runs_and_told_as_points(tmp_path: Path) -> None:
         assert math.isnan(points[1].loss)
         (state,) = sweeps(store)
         assert (state.done, state.active, state.resumable) == (2, True, 13)
-        assert "GRU with 4 units" in sweep_picture([Drawn(*astuple(point)) for point in points]).summary
+        assert "GRU with 4 units" in sweep_picture(points).summary
 
         engine.asked.clear()
         resume_sweep(store, engine, key)  # type: ignore[arg-type]

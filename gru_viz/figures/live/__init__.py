@@ -3,8 +3,7 @@
 It knows nothing of Streamlit: a page mounts the assets as components, ``standalone`` makes a file of them.
 """
 
-from gru_viz.figures.live.film import pack_film
 from gru_viz.figures.live.page import ASSETS, FILM_ASSETS, standalone
 from gru_viz.figures.live.payload import LaneStatus, pack
 
-__all__ = ["ASSETS", "FILM_ASSETS", "LaneStatus", "pack", "pack_film", "standalone"]
+__all__ = ["ASSETS", "FILM_ASSETS", "LaneStatus", "pack", "standalone"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gru_viz.figures.training import INK, PAPER, Picture, look
+from gru_viz.figures.picture import INK, PAPER, Picture, look
 
 __all__ = ["Blobs", "LaneStatus", "join", "pack"]
 
@@ -95,8 +95,8 @@ def pack(
         measure: what the task calls its measure.
 
     Example:
-        >>> from gru_viz.figures.training import loss_picture
-        >>> pack([loss_picture([])]) == pack([loss_picture([])])
+        >>> empty = Picture("loss", "Loss", "", "", [], {})
+        >>> pack([empty]) == pack([empty])
         True
     """
     blobs, figures = Blobs(), []

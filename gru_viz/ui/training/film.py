@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from gru_viz.analysis import ORDERS
-from gru_viz.figures.live import FILM_ASSETS, pack_film
-from gru_viz.figures.training import Snapshots
+from gru_viz.figures.live import FILM_ASSETS
 from gru_viz.trace import Trace, trace
+from gru_viz.training.figures import Snapshots, pack_snapshots
 from gru_viz.training.runs import learnt, probe_of
 from gru_viz.ui.messages import plain
 from gru_viz.ui.widgets import pick
@@ -56,7 +56,7 @@ def _show(key: str) -> None:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _packed(key: str, taken: object, order: str, layer: int, _snapshots: dict[str, Snapshots]) -> bytes:
-    return pack_film(_snapshots, order, layer)
+    return pack_snapshots(_snapshots, order, layer)
 
 
 def _snapshots(key: str, lane: str, updates: tuple[int, ...]) -> Snapshots:

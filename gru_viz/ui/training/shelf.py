@@ -9,9 +9,9 @@ import streamlit as st
 
 from gru_viz.errors import GruVizError
 from gru_viz.figures.live import ASSETS, pack
-from gru_viz.figures.training import Reading, loss_picture
 from gru_viz.training import TASKS, Curve
 from gru_viz.training.exports import tensorboard_zip, to_csv
+from gru_viz.training.figures import PlotOptions, loss_picture
 from gru_viz.training.runs import Run
 from gru_viz.ui.messages import plain, show_error
 from gru_viz.ui.training.controls import tell_refusal, try_to
@@ -126,7 +126,7 @@ def _compare(runs: Sequence[Run]) -> None:
     ]
     try:
         baselines = task_of(runs[0].id).baselines if len(tasks) == 1 else ()
-        picture = loss_picture(curves, baselines, Reading())
+        picture = loss_picture(curves, baselines, PlotOptions())
     except GruVizError as error:
         show_error(error, "Mark others.")
         return

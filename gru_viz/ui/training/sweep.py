@@ -10,8 +10,8 @@ import streamlit as st
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import GruVizError
 from gru_viz.figures.live import ASSETS, pack
-from gru_viz.figures.training import sweep_picture
 from gru_viz.training import LIMITS, Lane
+from gru_viz.training.figures import sweep_picture
 from gru_viz.training.sweep import Sweep, resume_sweep, start_sweep, sweep_points, sweeps
 from gru_viz.ui.messages import plain, show_error
 from gru_viz.ui.training.controls import tell_refusal, try_to

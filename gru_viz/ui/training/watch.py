@@ -7,8 +7,15 @@ from typing import Any, cast
 import streamlit as st
 
 from gru_viz.figures.live import ASSETS, LaneStatus, pack
-from gru_viz.figures.training import AXES, Reading, answers_picture, gradient_picture, loss_picture, measure_picture
 from gru_viz.training import Curve, Diverged, RateChange, Shown, Task
+from gru_viz.training.figures import (
+    AXES,
+    PlotOptions,
+    gradient_picture,
+    loss_picture,
+    measure_picture,
+    predictions_picture,
+)
 from gru_viz.training.runs import LaneState, Run, answers_of, learnt
 from gru_viz.training.verdict import verdict
 from gru_viz.ui.messages import plain
@@ -49,7 +56,7 @@ def _watch(key: str, active: bool) -> None:
     pictures = [
         loss_picture(curves, task.baselines, reading),
         measure_picture(curves, task.measure, task.baselines, reading),
-        answers_picture(_answers(run, task), [lane.name for lane in run.lanes]),
+        predictions_picture(_answers(run, task), [lane.name for lane in run.lanes]),
         gradient_picture(curves, run.settings.lanes[0].clip, reading),
     ]
     strip = [_status(run, lane, task, curves) for lane in run.lanes]
@@ -87,7 +94,7 @@ def _standing(run: Run) -> str:
     return f"**{named[run.status]}.** {plain(run.name)}"
 
 
-def _ask_reading(run: Run, task: Task, curves: list[Curve]) -> Reading:
+def _ask_reading(run: Run, task: Task, curves: list[Curve]) -> PlotOptions:
     """How the curves are drawn."""
     axis = pick("Along", "axis", dict(AXES))
     if axis == "seconds" and any(lane.way == "torch" for lane in run.lanes):
@@ -100,7 +107,7 @@ def _ask_reading(run: Run, task: Task, curves: list[Curve]) -> Reading:
     events = {lane.name: _events(run, lane, curves) for lane in run.lanes}
     tokens = run.settings.batch * task.tokens
     lanes = [lane.name for lane in run.lanes]
-    return Reading(lanes, cast(Any, axis), tokens, log, smoothing, events)
+    return PlotOptions(lanes, cast(Any, axis), tokens, log, smoothing, events)
 
 
 def _events(run: Run, lane: LaneState, curves: list[Curve]) -> list[RateChange | Diverged]:

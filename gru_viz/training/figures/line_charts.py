@@ -10,12 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from gru_viz.errors import TrainingError
-from gru_viz.figures.training.picture import INK, LETTER, Look, Picture, axis, base_layout, look, rgba
-from gru_viz.figures.training.thinning import MOST_DRAWN, bin_ends, extremes, smooth
+from gru_viz.figures.picture import INK, LETTER, Look, Picture, axis, base_layout, look, rgba
 from gru_viz.training import Curve, Diverged, RateChange
+from gru_viz.training.figures.thinning import MOST_DRAWN, bin_ends, extremes, smooth
 from gru_viz.training.tasks import Baseline, Measure
 
-__all__ = ["AXES", "Reading", "gradient_picture", "loss_picture", "measure_picture"]
+__all__ = ["AXES", "PlotOptions", "gradient_picture", "loss_picture", "measure_picture"]
 
 Axis = Literal["updates", "tokens", "seconds"]
 AXES: Mapping[str, str] = {"updates": "updates", "tokens": "steps read", "seconds": "seconds of training"}
@@ -26,7 +26,7 @@ CLOSE = 17
 
 
 @dataclass(frozen=True)
-class Reading:
+class PlotOptions:
     """How curves are read: along what, on what scale, how smooth.
 
     Attributes:
@@ -68,7 +68,7 @@ class Reading:
 def loss_picture(
     curves: Iterable[Curve],
     baselines: Sequence[Baseline] = (),
-    reading: Reading | None = None,
+    reading: PlotOptions | None = None,
 ) -> Picture:
     """The loss of every lane: on what it trains on, thin; on what it never saw, with markers."""
     lines = _Lines(curves, reading, ("train", "held_out"))
@@ -86,7 +86,7 @@ def measure_picture(
     curves: Iterable[Curve],
     measure: Measure,
     baselines: Sequence[Baseline] = (),
-    reading: Reading | None = None,
+    reading: PlotOptions | None = None,
 ) -> Picture:
     """The task's own measure of every lane, on what it never saw."""
     lines = _Lines(curves, reading, (measure.name,))
@@ -97,7 +97,7 @@ def measure_picture(
     return lines.picture("measure", title, f"held-out · {measure.better} is better", measure.name)
 
 
-def gradient_picture(curves: Iterable[Curve], clip: float = 0.0, reading: Reading | None = None) -> Picture:
+def gradient_picture(curves: Iterable[Curve], clip: float = 0.0, reading: PlotOptions | None = None) -> Picture:
     """The norm of every lane's gradient before it is clipped."""
     lines = _Lines(curves, reading, ("gradient",))
     lines.log = lines.reading.log
@@ -111,8 +111,8 @@ def gradient_picture(curves: Iterable[Curve], clip: float = 0.0, reading: Readin
 class _Lines:
     """The traces of one picture of lines, gathered lane by lane."""
 
-    def __init__(self, curves: Iterable[Curve], reading: Reading | None, measures: Sequence[str]) -> None:
-        self.reading = reading or Reading()
+    def __init__(self, curves: Iterable[Curve], reading: PlotOptions | None, measures: Sequence[str]) -> None:
+        self.reading = reading or PlotOptions()
         every = list(curves)
         self.lanes = list(self.reading.lanes or dict.fromkeys(curve.lane for curve in every))
         self.lanes += [curve.lane for curve in every if curve.lane not in self.lanes]

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from gru_viz.errors import TrainingError
+from gru_viz.figures.picture import INK, LETTER, Picture, axis, base_layout, look
 from gru_viz.figures.style import ANSWER
-from gru_viz.figures.training.picture import INK, LETTER, Picture, axis, base_layout, look
 from gru_viz.training.tasks import Shown
 
-__all__ = ["answers_picture"]
+__all__ = ["predictions_picture"]
 
 MOST_ROWS, MOST_DOTS, MOST_CLASSES, MOST_CELLS, MOST_STRIPS = 4, 400, 12, 60, 10
 RIGHT, WRONG, TRUTH, PALE = "#d6e6f2", ANSWER, "#e4e6e9", "#eef0f2"
 
 
-def answers_picture(shown: Mapping[str, Shown], lanes: Sequence[str] = ()) -> Picture:
+def predictions_picture(shown: Mapping[str, Shown], lanes: Sequence[str] = ()) -> Picture:
     """Draw the answers of every lane over the truth, in the way that their kind asks for.
 
     Args:

@@ -12,12 +12,12 @@ import numpy as np
 from gru_viz.analysis import order_units
 from gru_viz.errors import TrainingError
 from gru_viz.figures.parts import Panel
+from gru_viz.figures.picture import Picture, axis, base_layout, look
 from gru_viz.figures.style import DIVERGING, SEQUENTIAL
-from gru_viz.figures.training.picture import Picture, axis, base_layout, look
 from gru_viz.figures.view import inspect
 from gru_viz.trace import Trace
 
-__all__ = ["Film", "FilmLane", "Snapshots", "film_picture", "shoot"]
+__all__ = ["LaneMaps", "SnapshotMaps", "Snapshots", "gather_maps", "snapshots_picture"]
 
 Snapshots = Sequence[tuple[int, Trace]]
 """Of one lane: how many updates had been made, and the probe as it was read then."""
@@ -26,7 +26,7 @@ MOST_UNITS, MOST_COLUMNS = 64, 200
 
 
 @dataclass(frozen=True)
-class FilmLane:
+class LaneMaps:
     """The maps of one lane at all its snapshots.
 
     Attributes:
@@ -49,7 +49,7 @@ class FilmLane:
 
 
 @dataclass(frozen=True)
-class Film:
+class SnapshotMaps:
     """All lanes, and what their rows and columns are.
 
     Attributes:
@@ -59,13 +59,13 @@ class Film:
         probe: what is read.
     """
 
-    lanes: tuple[FilmLane, ...]
+    lanes: tuple[LaneMaps, ...]
     updates: tuple[int, ...]
     steps: int
     probe: str
 
 
-def shoot(snapshots: Mapping[str, Snapshots], order: str = "index", layer: int = 0) -> Film:
+def gather_maps(snapshots: Mapping[str, Snapshots], order: str = "index", layer: int = 0) -> SnapshotMaps:
     """Gather the maps of every lane over its snapshots.
 
     A row is the same unit from first to last, so that one sees it change: units are numbered as they are, or sorted
@@ -82,16 +82,16 @@ def shoot(snapshots: Mapping[str, Snapshots], order: str = "index", layer: int =
     """
     filled = {name: list(each) for name, each in snapshots.items() if len(each)}
     if not filled:
-        raise TrainingError("film", "no snapshot", "one or more", "Wait for the first, or start the training.")
+        raise TrainingError("snapshots", "no snapshot", "one or more", "Wait for the first, or start the training.")
     last = next(iter(filled.values()))[-1][1]
     bins = max(1, -(-last.lengths[0] // MOST_COLUMNS))
     places = {name: place for place, name in enumerate(snapshots)}
-    lanes = tuple(_shoot_lane(name, places[name], each, order, layer, bins) for name, each in filled.items())
+    lanes = tuple(_lane_maps(name, places[name], each, order, layer, bins) for name, each in filled.items())
     updates = tuple(sorted({update for lane in lanes for update in lane.updates}))
-    return Film(lanes, updates, bins, last.names[0])
+    return SnapshotMaps(lanes, updates, bins, last.names[0])
 
 
-def _shoot_lane(name: str, place: int, snapshots: Snapshots, order: str, layer: int, bins: int) -> FilmLane:
+def _lane_maps(name: str, place: int, snapshots: Snapshots, order: str, layer: int, bins: int) -> LaneMaps:
     last = snapshots[-1][1]
     run = last.layers[layer].forward
     units = order_units(run, order)
@@ -107,7 +107,7 @@ def _shoot_lane(name: str, place: int, snapshots: Snapshots, order: str, layer: 
         words = replace(scale, low_means=widest.low_means, high_means=widest.high_means)
         panels.append(replace(words, values=stacked[-1], rows=rows))
         values[panel.key] = stacked
-    return FilmLane(name, place, tuple(update for update, _ in snapshots), tuple(panels), values)
+    return LaneMaps(name, place, tuple(update for update, _ in snapshots), tuple(panels), values)
 
 
 def _binned(values: np.ndarray, bins: int) -> np.ndarray:
@@ -121,7 +121,7 @@ def _binned(values: np.ndarray, bins: int) -> np.ndarray:
     return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
 
 
-def film_picture(
+def snapshots_picture(
     snapshots: Mapping[str, Snapshots], update: int | None = None, order: str = "index", layer: int = 0
 ) -> Picture:
     """Every gate and state of every lane at one snapshot, lanes side by side.
@@ -132,12 +132,12 @@ def film_picture(
         order: a name in ``analysis.ORDERS``, taken at the last snapshot.
         layer: counted from 0.
     """
-    film = shoot(snapshots, order, layer)
-    shown = film.updates[-1] if update is None else update
-    layout, data, notes = base_layout(left=64) | {"uirevision": "film"}, [], []
-    count, k = len(film.lanes), 0
-    height = max(len(lane.panels) for lane in film.lanes) * 120
-    for column, lane in enumerate(film.lanes):
+    maps = gather_maps(snapshots, order, layer)
+    shown = maps.updates[-1] if update is None else update
+    layout, data, notes = base_layout(left=64) | {"uirevision": "snapshots"}, [], []
+    count, k = len(maps.lanes), 0
+    height = max(len(lane.panels) for lane in maps.lanes) * 120
+    for column, lane in enumerate(maps.lanes):
         left, right = column / count + (0.05 if column else 0), (column + 1) / count - 0.01
         place, tag = lane.at(shown), f"{column + 1 if column else ''}"
         for row, panel in enumerate(lane.panels):
@@ -145,7 +145,7 @@ def film_picture(
             top = 1 - row / len(lane.panels) - 24 / height
             bottom = 1 - (row + 1) / len(lane.panels) + 8 / height
             name = f"y{k if k > 1 else ''}"
-            data.append(_map(film, lane, panel, place) | {"xaxis": f"x{tag}", "yaxis": name})
+            data.append(_heatmap(maps, lane, panel, place) | {"xaxis": f"x{tag}", "yaxis": name})
             own: dict[str, Any] = {"type": "category", "autorange": "reversed", "showgrid": False, "ticks": ""}
             layout[name.replace("y", "yaxis")] = axis(
                 "unit" if column == 0 else "", domain=[bottom, top], anchor=f"x{tag}", **own
@@ -165,20 +165,20 @@ def film_picture(
         lowest = f"y{k if k > 1 else ''}"
         layout[f"xaxis{tag}"] = axis("step", domain=[left, right], anchor=lowest, showgrid=False)
     layout["annotations"], layout["margin"] = notes, layout["margin"] | {"t": 30}
-    caption = f"{film.probe}, as read after {shown:,} updates" + (
-        f" · each column is the mean of {film.steps} steps" if film.steps > 1 else ""
+    caption = f"{maps.probe}, as read after {shown:,} updates" + (
+        f" · each column is the mean of {maps.steps} steps" if maps.steps > 1 else ""
     )
-    return Picture("film", "Gates while they learn", caption, f"{caption}.", data, layout, height, wide=True)
+    return Picture("snapshots", "Gates while they learn", caption, f"{caption}.", data, layout, height, wide=True)
 
 
-def _map(film: Film, lane: FilmLane, panel: Panel, place: int) -> dict[str, Any]:
+def _heatmap(maps: SnapshotMaps, lane: LaneMaps, panel: Panel, place: int) -> dict[str, Any]:
     looks = look(lane.place)
     return {
         "type": "heatmap",
         "name": html.escape(f"{lane.name}, {panel.title}"),
         "z": lane.values[panel.key][place],
-        "x0": 1 + (film.steps - 1) / 2,
-        "dx": film.steps,
+        "x0": 1 + (maps.steps - 1) / 2,
+        "dx": maps.steps,
         "y": list(panel.rows),
         "zmin": panel.low,
         "zmax": panel.high,

@@ -1,4 +1,4 @@
-"""One block of bytes for the film: a JSON header, then every map of every snapshot in a byte a value."""
+"""One block of bytes for the snapshots: a JSON header, then every map of every snapshot in a byte a value."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from plotly.colors import sample_colorscale
 
 from gru_viz.figures.live.payload import Blobs, join
+from gru_viz.figures.picture import look
 from gru_viz.figures.style import DIVERGING, SEQUENTIAL
-from gru_viz.figures.training import look
-from gru_viz.figures.training.film import Snapshots, shoot
+from gru_viz.training.figures.snapshot_maps import Snapshots, gather_maps
 
-__all__ = ["coded", "pack_film"]
+__all__ = ["coded", "pack_snapshots"]
 
 NAN_CODE = 255
 PAPER = (128, 128, 128)
@@ -41,8 +41,8 @@ TABLES = {"sequential": _table(SEQUENTIAL), "diverging": _table(DIVERGING)}
 """A colour for each code, fixed by meaning."""
 
 
-def pack_film(snapshots: Mapping[str, Snapshots], order: str = "index", layer: int = 0) -> bytes:
-    """Everything the film shows, as it goes to the browser.
+def pack_snapshots(snapshots: Mapping[str, Snapshots], order: str = "index", layer: int = 0) -> bytes:
+    """All maps of all snapshots, as they go to the browser.
 
     Args:
         snapshots: lane → its snapshots, rising: after how many updates, and the probe as it was read then.
@@ -52,9 +52,9 @@ def pack_film(snapshots: Mapping[str, Snapshots], order: str = "index", layer: i
     Raises:
         TrainingError: there is no snapshot.
     """
-    film, blobs = shoot(snapshots, order, layer), Blobs()
+    every, blobs = gather_maps(snapshots, order, layer), Blobs()
     lanes = []
-    for lane in film.lanes:
+    for lane in every.lanes:
         looks = look(lane.place)
         maps = [
             {
@@ -73,6 +73,12 @@ def pack_film(snapshots: Mapping[str, Snapshots], order: str = "index", layer: i
         size = {"units": lane.panels[0].rows, "columns": lane.panels[0].values.shape[1]}
         lanes.append({"name": lane.name, "updates": lane.updates, "maps": maps} | look_of | size)
     tables = {name: {"array": blobs.add(table.ravel())} for name, table in TABLES.items()}
-    header = {"lanes": lanes, "updates": film.updates, "steps": film.steps, "probe": film.probe, "tables": tables}
+    header = {
+        "lanes": lanes,
+        "updates": every.updates,
+        "steps": every.steps,
+        "probe": every.probe,
+        "tables": tables,
+    }
     digest = blake2b(b"".join(blobs.parts), digest_size=9)
     return join(header | {"film": digest.hexdigest()}, blobs)

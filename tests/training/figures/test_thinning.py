@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from gru_viz.figures.training.thinning import MOST_DRAWN, bin_ends, extremes, smooth, stride
+from gru_viz.training.figures.thinning import MOST_DRAWN, bin_ends, extremes, smooth, stride
 
 lines = arrays(np.float64, st.integers(1, 3000), elements=st.floats(-1e6, 1e6))
 

@@ -16,24 +16,25 @@ from axe_core_python.sync_playwright import Axe
 from fake_runs import BASELINES, MEASURE, run, snapshots
 from playwright.sync_api import Page, expect
 
-from gru_viz.figures.live import ASSETS, FILM_ASSETS, LaneStatus, pack, pack_film, standalone
-from gru_viz.figures.live.film import coded
-from gru_viz.figures.training import (
-    Picture,
-    Reading,
-    SweepPoint,
+from gru_viz.figures.live import ASSETS, FILM_ASSETS, LaneStatus, pack, standalone
+from gru_viz.figures.picture import Picture
+from gru_viz.training.figures import (
+    PlotOptions,
     gradient_picture,
     loss_picture,
     measure_picture,
+    pack_snapshots,
     sweep_picture,
 )
+from gru_viz.training.figures.snapshot_payload import coded
+from gru_viz.training.sweep import SweepPoint
 from gru_viz.training.tasks import Measure
 
 KINDS = {"u1": np.uint8, "u2": np.dtype("<u2"), "f4": np.dtype("<f4"), "f8": np.dtype("<f8")}
 
 
 def pictures(points: int = 2000, seeds: int = 1, **reading: Any) -> list[Picture]:
-    curves, read = run(points=points, seeds=seeds), Reading(**reading)
+    curves, read = run(points=points, seeds=seeds), PlotOptions(**reading)
     return [
         loss_picture(curves, BASELINES, read),
         measure_picture(curves, MEASURE, BASELINES, read),
@@ -104,7 +105,7 @@ def test_the_strip_says_what_is_known_and_dashes_what_is_not() -> None:
 
 def test_the_film_s_codes_are_within_half_a_step_of_the_trace() -> None:
     taken = {"GRU": snapshots(torch.nn.GRU, (0, 10)), "LSTM": snapshots(torch.nn.LSTM, (0, 10))}
-    header, blobs = header_of(pack_film(taken))
+    header, blobs = header_of(pack_snapshots(taken))
     update = header["lanes"][0]["maps"][1]
     assert update["title"] == "update gate z"
     codes = array(update["codes"], blobs).reshape(2, 4, 9)
@@ -123,7 +124,7 @@ def test_a_film_of_12_snapshots_and_2_lanes_is_small() -> None:
         "GRU": snapshots(torch.nn.GRU, updates, 32, 100),
         "LSTM": snapshots(torch.nn.LSTM, updates, 32, 100),
     }
-    assert len(pack_film(taken)) < 400_000
+    assert len(pack_snapshots(taken)) < 400_000
 
 
 @pytest.mark.parametrize("assets", [ASSETS, FILM_ASSETS])
@@ -290,16 +291,16 @@ def test_the_film_s_slider_follows_at_the_end_and_stays_elsewhere(harness: Any) 
         "LSTM": snapshots(torch.nn.LSTM, (0, 1, 10, 100, 1000)),
     }
     fewer = {name: each[:4] for name, each in every.items()}
-    harness.open(pack_film(fewer), ".gv-film[data-ready]", FILM_ASSETS)
+    harness.open(pack_snapshots(fewer), ".gv-film[data-ready]", FILM_ASSETS)
     film = harness.page.locator(".gv-film")
     expect(film).to_have_attribute("data-update", "100")
-    harness.show(pack_film(every))
+    harness.show(pack_snapshots(every))
     expect(film).to_have_attribute("data-update", "1000")
     harness.page.locator(".gv-film-slider").focus()
     for key in ("Home", "ArrowRight", "ArrowRight"):
         harness.page.keyboard.press(key)
     expect(film).to_have_attribute("data-update", "10")
-    harness.show(pack_film(fewer))
+    harness.show(pack_snapshots(fewer))
     expect(film).to_have_attribute("data-update", "10")
     harness.until(lambda: harness.page.evaluate("() => told.at(-1)") == {"updates": {"GRU": 10, "LSTM": 10}})
     assert harness.violations() == []
@@ -307,7 +308,7 @@ def test_the_film_s_slider_follows_at_the_end_and_stays_elsewhere(harness: Any) 
 
 def test_the_film_paints_what_the_trace_holds(harness: Any) -> None:
     taken = {"GRU": snapshots(torch.nn.GRU, (0, 5))}
-    harness.open(pack_film(taken), ".gv-film[data-ready]", FILM_ASSETS)
+    harness.open(pack_snapshots(taken), ".gv-film[data-ready]", FILM_ASSETS)
     canvas = harness.page.locator("canvas").nth(1)
     assert canvas.get_attribute("aria-label") == "update gate z of GRU after 5 updates"
     box = canvas.bounding_box()
@@ -315,7 +316,7 @@ def test_the_film_paints_what_the_trace_holds(harness: Any) -> None:
     said = harness.page.locator(".gv-film-reading").inner_text()
     assert said == f"GRU, update gate z: unit 3, step 7 is {taken['GRU'][1][1].update[0, 6, 2]:.2f}"
     pixel = canvas.evaluate("(c) => [...c.getContext('2d').getImageData(6, 2, 1, 1).data]")
-    from gru_viz.figures.live.film import TABLES
+    from gru_viz.training.figures.snapshot_payload import TABLES
 
     code = coded(np.array([taken["GRU"][1][1].update[0, 6, 2]]), 0, 1)[0]
     assert pixel == [*TABLES["sequential"][code].tolist(), 255]

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from gru_viz.figures.picture import Picture, axis, base_layout
 from gru_viz.figures.style import SEQUENTIAL
-from gru_viz.figures.training.picture import Picture, axis, base_layout
 from gru_viz.training.sweep import SweepPoint
 
 __all__ = ["SweepPoint", "sweep_picture"]

@@ -12,23 +12,22 @@ import torch
 from fake_runs import BASELINES, MEASURE, run, snapshots
 
 import gru_viz
-from gru_viz import figures
 from gru_viz.errors import TrainingError
+from gru_viz.figures.picture import look
 from gru_viz.figures.style import CURVES, DIVERGING, SEQUENTIAL
-from gru_viz.figures.training import (
-    Reading,
-    SweepPoint,
-    answers_picture,
-    film_picture,
+from gru_viz.training import Curve, Diverged, RateChange, figures
+from gru_viz.training.figures import (
+    PlotOptions,
+    gather_maps,
     gradient_picture,
-    look,
     loss_picture,
     measure_picture,
-    shoot,
+    predictions_picture,
+    snapshots_picture,
     sweep_picture,
 )
-from gru_viz.figures.training.thinning import smooth
-from gru_viz.training import Curve, Diverged, RateChange
+from gru_viz.training.figures.thinning import smooth
+from gru_viz.training.sweep import SweepPoint
 from gru_viz.training.tasks import Shown
 
 NAUGHTY = "<b>a</b> & %{y}"
@@ -48,7 +47,7 @@ def test_a_lane_keeps_its_colour_dash_and_marker_by_its_place() -> None:
         assert line["color"] == drawn[f"{lane}, training"]["line"]["color"] == CURVES[place] == look(place).colour
         assert drawn[f"{lane}, held-out"]["marker"]["symbol"] == look(place).symbol
     assert len({look(k).dash for k in range(4)} | {look(k).symbol for k in range(4)}) == 8
-    alone = traces(loss_picture(run(("LSTM",)), reading=Reading(lanes=("GRU", "LSTM"))))
+    alone = traces(loss_picture(run(("LSTM",)), reading=PlotOptions(lanes=("GRU", "LSTM"))))
     assert alone["LSTM, training"]["line"]["color"] == CURVES[1]
 
 
@@ -60,12 +59,12 @@ def test_values_are_those_of_the_run() -> None:
     assert np.allclose(drawn["GRU, training"]["y"], smooth(train.median, 0.9))
     assert np.array_equal(drawn["GRU, held-out"]["y"], held.median)
     assert np.array_equal(drawn["GRU, held-out"]["x"], held.updates)
-    assert "as measured" not in "".join(traces(loss_picture(curves, reading=Reading(smoothing=0))))
+    assert "as measured" not in "".join(traces(loss_picture(curves, reading=PlotOptions(smoothing=0))))
 
 
 @pytest.mark.parametrize(("axis", "factor"), [("updates", 1), ("tokens", 1600), ("seconds", 0.001)])
 def test_the_axis_counts_what_it_says(axis: Any, factor: float) -> None:
-    picture = loss_picture(run(points=500), reading=Reading(axis=axis, tokens=1600))
+    picture = loss_picture(run(points=500), reading=PlotOptions(axis=axis, tokens=1600))
     assert np.allclose(traces(picture)["GRU, training"]["x"], np.arange(1, 501) * factor)
 
 
@@ -74,7 +73,7 @@ def test_no_axis_has_a_range_so_that_a_zoom_is_kept() -> None:
         assert not {"range", "autorange"} & (picture.layout["xaxis"].keys() | picture.layout["yaxis"].keys())
     revisions = {
         loss_picture(run(), reading=reading).layout["uirevision"]
-        for reading in (Reading(), Reading(axis="seconds"), Reading(log=False), Reading(smoothing=0.1))
+        for reading in (PlotOptions(), PlotOptions(axis="seconds"), PlotOptions(log=False), PlotOptions(smoothing=0.1))
     }
     assert len(revisions) == 3
 
@@ -99,7 +98,7 @@ def test_gaps_stay_gaps_in_lines_and_bands() -> None:
     drawn = traces(loss_picture([curve]))
     assert np.flatnonzero(np.isnan(drawn["GRU, held-out"]["y"])).tolist() == [20, 21, 22, 23, 24, 40]
     assert np.isnan(drawn["GRU, 80 % of 3 seeds"]["y"]).sum() == 2
-    linear = traces(loss_picture([curve], reading=Reading(log=False)))["GRU, held-out"]["y"]
+    linear = traces(loss_picture([curve], reading=PlotOptions(log=False)))["GRU, held-out"]["y"]
     assert np.isnan(linear).sum() == 5  # zero has a place on this scale
 
 
@@ -108,7 +107,7 @@ def test_baselines_are_dotted_named_lines_where_they_have_a_place() -> None:
     (shape,), (note,) = picture.layout["shapes"], picture.layout["annotations"]
     assert (shape["y0"], shape["y1"], note["text"]) == (1 / 6, 1 / 6, "always says 1")
     assert note["y"] == pytest.approx(np.log10(1 / 6))
-    linear = loss_picture(run(), BASELINES, Reading(log=False)).layout["annotations"][0]
+    linear = loss_picture(run(), BASELINES, PlotOptions(log=False)).layout["annotations"][0]
     assert linear["y"] == pytest.approx(1 / 6)
     assert measure_picture(run(), MEASURE, BASELINES).layout["shapes"][0]["y0"] == 1 / 3
     assert gradient_picture(run(), clip=2).layout["shapes"][0]["y0"] == 2
@@ -118,7 +117,7 @@ def test_baselines_are_dotted_named_lines_where_they_have_a_place() -> None:
 
 def test_a_changed_rate_and_a_divergence_are_marked() -> None:
     events = {"GRU": [RateChange(100, 0.001)], "LSTM": [RateChange(100, 0.001), Diverged(2001, (0,), "loss")]}
-    picture = loss_picture(run(), reading=Reading(events=events, axis="seconds"))
+    picture = loss_picture(run(), reading=PlotOptions(events=events, axis="seconds"))
     assert [(shape["name"], round(shape["x0"], 6)) for shape in picture.layout["shapes"]] == [("rate 0.001", 0.1)]
     assert [note["text"] for note in picture.layout["annotations"]] == ["rate 0.001"]
     names = traces(picture)["names"]["text"]
@@ -136,7 +135,7 @@ def test_names_at_the_ends_make_room_for_each_other() -> None:
 @pytest.mark.parametrize(("wrong", "said"), [({"axis": "hours"}, "hours"), ({"smoothing": 1.0}, "smoothing")])
 def test_a_reading_that_is_none_is_refused(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(TrainingError, match=said):
-        Reading(**wrong)
+        PlotOptions(**wrong)
 
 
 def test_nothing_measured_yet_is_a_picture_too() -> None:
@@ -149,7 +148,7 @@ def test_nothing_measured_yet_is_a_picture_too() -> None:
 def test_plotly_accepts_every_picture() -> None:
     events = {"LSTM": [RateChange(100, 0.001), Diverged(2001, (0,), "loss")]}
     curves = run(("GRU", "LSTM", NAUGHTY), 900, seeds=3)
-    reading = Reading(events=events)
+    reading = PlotOptions(events=events)
     for figure in (
         figures.loss_curves(curves, BASELINES, reading),
         figures.measure_curves(curves, MEASURE, BASELINES, reading),
@@ -169,7 +168,7 @@ def test_a_long_run_is_drawn_by_as_many_points_as_a_screen_shows() -> None:
 def test_curves_lie_over_the_truth() -> None:
     truth = np.arange(20.0).reshape(10, 2)
     shown = {lane: Shown("curves", truth, truth + k, ("a", NAUGHTY)) for k, lane in enumerate(("GRU", "LSTM"), 1)}
-    picture = answers_picture(shown)
+    picture = predictions_picture(shown)
     assert [(t["name"], t["yaxis"]) for t in picture.data] == [
         (name, axis) for axis in ("y", "y2") for name in ("truth", "GRU", "LSTM")
     ]
@@ -181,7 +180,7 @@ def test_curves_lie_over_the_truth() -> None:
 
 def test_dots_carry_what_is_said_and_what_is_true() -> None:
     truth = np.linspace(0, 2, 7)
-    picture = answers_picture({"GRU": Shown("scatter", truth, truth**2)})
+    picture = predictions_picture({"GRU": Shown("scatter", truth, truth**2)})
     assert np.array_equal(traces(picture)["GRU"]["x"], truth)
     assert np.array_equal(traces(picture)["GRU"]["y"], truth**2)
     assert traces(picture)["right"]["x"].tolist() == [0, 2]
@@ -189,18 +188,18 @@ def test_dots_carry_what_is_said_and_what_is_true() -> None:
 
 def test_classes_are_counted_truth_by_answer() -> None:
     truth, said = np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 2, 2])
-    picture = answers_picture({"GRU": Shown("classes", truth, np.eye(3)[said], ("x", "y", "z"))})
+    picture = predictions_picture({"GRU": Shown("classes", truth, np.eye(3)[said], ("x", "y", "z"))})
     assert picture.data[0]["text"] == [["1", "1", ""], ["", "1", ""], ["", "", "2"]]
     assert picture.data[0]["z"].tolist() == [[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]]
     assert "80%" in picture.summary
     many = Shown("classes", np.arange(20), np.eye(20)[::-1], tuple(map(str, range(20))))
-    assert answers_picture({"GRU": many}).data[0]["name"] == "answers"
+    assert predictions_picture({"GRU": many}).data[0]["name"] == "answers"
     picture.figure()
 
 
 def test_wrong_symbols_are_marked_and_what_does_not_count_is_blank() -> None:
     truth, said = np.array([[-1, -1, 0, 1, -1, 2]]), np.array([[2, 2, 0, 0, 1, 2]])
-    picture = answers_picture({"GRU": Shown("symbols", truth, said, ("a", "b", " "))})
+    picture = predictions_picture({"GRU": Shown("symbols", truth, said, ("a", "b", " "))})
     (cells,) = picture.data
     assert cells["x"].tolist() == [3, 4, 5, 6]
     assert cells["text"] == [["a", "b", "", "␣"], ["a", "<b>a</b>✕", "", "␣"]]
@@ -212,18 +211,18 @@ def test_wrong_symbols_are_marked_and_what_does_not_count_is_blank() -> None:
 def test_kinds_that_differ_or_are_not_known_are_refused() -> None:
     one, two = Shown("scatter", np.zeros(1), np.zeros(1)), Shown("curves", np.zeros((1, 1)), np.zeros((1, 1)))
     with pytest.raises(TrainingError, match="curves and scatter"):
-        answers_picture({"GRU": one, "LSTM": two})
+        predictions_picture({"GRU": one, "LSTM": two})
     with pytest.raises(TrainingError, match="pie"):
-        answers_picture({"GRU": Shown("pie", np.zeros(1), np.zeros(1))})  # type: ignore[arg-type]
-    assert answers_picture({}).data == []
+        predictions_picture({"GRU": Shown("pie", np.zeros(1), np.zeros(1))})  # type: ignore[arg-type]
+    assert predictions_picture({}).data == []
 
 
-# --- film ---------------------------------------------------------------------------------------------------------
+# --- snapshots --------------------------------------------------------------------------------------------------------
 
 
 def test_the_film_shows_every_quantity_at_the_newest_snapshot_not_after_the_update() -> None:
     taken = {"GRU": snapshots(torch.nn.GRU, (0, 10, 100)), "LSTM": snapshots(torch.nn.LSTM, (0, 30), hidden=3)}
-    picture = film_picture(taken, update=50)
+    picture = snapshots_picture(taken, update=50)
     names = [trace["name"] for trace in picture.data]
     assert names[:4] == [f"GRU, {n}" for n in ("reset gate r", "update gate z", "candidate n", "hidden state h")]
     assert len(names) == 10
@@ -233,12 +232,12 @@ def test_the_film_shows_every_quantity_at_the_newest_snapshot_not_after_the_upda
         gate = "gate" in trace["name"]
         assert (trace["zmin"] == 0) is gate
         assert trace["colorscale"] == (SEQUENTIAL if gate else DIVERGING)
-    figures.film(taken)
+    figures.snapshots(taken)
 
 
 def test_a_row_of_the_film_is_one_unit_at_all_snapshots() -> None:
     taken = {"GRU": snapshots(torch.nn.GRU, (0, 10, 100), hidden=7)}
-    (lane,) = shoot(taken, order="peak").lanes
+    (lane,) = gather_maps(taken, order="peak").lanes
     units = [int(row) - 1 for row in lane.panels[0].rows]
     assert units == gru_viz.analysis.order_units(taken["GRU"][-1][1].layers[0].forward, "peak").tolist()
     for place, (_, trace) in enumerate(taken["GRU"]):
@@ -247,19 +246,19 @@ def test_a_row_of_the_film_is_one_unit_at_all_snapshots() -> None:
 
 def test_a_long_probe_and_many_units_are_thinned_and_the_picture_says_so() -> None:
     taken = {"GRU": snapshots(torch.nn.GRU, (5,), hidden=130, steps=450)}
-    film = shoot(taken)
+    film = gather_maps(taken)
     assert film.steps == 3
     assert film.lanes[0].values["hidden"].shape == (1, 44, 150)
     wanted = taken["GRU"][0][1].hidden[0, :3, 3].mean()
     assert film.lanes[0].values["hidden"][0, 1, 0] == pytest.approx(wanted, abs=1e-6)
-    assert "mean of 3 steps" in film_picture(taken).caption
+    assert "mean of 3 steps" in snapshots_picture(taken).caption
 
 
 def test_a_lane_without_a_snapshot_leaves_the_others_their_colours() -> None:
-    film = shoot({"GRU": [], "LSTM": snapshots(torch.nn.LSTM, (0,))})
+    film = gather_maps({"GRU": [], "LSTM": snapshots(torch.nn.LSTM, (0,))})
     assert [(lane.name, lane.place) for lane in film.lanes] == [("LSTM", 1)]
     with pytest.raises(TrainingError, match="no snapshot"):
-        shoot({"GRU": []})
+        gather_maps({"GRU": []})
 
 
 # --- sweep --------------------------------------------------------------------------------------------------------
