@@ -11,11 +11,13 @@ from gru_viz.errors import (
     DeviceError,
     FormatError,
     GruVizError,
+    MissingPackageError,
     SequenceError,
     TraceError,
     TrainingError,
 )
 from gru_viz.initialisation import random_weights
+from gru_viz.optional import optional_packages
 from gru_viz.streaming import LongTrace, stream
 from gru_viz.trace import Trace, trace
 from gru_viz.watching import watch
@@ -36,6 +38,7 @@ __all__ = [
     "FormatError",
     "GruVizError",
     "LongTrace",
+    "MissingPackageError",
     "SequenceError",
     "Trace",
     "TraceError",
@@ -69,8 +72,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return import_module(f"gru_viz.{name}")
-    if name in _HOMES:
-        return getattr(import_module(f"gru_viz.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'gru_viz' has no attribute {name!r}")
+    if name not in (*_ROOMS, *_HOMES):
+        raise AttributeError(f"module 'gru_viz' has no attribute {name!r}")
+    with optional_packages(f"gru_viz.{name}"):
+        module = import_module(f"gru_viz.{_HOMES.get(name, name)}")
+    return module if name in _ROOMS else getattr(module, name)

@@ -7,6 +7,7 @@ __all__ = [
     "DeviceError",
     "FormatError",
     "GruVizError",
+    "MissingPackageError",
     "SequenceError",
     "TraceError",
     "TrainingError",
@@ -56,3 +57,7 @@ class DeviceError(GruVizError):
 
 class TrainingError(GruVizError):
     """A training cannot be set up, found or carried on as asked."""
+
+
+class MissingPackageError(GruVizError, ImportError):
+    """A package that this part of gru_viz needs is not installed."""

@@ -7,7 +7,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+
+from gru_viz.optional import optional_packages
 
 __all__ = ["open_dashboard", "pages"]
 
@@ -25,7 +28,12 @@ def open_dashboard(options: Sequence[str]) -> int:
 
     Args:
         options: for ``streamlit run``.
+
+    Raises:
+        MissingPackageError: Streamlit is not installed.
     """
+    with optional_packages("the dashboard"):
+        import_module("streamlit")
     folder = pages()
     if folder.parent != PACKAGE:
         return _run(folder, options)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gru_viz.conventions import Quantity
-from gru_viz.errors import GruVizError
 from gru_viz.exports.facts import facts
 from gru_viz.exports.tables import DIRECTIONS
+from gru_viz.optional import optional_packages
 from gru_viz.trace import Trace
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def to_xarray(trace: Trace) -> xr.Dataset:
     (sequence, step, feature), ``length`` over (sequence).
 
     Raises:
-        GruVizError: the package xarray is not installed.
+        MissingPackageError: xarray is not installed.
 
     Example:
         >>> import torch, gru_viz
@@ -37,11 +37,8 @@ def to_xarray(trace: Trace) -> xr.Dataset:
         >>> data["update"].sel(layer=2, direction="forward", unit=4).dims
         ('sequence', 'step')
     """
-    try:
+    with optional_packages("to_xarray"):
         import xarray as xr
-    except ImportError as error:
-        remedy = "Install it: pip install xarray."
-        raise GruVizError("to_xarray", "no package xarray", "xarray installed", remedy) from error
     steps, layers = trace.inputs.shape[1], len(trace.layers)
     directions = DIRECTIONS[: len(trace.layers[0].directions)]
     units = max(run.weights.hidden for layer in trace.layers for run in layer.directions)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 
-from gru_viz.errors import FormatError
 from gru_viz.formats import npz, pytorch, safetensors
 from gru_viz.formats.arrays import Arrays
 from gru_viz.formats.finder import find
 from gru_viz.formats.found import ModelFile
 from gru_viz.formats.source import LIMITS, Content, Limits, Source, load
+from gru_viz.optional import optional_packages
 
 __all__ = ["read_model"]
 
@@ -19,8 +19,8 @@ _FLAT: dict[str, Callable[[Content], Arrays]] = {
     "safetensors": safetensors.read,
     "NPZ": npz.read,
 }
-_GRAPHS = {"Keras": ("keras", "h5py"), "ONNX": ("onnx", "onnx")}
-"""The module that reads each, and the package that it needs: loaded only once such a file is there."""
+_GRAPHS = {"Keras": "keras", "ONNX": "onnx"}
+"""Format → the module that reads it, imported with the first such file."""
 
 
 def read_model(source: Source, name: str | None = None, limits: Limits = LIMITS) -> ModelFile:
@@ -49,14 +49,7 @@ def read_model(source: Source, name: str | None = None, limits: Limits = LIMITS)
         arrays = _FLAT[content.format](content)
         models, notices = find(arrays, content.name, limits)
         return ModelFile(content.name, content.format, models, notices)
-    module, package = _GRAPHS[content.format]
-    try:
-        reader = import_module(f"gru_viz.formats.{module}")
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != package:
-            raise
-        found = f"a {content.format} file, and no package {package!r} here to read it"
-        remedy = f"Install it: pip install {package}"
-        raise FormatError(content.name, found, "that package", remedy) from error
+    with optional_packages(f"{content.name}, a {content.format} file"):
+        reader = import_module(f"gru_viz.formats.{_GRAPHS[content.format]}")
     file: ModelFile = reader.read(content)
     return file

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gru_viz.errors import TrainingError
+from gru_viz.optional import optional_packages
 from gru_viz.spreadsheet import harmless
 from gru_viz.training.curves import Curve
 from gru_viz.training.settings import Lane, Settings
@@ -140,13 +140,10 @@ def _events(
     curves: Sequence[Curve], model: int, seed: int, lane: Lane, settings: Settings, tokens: int, began: float
 ) -> bytes:
     """An event file of one model, by TensorBoard's own record writer; it names no machine."""
-    try:
+    with optional_packages("TensorBoard export"):
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
         from tensorboard.summary.writer.record_writer import RecordWriter
-    except ImportError as reason:
-        remedy = "Install it with: pip install tensorboard"
-        raise TrainingError("TensorBoard", f"no such package ({reason})", "tensorboard", remedy) from reason
     chosen = _hyperparameters(lane, settings, seed)
     rows = [
         (int(update), began + float(seconds), TAGS.get(curve.measure, f"measure/{curve.measure}"), float(values[model]))

@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import nctdtr, stdtr, stdtrit
+
+from gru_viz.optional import optional_packages
+
+with optional_packages("the verdict of a comparison"):
+    from scipy.special import nctdtr, stdtr, stdtrit
 
 __all__ = ["MOST_NEEDED", "Paired", "holm", "paired", "pairs_needed"]
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from gru_viz.errors import TrainingError
+from gru_viz.optional import optional_packages
 from gru_viz.training.engine.lane import Answer, Ask, Job
 
 if TYPE_CHECKING:
@@ -243,7 +244,8 @@ def by_name(name: str, module: str = LANE) -> Callable[..., Any]:
 
 def quieten() -> None:
     """Keep dask's own account of workers that come and go out of the server's log; the engine tells it in sentences."""
-    import distributed  # noqa: F401  # configures its loggers when it is imported
+    with optional_packages("training in the background"):
+        import distributed  # noqa: F401  # configures its loggers when it is imported
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gru_viz.errors import TrainingError
+from gru_viz.optional import optional_packages
 from gru_viz.sequences import LabelledSequences, Scaling, Sequence, Sequences
 from gru_viz.sequences.words import count, listing
 from gru_viz.training.randomness import draw_rows, generator
@@ -159,7 +160,8 @@ class Digits(Classify):
     name = "digits"
 
     def __init__(self, validation: float = 0.2) -> None:
-        from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # takes a second to import
+        with optional_packages("the handwritten digits"):
+            from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # takes a second to import
 
         images, labels = load_digits(return_X_y=True)
         features = tuple(f"column {k + 1}" for k in range(8))
