@@ -203,7 +203,7 @@ def test_training_there_follows_training_here(cell: str) -> None:
     from gru_viz.training import Curve, Lane, Settings, train
 
     def curves(device: str) -> dict[str, Curve]:
-        lane = Lane(cell=cell, hidden=12, layers=2, dropout=0.0, device=device, computed_by="auto")
+        lane = Lane(cell=cell, hidden=12, layers=2, dropout=0.0, device=device, backend="auto")
         told = train(Settings("adding", {"length": 10}, (lane,), updates=30, seeds=2))
         return {curve.measure: curve for curve in told}
 

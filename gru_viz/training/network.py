@@ -29,7 +29,7 @@ class Network:
     seed alone would give.
 
     Attributes:
-        way: what computes the recurrence: ``"compiled"``, ``"torch"`` or ``"scratch"``.
+        backend: of the recurrence: ``"compiled"``, ``"torch"`` or ``"scratch"``.
         parameters: name → (models, …) leaf tensor.
 
     Example:
@@ -41,7 +41,7 @@ class Network:
     def __init__(self, lane: Lane, features: int, outputs: int, seeds: tuple[int, ...]) -> None:
         self.lane, self.seeds, self.device = lane, seeds, find_device(lane.device)
         self.convention = CONVENTIONS[lane.cell]
-        self.way = choose(lane)
+        self.backend = choose(lane)
         drawn = [_draw(lane, features, outputs, seed) for seed in seeds]
         self.parameters = {
             name: torch.stack([one[name] for one in drawn]).to(self.device).requires_grad_() for name in drawn[0]
@@ -87,7 +87,7 @@ class Network:
             if k and dropout is not None and self.lane.dropout:
                 drawn = [torch.rand(read.shape[1:], generator=each, device=self.device) for each in dropout]
                 read = read * (torch.stack(drawn) >= self.lane.dropout) / (1 - self.lane.dropout)
-            read = run_layer(self.way, self.convention, self.layer(k), read, onednn=self.lane.onednn)
+            read = run_layer(self.backend, self.convention, self.layer(k), read, onednn=self.lane.onednn)
         models, time, batch, hidden = read.shape
         if answers == "last":
             if lengths is None:

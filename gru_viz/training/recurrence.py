@@ -1,4 +1,4 @@
-"""What computes the recurrence of a lane: the compiled kernel, torch's own cell, or the equations step by step.
+"""The backends of a lane's recurrence: the compiled kernel, torch's own cell, or the equations step by step.
 
 All take the same stacked parameters, with a leading axis of models, and time before batch.
 """
@@ -24,17 +24,17 @@ __all__ = ["choose", "run_layer", "why_not"]
 ONE_AT_A_TIME = threading.Lock()
 
 
-def why_not(way: str, lane: Lane) -> str | None:
-    """Why a lane cannot be computed in this way, in a sentence; None where it can.
+def why_not(backend: str, lane: Lane) -> str | None:
+    """Why a backend cannot run a lane, in a sentence; None if it can.
 
     Example:
         >>> why_not("torch", Lane(cell="cho_2014_v3"))
         'torch.nn.GRU has no reset gate that acts before the recurrent product.'
     """
     convention = CONVENTIONS[lane.cell]
-    if way == "torch" and convention.reset == "before":
+    if backend == "torch" and convention.reset == "before":
         return "torch.nn.GRU has no reset gate that acts before the recurrent product."
-    if way == "compiled":
+    if backend == "compiled":
         if not lane.device.startswith("cpu"):
             return f"The compiled kernel runs on the CPU, not on {lane.device}."
         return kernels.why_not(convention)
@@ -42,24 +42,26 @@ def why_not(way: str, lane: Lane) -> str | None:
 
 
 def choose(lane: Lane) -> str:
-    """Name what will compute a lane: ``"compiled"``, ``"torch"`` or ``"scratch"``.
+    """Name the backend that will run a lane: ``"compiled"``, ``"torch"`` or ``"scratch"``.
 
     Raises:
-        TrainingError: the way asked for cannot.
+        TrainingError: the requested backend cannot run it.
     """
-    if lane.computed_by == "auto":
-        return next(way for way in ("compiled", "torch", "scratch") if why_not(way, lane) is None)
-    reason = why_not(lane.computed_by, lane)
+    if lane.backend == "auto":
+        return next(backend for backend in ("compiled", "torch", "scratch") if why_not(backend, lane) is None)
+    reason = why_not(lane.backend, lane)
     if reason:
-        raise TrainingError(f"lane {lane.name}, computed_by", reason, "a way that has it", "Choose 'auto'.")
-    return lane.computed_by
+        raise TrainingError(f"lane {lane.name}, backend", reason, "a backend that has it", "Choose 'auto'.")
+    return lane.backend
 
 
-def run_layer(way: str, convention: Convention, parameters: Parameters, x: Tensor, *, onednn: bool = True) -> Tensor:
+def run_layer(
+    backend: str, convention: Convention, parameters: Parameters, x: Tensor, *, onednn: bool = True
+) -> Tensor:
     """Run one layer of every model, from states of zero.
 
     Args:
-        way: ``"compiled"``, ``"torch"`` or ``"scratch"``.
+        backend: ``"compiled"``, ``"torch"`` or ``"scratch"``.
         convention: the variant.
         parameters: of every model, (models, …) each.
         x: (models, time, batch, features).
@@ -72,8 +74,8 @@ def run_layer(way: str, convention: Convention, parameters: Parameters, x: Tenso
         "compiled": _compiled,
         "torch": _torch,
         "scratch": _scratch,
-    }[way]
-    if way == "torch" and convention.cell == "lstm" and x.device.type == "cpu":
+    }[backend]
+    if backend == "torch" and convention.cell == "lstm" and x.device.type == "cpu":
         with _onednn(onednn):
             return run(convention, parameters, x)
     return run(convention, parameters, x)

@@ -12,7 +12,7 @@ from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import TrainingError
 from gru_viz.initialisation import INITIALISATIONS
 
-__all__ = ["COMPUTED_BY", "LIMITS", "OPTIMISERS", "SCHEDULES", "Lane", "Limits", "Settings", "check_rate"]
+__all__ = ["BACKENDS", "LIMITS", "OPTIMISERS", "SCHEDULES", "Lane", "Limits", "Settings", "check_rate"]
 
 OPTIMISERS = MappingProxyType(
     {
@@ -34,7 +34,7 @@ SCHEDULES = MappingProxyType(
 )
 """How the learning rate changes over the planned updates: name → what it does."""
 
-COMPUTED_BY = MappingProxyType(
+BACKENDS = MappingProxyType(
     {
         "auto": "the compiled kernel where it applies",
         "compiled": "compiled kernel",
@@ -42,7 +42,10 @@ COMPUTED_BY = MappingProxyType(
         "scratch": "from scratch, step by step",
     }
 )
-"""What computes the recurrence: name → what it is called."""
+"""What runs the recurrence: name → title."""
+
+RENAMED = {"computed_by": "backend"}
+"""Fields of a lane as earlier versions saved them: old name → name now."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class Lane:
         learning_rate: of the optimiser, before the schedule.
         schedule: a name in ``SCHEDULES``.
         clip: the largest norm of a model's gradient; 0 leaves it as it is.
-        computed_by: a name in ``COMPUTED_BY``.
+        backend: a name in ``BACKENDS``.
         onednn: whether torch may hand its LSTM to oneDNN, which it has no counterpart of for a GRU.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:k"``.
 
@@ -129,7 +132,7 @@ class Lane:
     learning_rate: float = 0.005
     schedule: str = "constant"
     clip: float = 1.0
-    computed_by: str = "auto"
+    backend: str = "auto"
     onednn: bool = True
     device: str = "cpu"
 
@@ -140,7 +143,7 @@ class Lane:
             ("initialisation", INITIALISATIONS),
             ("optimiser", OPTIMISERS),
             ("schedule", SCHEDULES),
-            ("computed_by", COMPUTED_BY),
+            ("backend", BACKENDS),
         ):
             _check_known(where, what, getattr(self, what), known)
         _check_range(where, "hidden", self.hidden, 1, LIMITS.hidden, whole=True)
@@ -224,7 +227,9 @@ class Settings:
         """
         try:
             read = json.loads(text)
-            lanes = tuple(Lane(**lane) for lane in read["lanes"])
+            lanes = tuple(
+                Lane(**{RENAMED.get(name, name): value for name, value in lane.items()}) for lane in read["lanes"]
+            )
             return cls(**{**read, "lanes": lanes})
         except (ValueError, TypeError, KeyError) as reason:
             remedy = "They may have been written by another version; choose them again."

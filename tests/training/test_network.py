@@ -24,7 +24,7 @@ X = inputs(4, 6, 3, dtype="float32")
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_variant_trains_and_keeps_absent_biases_at_zero(name: str) -> None:
-    lane = Lane("a", cell=name, hidden=4, layers=2, optimiser="adamw", learning_rate=0.05, computed_by="scratch")
+    lane = Lane("a", cell=name, hidden=4, layers=2, optimiser="adamw", learning_rate=0.05, backend="scratch")
     running = Trainer(Small(), settings([lane], updates=6), "a")
     before = running.network.stacked()
     list(running)
@@ -132,7 +132,7 @@ def test_dropout_hides_its_share_between_layers_and_nothing_while_measuring() ->
 def test_what_dropout_leaves_is_scaled_up_so_that_the_mean_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def ones(way: str, convention: object, p: Parameters, x: torch.Tensor, *, onednn: bool) -> torch.Tensor:
+    def ones(backend: str, convention: object, p: Parameters, x: torch.Tensor, *, onednn: bool) -> torch.Tensor:
         seen.append(x)
         return x.new_ones(*x.shape[:3], p.weight_recurrent.shape[-1])
 

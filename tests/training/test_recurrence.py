@@ -26,10 +26,10 @@ def stacked(name: str, models: int = 2) -> Parameters:
     return Parameters(*(torch.stack(parts).requires_grad_() for parts in zip(*drawn, strict=True)))
 
 
-def outcome(way: str, name: str, onednn: bool = True, convention: object = None) -> list[torch.Tensor]:
+def outcome(backend: str, name: str, onednn: bool = True, convention: object = None) -> list[torch.Tensor]:
     """The hidden states and every gradient of a lopsided sum of them."""
     p, x = stacked(name), torch.randn(2, 7, 4, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    hidden = run_layer(way, convention or CONVENTIONS[name], p, x.requires_grad_(), onednn=onednn)  # type: ignore[arg-type]
+    hidden = run_layer(backend, convention or CONVENTIONS[name], p, x.requires_grad_(), onednn=onednn)  # type: ignore[arg-type]
     weight = torch.randn(hidden.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     return [hidden.detach(), *torch.autograd.grad((hidden * weight).sum(), [*p, x])]
 
@@ -68,16 +68,16 @@ def test_the_agreement_of_the_ways_can_fail() -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_a_way_is_chosen_that_can(name: str) -> None:
     assert choose(Lane(cell=name)) == "compiled"
-    assert choose(Lane(cell=name, computed_by="scratch")) == "scratch"
+    assert choose(Lane(cell=name, backend="scratch")) == "scratch"
     assert why_not("scratch", Lane(cell=name)) is None
     if name in RESET_BEFORE:
         with pytest.raises(TrainingError, match="before the recurrent product"):
-            choose(Lane(cell=name, computed_by="torch"))
+            choose(Lane(cell=name, backend="torch"))
         assert choose(Lane(cell=name, device="cuda")) == "scratch"
     else:
         assert choose(Lane(cell=name, device="cuda")) == "torch"
     with pytest.raises(TrainingError, match="runs on the CPU"):
-        choose(Lane(cell=name, computed_by="compiled", device="cuda"))
+        choose(Lane(cell=name, backend="compiled", device="cuda"))
 
 
 # --- the process's switch ------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import TrainingError
 from gru_viz.training import Curve, Lane, Point, Settings
-from gru_viz.training.settings import COMPUTED_BY, LIMITS, OPTIMISERS, SCHEDULES
+from gru_viz.training.settings import BACKENDS, LIMITS, OPTIMISERS, SCHEDULES
 
 LANES = st.builds(
     Lane,
@@ -27,7 +27,7 @@ LANES = st.builds(
     learning_rate=st.floats(1e-9, 100),
     schedule=st.sampled_from(sorted(SCHEDULES)),
     clip=st.floats(0, 1e9),
-    computed_by=st.sampled_from(sorted(COMPUTED_BY)),
+    backend=st.sampled_from(sorted(BACKENDS)),
     onednn=st.booleans(),
 )
 OPTIONS = st.dictionaries(st.text(), st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text())
@@ -66,13 +66,20 @@ def test_what_is_no_settings_is_refused(text: str) -> None:
         Settings.from_json(text)
 
 
+def test_settings_saved_when_a_backend_was_called_computed_by_still_open() -> None:
+    saved = Settings("sine", lanes=(Lane("one", backend="scratch"),)).to_json()
+    older = saved.replace('"backend"', '"computed_by"')
+    assert older != saved
+    assert Settings.from_json(older) == Settings.from_json(saved)
+
+
 @pytest.mark.parametrize(
     ("what", "value", "wanted"),
     [
         ("cell", "gru", "one of torch, cudnn"),
         ("optimiser", "lion", "one of adam, adamw, rmsprop, sgd"),
         ("schedule", "", "one of constant"),
-        ("computed_by", "magic", "one of auto"),
+        ("backend", "magic", "one of auto"),
         ("initialisation", "zeros", "one of torch"),
         ("hidden", 0, "a whole number from 1 to 512"),
         ("hidden", 513, "a whole number from 1 to 512"),

@@ -21,7 +21,7 @@ from gru_viz.training.tasks.memory import Adding
 from gru_viz.training.trainer import is_evaluated, is_kept
 
 pytestmark = pytest.mark.usefixtures("unchecked")
-LANE = Lane("a", hidden=4, layers=2, dropout=0.3, learning_rate=0.02, clip=0.5, computed_by="torch")
+LANE = Lane("a", hidden=4, layers=2, dropout=0.3, learning_rate=0.02, clip=0.5, backend="torch")
 
 
 @pytest.fixture
@@ -52,15 +52,15 @@ def changed_by_hand(made: Settings, at: dict[int, float], **more: object) -> lis
 
 
 @pytest.mark.usefixtures("checkpoints_everywhere")
-@pytest.mark.parametrize("way", ["torch", "scratch"])
+@pytest.mark.parametrize("backend", ["torch", "scratch"])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
-def test_from_any_checkpoint_it_goes_on_as_if_it_had_never_stopped(optimiser: str, schedule: str, way: str) -> None:
-    made = settings([replace(LANE, optimiser=optimiser, schedule=schedule, computed_by=way)])
+def test_from_any_checkpoint_it_goes_on_as_if_it_had_never_stopped(optimiser: str, schedule: str, backend: str) -> None:
+    made = settings([replace(LANE, optimiser=optimiser, schedule=schedule, backend=backend)])
     whole = train(made)
     kept = [record for record in whole if isinstance(record, Checkpoint)]
     assert [c.update for c in kept] == [*range(1, 13), 12]
-    for checkpoint in kept[:: 5 if way == "scratch" else 3]:
+    for checkpoint in kept[:: 5 if backend == "scratch" else 3]:
         rest = train(made, checkpoint=as_a_file_keeps_it(checkpoint))
         assert after(rest, checkpoint.update) == after(whole, checkpoint.update)
         assert telling(final(rest)) == telling(final(whole))
@@ -176,7 +176,7 @@ class Watched(Small):
 
 
 def test_two_lanes_see_identical_batches() -> None:
-    lanes = [LANE, Lane("b", cell="torch_lstm", hidden=7, layers=1, optimiser="sgd", computed_by="scratch")]
+    lanes = [LANE, Lane("b", cell="torch_lstm", hidden=7, layers=1, optimiser="sgd", backend="scratch")]
     seen = []
     for lane in lanes:
         task = Watched()
@@ -187,11 +187,11 @@ def test_two_lanes_see_identical_batches() -> None:
     assert len({asked[2] for asked in seen[0]}) == 36
 
 
-@pytest.mark.parametrize("way", ["torch", "scratch", "compiled"])
+@pytest.mark.parametrize("backend", ["torch", "scratch", "compiled"])
 @pytest.mark.parametrize("cell", ["torch", "torch_lstm", "torch_rnn"])
-def test_one_seed_alone_learns_what_it_learns_beside_others(cell: str, way: str) -> None:
+def test_one_seed_alone_learns_what_it_learns_beside_others(cell: str, backend: str) -> None:
     """To the rounding of a product of several models at once; the first weights and the batches are the same."""
-    lane = replace(LANE, cell=cell, computed_by=way)
+    lane = replace(LANE, cell=cell, backend=backend)
     together = train(settings([lane], first_seed=3))
     for k in range(3):
         alone = train(settings([lane], first_seed=3 + k, seeds=1))
@@ -277,12 +277,12 @@ def test_which_seed_diverged_and_when_is_told() -> None:
 # --- torch's own loop ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", ["torch", "scratch", "compiled"])
+@pytest.mark.parametrize("backend", ["torch", "scratch", "compiled"])
 @pytest.mark.parametrize("cell", ["torch", "torch_lstm"])
-def test_it_is_the_loop_that_one_would_write_with_torch(cell: str, way: str) -> None:
+def test_it_is_the_loop_that_one_would_write_with_torch(cell: str, backend: str) -> None:
     """nn.GRU, nn.Linear, Adam and clip_grad_norm_, from the same first weights, over 100 updates."""
     task = Adding(8)
-    lane = Lane("a", cell=cell, hidden=10, learning_rate=0.01, clip=0.1, computed_by=way)
+    lane = Lane("a", cell=cell, hidden=10, learning_rate=0.01, clip=0.1, backend=backend)
     made = Settings("adding", {"length": 8}, (lane,), updates=100, batch=16, seeds=1)
     running = Trainer(task, made, "a")
     module = (torch.nn.GRU if cell == "torch" else torch.nn.LSTM)(2, 10, batch_first=True)

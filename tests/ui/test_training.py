@@ -19,7 +19,7 @@ from gru_viz.training import LESSONS, Lane, Settings, Trainer, count_parameters,
 from gru_viz.training.engine import EngineState
 from gru_viz.training.records import Point, RateChange
 from gru_viz.training.runs import Store
-from gru_viz.training.settings import COMPUTED_BY, OPTIMISERS, SCHEDULES
+from gru_viz.training.settings import BACKENDS, OPTIMISERS, SCHEDULES
 from gru_viz.training.sweep import start_sweep
 from gru_viz.ui import workshop
 
@@ -186,14 +186,14 @@ def trained(store: Store, settings: Settings = SINE, data: Any = None, name: str
 def test_start_asks_for_exactly_what_was_chosen(engine: Recorder) -> None:
     page = Page().press(units_sine=5, layers_sine=2, updates_sine=70, seeds_sine=4, rate_sine=0.02, batch_sine=9)
     page.press(optimiser_sine="rmsprop", schedule_sine="cosine", clip_sine=0.5, initialisation_sine="chrono")
-    page.press(dropout_sine=0.2, first_seed_sine=7, computed_sine="torch", onednn_sine=False, gru_sine="d2l_code")
+    page.press(dropout_sine=0.2, first_seed_sine=7, backend_sine="torch", onednn_sine=False, gru_sine="d2l_code")
     page.press(third_sine=True).press("start")
     (call,) = engine.calls
     asked = engine.store.run(page.run_shown).settings
     assert call == ("start", page.run_shown)
     wanted = {
         "hidden": 5, "layers": 2, "learning_rate": 0.02, "optimiser": "rmsprop", "schedule": "cosine", "clip": 0.5,
-        "initialisation": "chrono", "dropout": 0.2, "computed_by": "torch", "onednn": False, "device": "cpu",
+        "initialisation": "chrono", "dropout": 0.2, "backend": "torch", "onednn": False, "device": "cpu",
     }  # fmt: skip
     cells = {"GRU": "d2l_code", "LSTM": "torch_lstm", "RNN": "torch_rnn"}
     assert asked.lanes == tuple(Lane(name, cell=cell, **wanted) for name, cell in cells.items())
@@ -230,12 +230,12 @@ def test_equal_parameters_are_as_equal_as_whole_units_allow(engine: Recorder) ->
 
 def test_own_settings_reach_their_lane_alone(engine: Recorder) -> None:
     page = Page().press(own_LSTM_sine=True)
-    page.press(units_LSTM_sine=6, rate_LSTM_sine=0.03, optimiser_LSTM_sine="sgd", computed_LSTM_sine="scratch")
+    page.press(units_LSTM_sine=6, rate_LSTM_sine=0.03, optimiser_LSTM_sine="sgd", backend_LSTM_sine="scratch")
     page.press("start")
     asked = engine.store.run(page.run_shown).settings
     assert asked.lane("GRU") == LESSONS["sine"].settings.lane("GRU")
     lstm = asked.lane("LSTM")
-    assert (lstm.hidden, lstm.learning_rate, lstm.optimiser, lstm.computed_by) == (6, 0.03, "sgd", "scratch")
+    assert (lstm.hidden, lstm.learning_rate, lstm.optimiser, lstm.backend) == (6, 0.03, "sgd", "scratch")
 
 
 def test_every_choice_of_a_list_can_be_started(engine: Recorder) -> None:
@@ -245,8 +245,8 @@ def test_every_choice_of_a_list_can_be_started(engine: Recorder) -> None:
     for key, names in lists.items():
         for name in names:
             assert page.press(**{key: name}).buttons["start"], (key, name, page.errors)
-    for way in COMPUTED_BY:
-        page.press(gru_sine="torch", computed_sine=way)
+    for way in BACKENDS:
+        page.press(gru_sine="torch", backend_sine=way)
         assert page.buttons["start"], way
 
 
@@ -254,7 +254,7 @@ def test_every_choice_of_a_list_can_be_started(engine: Recorder) -> None:
     ("choices", "said"),
     [
         ({"device_sine": "cuda"}, "CUDA"),
-        ({"gru_sine": "cho_2014_v3", "computed_sine": "torch"}, "reset gate"),
+        ({"gru_sine": "cho_2014_v3", "backend_sine": "torch"}, "reset gate"),
         ({"units_sine": 512, "equal_sine": "parameters", "third_sine": True}, "512"),
         ({"units_sine": 512, "batch_sine": 512, "seeds_sine": 20, "layers_sine": 4}, "GiB"),
     ],

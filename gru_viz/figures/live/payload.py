@@ -23,7 +23,7 @@ class LaneStatus:
         name: of the lane.
         title: its cell and size, such as ``"GRU, 32 units"``.
         parameters: how many numbers it learns.
-        computed_by: what computes it.
+        backend: what computes it.
         update: how many updates were made.
         planned: how many there will be.
         per_second: updates a second now; None where it does not run.
@@ -37,7 +37,7 @@ class LaneStatus:
     name: str
     title: str
     parameters: int
-    computed_by: str
+    backend: str
     update: int
     planned: int
     per_second: float | None = None
@@ -135,7 +135,7 @@ def _sent(value: Any, blobs: Blobs, digest: Any) -> Any:
 def _strip(lane: LaneStatus, place: int) -> dict[str, Any]:
     """A lane's line as the words that stand in it."""
     looks = look(place)
-    facts = (lane.title.removeprefix(f"{lane.name}, "), f"{lane.parameters:,} parameters", lane.computed_by)
+    facts = (lane.title.removeprefix(f"{lane.name}, "), f"{lane.parameters:,} parameters", lane.backend)
     detail = " · ".join(filter(None, facts))
     return {
         "name": lane.name,

@@ -190,7 +190,7 @@ class Outbox:
         (then, before), rate = self._pace[0], 0.0
         if now > then:
             rate = (update - before) / (now - then)
-        return Progress(update, self._trainer.seconds, rate, self._trainer.rate, self._trainer.network.way)
+        return Progress(update, self._trainer.seconds, rate, self._trainer.rate, self._trainer.network.backend)
 
 
 OUTBOXES: dict[str, Outbox] = {}

@@ -50,8 +50,8 @@ def learnt(store: Store, key: str, lane: str, task: Task, update: int | None = N
 
 def _here(lane: Lane) -> Lane:
     """The same lane on this machine's CPU, by what needs no compiling for a few answers."""
-    here = replace(lane, device="cpu", computed_by="scratch")
-    return replace(here, computed_by="torch") if why_not("torch", here) is None else here
+    here = replace(lane, device="cpu", backend="scratch")
+    return replace(here, backend="torch") if why_not("torch", here) is None else here
 
 
 def answers_of(network: Network, task: Task) -> Shown:

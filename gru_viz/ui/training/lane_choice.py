@@ -14,7 +14,7 @@ from gru_viz.errors import GruVizError, TrainingError
 from gru_viz.initialisation import INITIALISATIONS
 from gru_viz.training import Lane, Settings, Task, count_parameters, equal_hidden
 from gru_viz.training.recurrence import choose, why_not
-from gru_viz.training.settings import COMPUTED_BY, LIMITS, OPTIMISERS, SCHEDULES
+from gru_viz.training.settings import BACKENDS, LIMITS, OPTIMISERS, SCHEDULES
 from gru_viz.training.trainer import check_memory
 from gru_viz.ui.messages import show_error
 from gru_viz.ui.training.task_choice import Assignment
@@ -51,10 +51,10 @@ def _check(settings: Settings, task: Task) -> None:
     """Refuse what would fail once it is started."""
     here = engine().state.kind == "local"  # what the workers of a cluster have is not known here
     for lane in settings.lanes:
-        reason = None if lane.computed_by == "auto" else why_not(lane.computed_by, lane)
+        reason = None if lane.backend == "auto" else why_not(lane.backend, lane)
         if reason:
             remedy = "Choose another under “More about training”."
-            raise TrainingError(f"Lane {lane.name}, computed by", reason, "a way that has this variant", remedy)
+            raise TrainingError(f"Lane {lane.name}, backend", reason, "a backend that has this variant", remedy)
         check_memory(task, settings, lane.name)
         if here:
             find_device(lane.device)
@@ -160,9 +160,9 @@ def _ask_more(lanes: Sequence[Lane], lesson: str) -> list[Lane]:
         changed["dropout"] = float(
             right.number_input("Dropout", 0.0, 0.95, start.dropout, 0.05, key=f"dropout_{key}", bind="query-params")
         )
-    changed["computed_by"] = pick("Computed by", f"computed_{key}", COMPUTED_BY)
+    changed["backend"] = pick("Backend", f"backend_{key}", BACKENDS)
     changed["device"] = pick("Device", f"device_{key}", {"cpu": "CPU", "cuda": "CUDA"})
-    if changed["computed_by"] == "torch" and changed["device"] == "cpu":
+    if changed["backend"] == "torch" and changed["device"] == "cpu":
         changed["onednn"] = st.toggle(
             "Let torch use oneDNN for its LSTM",
             value=True,
@@ -191,7 +191,7 @@ def _ask_own(lane: Lane, lesson: str) -> Lane:
         optimiser=_own_pick("Optimiser", f"optimiser_{key}", OPTIMISERS, lane.optimiser),
         schedule=_own_pick("Learning rate over time", f"schedule_{key}", SCHEDULES, lane.schedule),
     )
-    return replace(own, computed_by=_own_pick("Computed by", f"computed_{key}", COMPUTED_BY, lane.computed_by))
+    return replace(own, backend=_own_pick("Backend", f"backend_{key}", BACKENDS, lane.backend))
 
 
 def _own_number(where: Any, label: str, key: str, least: T, most: T, common: T, **more: Any) -> T:

@@ -136,7 +136,7 @@ def _status(run: Run, lane: LaneState, task: Task, curves: list[Curve]) -> LaneS
         name=lane.name,
         title=run.settings.lane(lane.name).title,
         parameters=lane.parameters,
-        computed_by=WAYS[lane.way],
+        backend=WAYS[lane.way],
         update=lane.update,
         planned=lane.until,
         per_second=lane.rate or None,

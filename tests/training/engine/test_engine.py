@@ -143,7 +143,7 @@ def test_what_diverges_stops_alone_and_keeps_its_last_good_weights(engine: Engin
 
 
 def test_a_lane_that_cannot_be_computed_fails_with_a_sentence(engine: Engine) -> None:
-    lanes = (Lane("impossible", cell="cho_2014_v3", computed_by="torch"), Lane("possible"))
+    lanes = (Lane("impossible", cell="cho_2014_v3", backend="torch"), Lane("possible"))
     store, key = engine.store, engine.store.create(replace(SHORT, lanes=lanes))
     engine.start(key)
     rest(engine, key)

@@ -28,7 +28,7 @@ def kept(store: Store, settings: Settings, until: int) -> tuple[str, Trainer]:
 
 @pytest.mark.parametrize("cell", ["torch", "torch_lstm", "chung_2014"])
 def test_the_newest_weights_answer_as_the_trainer_s_own(tmp_path: Path, cell: str) -> None:
-    lane = Lane("one", cell=cell, hidden=7, layers=2, computed_by="scratch")
+    lane = Lane("one", cell=cell, hidden=7, layers=2, backend="scratch")
     settings = Settings("adding", {"length": 6}, (lane,), updates=5, seeds=2)
     with Store(tmp_path) as store:
         key, trainer = kept(store, settings, 5)
@@ -43,7 +43,7 @@ def test_the_newest_weights_answer_as_the_trainer_s_own(tmp_path: Path, cell: st
 
 
 def test_a_snapshot_is_the_first_model_at_its_update(tmp_path: Path) -> None:
-    settings = Settings("adding", {"length": 6}, (Lane("one", hidden=5, computed_by="torch"),), updates=10, seeds=3)
+    settings = Settings("adding", {"length": 6}, (Lane("one", hidden=5, backend="torch"),), updates=10, seeds=3)
     with Store(tmp_path) as store:
         key, _ = kept(store, settings, 10)
         task = store.task(key)
@@ -67,7 +67,7 @@ def test_before_the_first_snapshot_there_is_nothing(tmp_path: Path) -> None:
 
 
 def test_a_continuation_follows_from_weights_beginning_and_seed(tmp_path: Path) -> None:
-    settings = Settings("text", {}, (Lane("one", hidden=8, computed_by="torch"),), updates=3)
+    settings = Settings("text", {}, (Lane("one", hidden=8, backend="torch"),), updates=3)
     task = make_task(settings)
     assert isinstance(task, Text)
     with Store(tmp_path) as store:
@@ -81,7 +81,7 @@ def test_a_continuation_follows_from_weights_beginning_and_seed(tmp_path: Path) 
 
 
 def test_newest_means_the_checkpoint_not_the_last_snapshot(tmp_path: Path) -> None:
-    settings = Settings("adding", {"length": 4}, (Lane("one", hidden=3, computed_by="torch"),), updates=100)
+    settings = Settings("adding", {"length": 4}, (Lane("one", hidden=3, backend="torch"),), updates=100)
     with Store(tmp_path) as store:
         key = store.create(settings)
         trainer = Trainer(store.task(key), settings, "one", until=5)

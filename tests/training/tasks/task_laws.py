@@ -15,7 +15,7 @@ from gru_viz.training import Lane, Point, Settings, Trainer
 from gru_viz.training.tasks import Examples, Task, Tensors
 from gru_viz.weights import Weights
 
-LANES = (Lane(cell="torch", hidden=16, learning_rate=0.01, computed_by="torch"),)
+LANES = (Lane(cell="torch", hidden=16, learning_rate=0.01, backend="torch"),)
 
 
 def alike(one: Examples, other: Examples) -> bool:

@@ -106,7 +106,7 @@ def test_the_laws_hold() -> None:
 
 def test_sequences_of_unequal_length_are_answered_at_their_own_end() -> None:
     task = Classify(labelled(["a", "b"] * 10, [2, 6] * 10))
-    network = Network(Lane(hidden=4, computed_by="torch"), task.features, task.outputs, (0,))
+    network = Network(Lane(hidden=4, backend="torch"), task.features, task.outputs, (0,))
     held = task.held_out
     assert held.lengths is not None
     together = network.answer(held.x, "last", held.lengths)[0]

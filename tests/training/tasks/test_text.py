@@ -152,9 +152,7 @@ def test_a_long_held_out_part_is_thinned_and_it_is_said() -> None:
 def test_stepping_answers_what_the_network_answers_to_the_whole(cell: str, layers: int) -> None:
     """Greedy writing, checked against the network that reads all that was written at once."""
     task = Text("hello, world. " * 30)
-    network = Network(
-        Lane(cell=cell, hidden=6, layers=layers, computed_by="scratch"), task.features, task.outputs, (1,)
-    )
+    network = Network(Lane(cell=cell, hidden=6, layers=layers, backend="scratch"), task.features, task.outputs, (1,))
     arrays = network.arrays()
     step = partial(sample, network.weights(), arrays["head.weight"], arrays["head.bias"])
     tokens = task.alphabet.encode("wor").tolist()
@@ -203,6 +201,6 @@ def test_a_few_windows_are_shown() -> None:
 
 
 def test_a_short_training_does_better_than_knowing_the_character_before() -> None:
-    lane = Lane(hidden=48, learning_rate=0.01, computed_by="torch")
+    lane = Lane(hidden=48, learning_rate=0.01, backend="torch")
     task = make_task(Settings("text"))
     assert trained(task, 200, (lane,), batch=16)["perplexity"] < task.baselines[1].measure
