@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 
+from gru_viz.byte_source import ByteSource
 from gru_viz.formats import npz, pytorch, safetensors
 from gru_viz.formats.arrays import Arrays
 from gru_viz.formats.finder import find
 from gru_viz.formats.found import ModelFile
-from gru_viz.formats.source import LIMITS, Content, Limits, Source, load
+from gru_viz.formats.source import LIMITS, Content, Limits, load
 from gru_viz.optional import optional_packages
 
 __all__ = ["read_model"]
@@ -23,7 +24,7 @@ _GRAPHS = {"Keras": "keras", "ONNX": "onnx"}
 """Format → the module that reads it, imported with the first such file."""
 
 
-def read_model(source: Source, name: str | None = None, limits: Limits = LIMITS) -> ModelFile:
+def read_model(source: ByteSource, name: str | None = None, limits: Limits = LIMITS) -> ModelFile:
     """Read the recurrent networks of a trained model's file, as data: nothing in it is run.
 
     Args:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
+from gru_viz.byte_source import ARCHIVES, ByteReader, ByteSource, file_kind, source_name
 from gru_viz.errors import FormatError
 from gru_viz.formats.found import Format
 
-__all__ = ["LIMITS", "Content", "Limits", "Source", "load", "open_zip"]
-
-Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
+__all__ = ["LIMITS", "Content", "Limits", "load", "open_zip"]
 
 WANTED = "a trained model: PyTorch, safetensors, NPZ, Keras or ONNX"
 
@@ -61,7 +58,7 @@ class Content:
     limits: Limits = LIMITS
 
 
-def load(source: Source, name: str | None = None, limits: Limits = LIMITS) -> Content:
+def load(source: ByteSource, name: str | None = None, limits: Limits = LIMITS) -> Content:
     """Read a source whole and find its format.
 
     Raises:
@@ -71,10 +68,8 @@ def load(source: Source, name: str | None = None, limits: Limits = LIMITS) -> Co
         >>> load(b"\\x89HDF\\r\\n\\x1a\\n", "lstm.h5").format
         'Keras'
     """
-    name = name or _name_of(source)
-    data = _bytes_of(source, name, limits)
-    if not data:
-        raise FormatError(name, "an empty file", WANTED, "Choose another file.")
+    name = name or source_name(source, "model")
+    data = _READER.read(source, name, limits.max_bytes)
     return Content(name, _format_of(data, name, limits), data, limits)
 
 
@@ -117,84 +112,44 @@ def shown(text: object, most: int = 120) -> str:
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
-def _name_of(source: Source) -> str:
-    if isinstance(source, (str, os.PathLike)):
-        return Path(source).name or str(source)
-    called = getattr(source, "name", None)
-    return Path(called).name if isinstance(called, str) and called else "model"
-
-
-def _bytes_of(source: Source, name: str, limits: Limits) -> bytes:
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        _check_size(memoryview(source).nbytes, name, limits)
-        return bytes(source)
-    try:
-        if isinstance(source, (str, os.PathLike)):
-            if Path(source).is_dir():
-                raise FormatError(name, "a folder", "a file", "Choose the file of the weights in it.")
-            with Path(source).open("rb") as file:
-                _check_size(os.fstat(file.fileno()).st_size, name, limits)
-                data = file.read(limits.max_bytes + 1)
-        elif hasattr(source, "read"):
-            data = source.read(limits.max_bytes + 1)
-        else:
-            found = f"a {type(source).__name__}"
-            raise FormatError(name, found, "a path, bytes or an open file", "Give one of these.")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise FormatError(name, f"no readable file ({reason})", "the path of a model", "Check the path.") from error
-    if not isinstance(data, bytes):
-        raise FormatError(name, "a file opened as text", "one opened as bytes", 'Open it with mode "rb".')
-    _check_size(len(data), name, limits)
-    return data
-
-
-def _check_size(size: int, name: str, limits: Limits) -> None:
-    if size > limits.max_bytes:
-        wanted, remedy = f"at most {limits.max_bytes:,} bytes", "Save only the weights, without the optimiser's state."
-        raise FormatError(name, f"a file of at least {size:,} bytes", wanted, remedy)
-
-
 _TORCH_LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """The number that every file of torch.save begins with since before it wrote archives, as a pickle writes it."""
 
 _SAVE_STATE = "Save the numbers alone: torch.save(model.state_dict(), path)."
-_OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
-    (0, b"\x93NUMPY", "a single NumPy array", "Save every matrix under its name: numpy.savez(path, **arrays)."),
-    (0, b"\x1f\x8b", "a gzip archive", "Unpack it and give the file inside."),
-    (0, b"BZh", "a bzip2 archive", "Unpack it and give the file inside."),
-    (0, b"\xfd7zXZ", "an xz archive", "Unpack it and give the file inside."),
-    (0, b"7z\xbc\xaf", "a 7z archive", "Unpack it and give the file inside."),
-    (0, b"\x28\xb5\x2f\xfd", "a zstd archive", "Unpack it and give the file inside."),
-    (257, b"ustar", "a tar archive, which torch.save wrote before 2017", "Load it in PyTorch and save it again."),
-    (0, b"GGUF", "a GGUF file", "It holds no recurrent layers that are known."),
-    (4, b"TFL3", "a TensorFlow Lite model", "Save the Keras model that it was made from."),
-    (0, b"version https://git-lfs", "a Git LFS pointer in place of the file", "Fetch the file: git lfs pull."),
-    (0, b"PAR1", "a Parquet table", "It is data: give it as a sequence."),
-    (0, b"\x89PNG", "a PNG picture", "Choose the file of the weights."),
-    (0, b"%PDF", "a PDF document", "Choose the file of the weights."),
-)
+_READER = ByteReader(FormatError, "model", "Save only the weights, without the optimiser's state.")
+_NO_WEIGHTS = "Choose the file of the weights."
+_NOT_MODELS = dict.fromkeys(ARCHIVES, "Unpack it and give the file inside.") | {
+    "a single NumPy array": "Save every matrix under its name: numpy.savez(path, **arrays).",
+    "a tar archive": "torch.save wrote it before 2017: load it in PyTorch and save it again.",
+    "a GGUF file": "It holds no recurrent layers that are known.",
+    "a TensorFlow Lite model": "Save the Keras model that it was made from.",
+    "a Git LFS pointer in place of the file": "Fetch the file: git lfs pull.",
+    "a Parquet table": "It is data: give it as a sequence.",
+    "a PNG picture": _NO_WEIGHTS,
+    "a JPEG picture": _NO_WEIGHTS,
+    "a GIF picture": _NO_WEIGHTS,
+    "a PDF document": _NO_WEIGHTS,
+    "a web page or XML": "Download the file itself.",
+}
 
 
 def _format_of(data: bytes, name: str, limits: Limits) -> Format:
     if data.startswith(b"PK\x03\x04"):
         return _format_of_archive(data, name, limits)
-    if data.startswith(b"\x89HDF\r\n\x1a\n"):
+    kind = file_kind(data)
+    if kind == "an HDF5 file":
         return "Keras"
     if data[:1] == b"\x80" and _TORCH_LEGACY in data[:64]:
         return "PyTorch"
     if data[8:9] == b"{" and int.from_bytes(data[:8], "little") >= 2:
         return "safetensors"
-    for at, magic, found, remedy in _OTHERS:
-        if data.startswith(magic, at):
-            raise FormatError(name, found, WANTED, remedy)
-    if _is_pickle(data):
+    if kind in _NOT_MODELS:
+        raise FormatError(name, kind, WANTED, _NOT_MODELS[kind])
+    if kind == "a Python pickle" or _is_text_pickle(data):
         found = "a Python pickle that torch.save did not write; a pickle can run code, and nothing of it was run"
         raise FormatError(name, found, WANTED, _SAVE_STATE)
     if _is_onnx(data):
         return "ONNX"
-    if data[:200].lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise FormatError(name, "a web page or XML", WANTED, "Download the file itself.")
     if len(data) < 9 or b"\0" not in data[:4096]:
         raise FormatError(name, "text", WANTED, "Choose the file that the framework saved.")
     raise FormatError(name, "bytes of no known format", WANTED, "Choose the file that the framework saved.")
@@ -214,9 +169,7 @@ def _format_of_archive(data: bytes, name: str, limits: Limits) -> Format:
     raise FormatError(name, f"an archive that holds {listed}", WANTED, "Unpack it and give the file of the weights.")
 
 
-def _is_pickle(data: bytes) -> bool:
-    if data[:1] == b"\x80" and data[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-        return True
+def _is_text_pickle(data: bytes) -> bool:
     return data[:1] in b"c(]}" and data.rstrip()[-1:] == b"." and b"\n" in data[:200]
 
 

@@ -9,7 +9,7 @@ from gru_viz.errors import SequenceError
 from gru_viz.sequences.cells import Writing, is_missing, looks_dated
 from gru_viz.sequences.header import find_header
 from gru_viz.sequences.records import Record, read_records, sample_lines
-from gru_viz.sequences.source import Content
+from gru_viz.sequences.table_file import TableFile
 from gru_viz.sequences.words import count
 
 __all__ = ["Dialect", "Layout", "Told", "find_layout"]
@@ -123,15 +123,15 @@ class _Guess:
     score: float
 
 
-def find_layout(content: Content, told: Told, max_columns: int) -> Layout:
+def find_layout(content: TableFile, told: Told, max_columns: int) -> Layout:
     """Find how the text is written from its first 64 kB, obeying what was told.
 
     Raises:
         SequenceError: more than ``max_columns`` columns, or a header that does not fit the rows.
 
     Example:
-        >>> from gru_viz.sequences.source import load
-        >>> layout = find_layout(load(b"a;b\\n1,5;2,5\\n", "x.csv", None, 99), Told(), 99)
+        >>> from gru_viz.sequences.table_file import read_table_file
+        >>> layout = find_layout(read_table_file(b"a;b\\n1,5;2,5\\n", "x.csv", None, 99), Told(), 99)
         >>> layout.names, layout.dialect.decimal
         (('a', 'b'), ',')
     """

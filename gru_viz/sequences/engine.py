@@ -12,7 +12,7 @@ import pandas as pd
 
 from gru_viz.sequences.cells import MISSING_MARKS
 from gru_viz.sequences.dialect import Layout
-from gru_viz.sequences.source import Content, holds
+from gru_viz.sequences.table_file import TableFile, contains
 
 __all__ = ["Progress", "read_frame"]
 
@@ -25,7 +25,7 @@ _MOST_THREADS = 4
 _ODD = (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OverflowError)
 
 
-def read_frame(content: Content, layout: Layout, progress: Progress | None) -> pd.DataFrame:
+def read_frame(content: TableFile, layout: Layout, progress: Progress | None) -> pd.DataFrame:
     """Parse the cells; columns are labelled 0, 1, …, of numbers where all cells are, else of text.
 
     Raises:
@@ -33,13 +33,13 @@ def read_frame(content: Content, layout: Layout, progress: Progress | None) -> p
 
     Example:
         >>> from gru_viz.sequences.dialect import Told, find_layout
-        >>> from gru_viz.sequences.source import load
-        >>> content = load(b"a;b\\n1,5;2,5\\n", "x.csv", None, 99)
+        >>> from gru_viz.sequences.table_file import read_table_file
+        >>> content = read_table_file(b"a;b\\n1,5;2,5\\n", "x.csv", None, 99)
         >>> read_frame(content, find_layout(content, Told(), 9), None).values.tolist()
         [[1.5, 2.5]]
     """
     data, start = content.data, layout.start
-    if len(data) - start > _LARGE and not holds(data, b'"'):  # a quoted cell may hold the end of a line
+    if len(data) - start > _LARGE and not contains(data, b'"'):  # a quoted cell may hold the end of a line
         frame = _in_pieces(data, layout, progress)
         if frame is not None:
             return frame
@@ -54,7 +54,7 @@ def read_frame(content: Content, layout: Layout, progress: Progress | None) -> p
 
 def _in_pieces(data: bytes, layout: Layout, progress: Progress | None) -> pd.DataFrame | None:
     """Parse the pieces beside each other; None where they do not fit together, or one of them is odd."""
-    blanks = holds(data, b" ") or holds(data, b"\t")
+    blanks = contains(data, b" ") or contains(data, b"\t")
     cuts = list(_cuts(data, layout.start))
     threads = min(_cores(), _MOST_THREADS)
     frames: list[pd.DataFrame] = []

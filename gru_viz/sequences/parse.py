@@ -16,7 +16,7 @@ from gru_viz.sequences.dialect import Dialect, Layout
 from gru_viz.sequences.engine import Progress, read_frame
 from gru_viz.sequences.header import unique_names
 from gru_viz.sequences.records import iterate_records
-from gru_viz.sequences.source import Content
+from gru_viz.sequences.table_file import TableFile
 from gru_viz.sequences.words import count
 
 __all__ = ["Cells", "parse_parquet", "parse_text"]
@@ -42,7 +42,7 @@ class Cells:
     notices: tuple[str, ...]
 
 
-def parse_text(content: Content, layout: Layout, max_columns: int, progress: Progress | None = None) -> Cells:
+def parse_text(content: TableFile, layout: Layout, max_columns: int, progress: Progress | None = None) -> Cells:
     """Parse delimited text.
 
     Raises:
@@ -50,8 +50,8 @@ def parse_text(content: Content, layout: Layout, max_columns: int, progress: Pro
 
     Example:
         >>> from gru_viz.sequences.dialect import Told, find_layout
-        >>> from gru_viz.sequences.source import load
-        >>> content = load(b"a;b\\n1,5;2,5\\n", "x.csv", None, 99)
+        >>> from gru_viz.sequences.table_file import read_table_file
+        >>> content = read_table_file(b"a;b\\n1,5;2,5\\n", "x.csv", None, 99)
         >>> parse_text(content, find_layout(content, Told(), 9), 9).frame.values.tolist()
         [[1.5, 2.5]]
     """
@@ -71,7 +71,7 @@ def parse_text(content: Content, layout: Layout, max_columns: int, progress: Pro
     return Cells(frame, layout.names, layout.dialect, content.notices + layout.notices + notices)
 
 
-def parse_parquet(content: Content, max_bytes: int, max_columns: int) -> Cells:
+def parse_parquet(content: TableFile, max_bytes: int, max_columns: int) -> Cells:
     """Read a Parquet file.
 
     Raises:
@@ -120,7 +120,7 @@ def _arrow_column(column: pa.ChunkedArray) -> pd.Series:
     return column.to_pandas()
 
 
-def _blank_comments(content: Content, layout: Layout) -> tuple[Content, tuple[str, ...]]:
+def _blank_comments(content: TableFile, layout: Layout) -> tuple[TableFile, tuple[str, ...]]:
     """Empty the comment lines amid the data, so that the lines keep their numbers."""
     mark = (layout.dialect.comment or "").encode()
     if not mark or content.data.find(mark, layout.start) < 0:
@@ -133,7 +133,7 @@ def _blank_comments(content: Content, layout: Layout) -> tuple[Content, tuple[st
     return replace(content, data=content.data[: layout.start] + below), (said,)
 
 
-def _refuse_long_lines(content: Content, layout: Layout, max_columns: int) -> None:
+def _refuse_long_lines(content: TableFile, layout: Layout, max_columns: int) -> None:
     """A line of very many cells would take many times its size in memory before it is found to be too long."""
     data, mark = content.data, layout.dialect.delimiter.encode()
     for start in range(layout.start, len(data), _LONG_LINE):
@@ -145,7 +145,7 @@ def _refuse_long_lines(content: Content, layout: Layout, max_columns: int) -> No
             raise SequenceError(f"{content.name}, line {line}", found, f"at most {max_columns:,}", remedy)
 
 
-def _widened(content: Content, layout: Layout) -> Layout:
+def _widened(content: TableFile, layout: Layout) -> Layout:
     """Make room for blank cells beyond the last name, as spreadsheets leave them."""
     wanted = len(layout.names)
     most = wanted
@@ -161,7 +161,7 @@ def _widened(content: Content, layout: Layout) -> Layout:
     return replace(layout, names=layout.names + tuple(f"unnamed {at}" for at in range(wanted + 1, most + 1)))
 
 
-def _read(content: Content, layout: Layout, progress: Progress | None) -> pd.DataFrame:
+def _read(content: TableFile, layout: Layout, progress: Progress | None) -> pd.DataFrame:
     try:
         frame = read_frame(content, layout, progress)
     except pd.errors.EmptyDataError:
@@ -183,7 +183,7 @@ def _unparsable(name: str, reason: str) -> SequenceError:
     return SequenceError(name, found, "rows of cells", "Save it again as CSV, or give delimiter=.")
 
 
-def _refuse_quote(content: Content, message: str) -> None:
+def _refuse_quote(content: TableFile, message: str) -> None:
     if "EOF inside string" in message:
         row = re.search(r"starting at row (\d+)", message)
         where = f"{content.name}, row {int(row[1]) + 1}" if row else content.name
@@ -191,7 +191,7 @@ def _refuse_quote(content: Content, message: str) -> None:
         raise SequenceError(where, "a quote that opens and never closes", "quotes in pairs", remedy)
 
 
-def _find_long_row(content: Content, layout: Layout) -> None:
+def _find_long_row(content: TableFile, layout: Layout) -> None:
     wanted = len(layout.names)
     try:
         for at, record in enumerate(iterate_records(_lines(content, layout), layout.dialect.delimiter, None)):
@@ -201,7 +201,7 @@ def _find_long_row(content: Content, layout: Layout) -> None:
         raise _too_long_cell(content.name) from error
 
 
-def _short_rows(content: Content, layout: Layout, frame: pd.DataFrame) -> tuple[str, ...]:
+def _short_rows(content: TableFile, layout: Layout, frame: pd.DataFrame) -> tuple[str, ...]:
     """Report rows that end early; many of them mean that cells are missing amid the rows."""
     wanted, mark = len(layout.names), layout.dialect.delimiter
     if wanted == 1 or not frame[wanted - 1].isna().any():
@@ -243,7 +243,7 @@ def _without_blank_tail(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return frame.iloc[:kept], len(frame) - kept
 
 
-def _lines(content: Content, layout: Layout) -> io.TextIOWrapper:
+def _lines(content: TableFile, layout: Layout) -> io.TextIOWrapper:
     buffer = io.BytesIO(content.data)
     buffer.seek(layout.start)
     return io.TextIOWrapper(buffer, "utf-8", newline="")

@@ -16,8 +16,8 @@ from gru_viz.sequences.labels import labels_of
 from gru_viz.sequences.model import Sequences
 from gru_viz.sequences.parse import parse_parquet, parse_text
 from gru_viz.sequences.roles import assign
-from gru_viz.sequences.source import Source, load
 from gru_viz.sequences.suggest import Choice, suggest
+from gru_viz.sequences.table_file import read_table_file
 from gru_viz.sequences.words import listing
 
 __all__ = ["MAX_BYTES", "Table", "open_table", "read_table"]
@@ -170,7 +170,7 @@ class Table:
 
 
 def open_table(
-    source: Source,
+    source: ByteSource,
     *,
     name: str | None = None,
     delimiter: str | None = None,
@@ -208,7 +208,7 @@ def open_table(
         >>> open_table(b"Zeit;Druck\\n01.02.2019;1,5\\n02.02.2019;1,75\\n").dialect.describe()
         'Semicolon-separated, decimal comma, UTF-8, first row is the header'
     """
-    content = load(source, name, encoding, max_bytes)
+    content = read_table_file(source, name, encoding, max_bytes)
     if content.kind == "parquet":
         cells = parse_parquet(content, max_bytes, max_columns)
     else:
@@ -229,7 +229,7 @@ def open_table(
 
 
 def read_table(
-    source: Source,
+    source: ByteSource,
     features: str | Iterable[str] | None = None,
     id: str | bool | None = None,
     time: str | bool | None = None,

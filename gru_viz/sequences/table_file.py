@@ -1,0 +1,182 @@
+"""Reads the file of a table into UTF-8 text or Parquet bytes: refuses other file kinds, detects the encoding."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from dataclasses import dataclass
+from typing import Literal
+
+from gru_viz.byte_source import ARCHIVES, ByteReader, ByteSource, file_kind, source_name
+from gru_viz.errors import SequenceError
+from gru_viz.sequences.words import count
+
+__all__ = ["TableFile", "contains", "read_table_file"]
+
+_EXPECTED = "delimited text (CSV, TSV) or Parquet"
+_READER = ByteReader(SequenceError, "table", "Use a shorter file, or raise max_bytes=.", accepts_text=True)
+_AS_CSV = "Open it in the program that wrote it and save it as CSV."
+_NUMBERS_AS_CSV = "Save the numbers behind the picture as CSV."
+_NOT_TABLES = dict.fromkeys(ARCHIVES, "Unpack it and open the file inside.") | {
+    "a PNG picture": _NUMBERS_AS_CSV,
+    "a JPEG picture": _NUMBERS_AS_CSV,
+    "a GIF picture": _NUMBERS_AS_CSV,
+    "a PDF document": "Save the table in it as CSV.",
+    "an Excel workbook (xlsx)": "Save the sheet as CSV in the spreadsheet.",
+    "an old Excel or Office file": "Open it in a spreadsheet and save it as CSV.",
+    "an HDF5 file": _AS_CSV,
+    "a single NumPy array": "Save it with numpy.savetxt(path, array, delimiter=',').",
+    "an Arrow or Feather file": "Save it as Parquet or CSV.",
+    "an SQLite database": "Export the table as CSV.",
+    "a Python pickle": "A pickle can run code: save the table as CSV or Parquet.",
+    "a Git LFS pointer in place of the file": "Fetch the file: git lfs pull.",
+    "a web page or XML": "Download the data file itself.",
+    "JSON": "Save the table as CSV.",
+}
+_BYTE_ORDER_MARKS: tuple[tuple[bytes, str], ...] = (  # the longer mark first: UTF-32's begins with UTF-16's
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_BLOCK = 1 << 20
+_HEAD = 1 << 16
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """The content of a table's file.
+
+    Attributes:
+        name: what to call it in messages.
+        kind: ``"text"`` or ``"parquet"``.
+        data: UTF-8 with lines ended by ``\\n`` or ``\\r\\n`` and no byte-order mark, or the Parquet file.
+        encoding: the encoding of the text before it was converted.
+        notices: what was assumed.
+    """
+
+    name: str
+    kind: Literal["text", "parquet"]
+    data: bytes
+    encoding: str
+    notices: tuple[str, ...] = ()
+
+
+def read_table_file(source: ByteSource, name: str | None, encoding: str | None, max_bytes: int) -> TableFile:
+    """Read the source of a table whole and convert its text to UTF-8.
+
+    Args:
+        source: a path, bytes or an open file.
+        name: what to call it in messages; None takes the file's name.
+        encoding: the encoding of the text; None detects it.
+        max_bytes: the largest size read, in bytes.
+
+    Raises:
+        SequenceError: it cannot be opened, is empty, is larger than ``max_bytes`` or is not text.
+
+    Example:
+        >>> read_table_file(b"a;b\\n1;2\\n", "x.csv", None, 1000).encoding
+        'utf-8'
+    """
+    name = name or source_name(source, "table")
+    raw = _READER.read(source, name, max_bytes)
+    kind = file_kind(raw)
+    if kind == "a Parquet table":
+        return TableFile(name, "parquet", raw, "parquet")
+    if kind in _NOT_TABLES:
+        raise SequenceError(name, kind, _EXPECTED, _NOT_TABLES[kind])
+    text, encoding, notices = _to_utf8(raw, name, encoding)
+    _refuse_control_bytes(text, name)
+    head = text[:_HEAD]
+    if head.count(b"\r") > head.count(b"\r\n"):
+        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if not text or text.isspace():
+        raise SequenceError(name, "only blank lines", "a table with numbers", "Choose another file.")
+    return TableFile(name, "text", text, encoding, notices)
+
+
+def _to_utf8(raw: bytes, name: str, encoding: str | None) -> tuple[bytes, str, tuple[str, ...]]:
+    """The text as UTF-8 without its byte-order mark, its encoding, and what was assumed."""
+    if encoding is not None:
+        return _decode(raw, name, encoding), encoding, ()
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if raw.startswith(mark):
+            return _decode(raw[len(mark) :], name, encoding.removesuffix("-sig")), encoding, ()
+    utf16 = _utf16_without_mark(raw)
+    if utf16 is not None:
+        return _decode(raw, name, utf16), utf16, (f"Read as {utf16.upper()}, detected from its zero bytes.",)
+    if contains(raw, b"\0"):
+        at = raw.index(b"\0")
+        found = f"NUL bytes, the first at byte {at:,}"
+        raise SequenceError(name, found, "text", "The file is binary or damaged: save it again as CSV in UTF-8.")
+    if _is_utf8(raw):
+        return raw, "utf-8", ()
+    try:
+        text, encoding = raw.decode("cp1252"), "cp1252"
+    except UnicodeDecodeError:
+        text, encoding = raw.decode("latin-1"), "latin-1"
+    label = "Windows-1252" if encoding == "cp1252" else "Latin-1"
+    notice = f"The text is not UTF-8 and was read as {label}; if letters look wrong, set encoding=."
+    return text.encode(), encoding, (notice,)
+
+
+def _decode(raw: bytes, name: str, encoding: str) -> bytes:
+    remedy = "Set another encoding=, or leave it out to detect it."
+    try:
+        text = raw.decode(encoding).removeprefix("\ufeff")
+        utf8 = text.encode()
+    except LookupError as error:
+        raise SequenceError(name, f"an unknown encoding '{encoding}'", "one that Python knows", remedy) from error
+    except UnicodeDecodeError as error:
+        found = f"bytes that are not {encoding}, the first at byte {error.start:,}"
+        raise SequenceError(name, found, f"text in {encoding}", remedy) from error
+    except ValueError as error:
+        raise SequenceError(name, f"text that {encoding} cannot represent", f"text in {encoding}", remedy) from error
+    if "\0" in text:
+        raise SequenceError(name, f"NUL characters when read as {encoding}", "text", remedy)
+    return utf8
+
+
+def contains(data: bytes, byte: bytes) -> bool:
+    """Whether a byte occurs, searched in blocks: other threads wait while a search runs.
+
+    Example:
+        >>> contains(b"a;b", b";"), contains(b"a;b", b",")
+        (True, False)
+    """
+    return any(data.find(byte, at, at + _BLOCK) >= 0 for at in range(0, len(data), _BLOCK))
+
+
+def _is_utf8(raw: bytes) -> bool:
+    if all(raw[at : at + _BLOCK].isascii() for at in range(0, len(raw), _BLOCK)):
+        return True
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    file = io.BytesIO(raw)
+    try:
+        while block := file.read(_BLOCK):  # by blocks: the whole as str can take four times the memory
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _utf16_without_mark(raw: bytes) -> str | None:
+    """UTF-16 without a byte-order mark: in Latin letters and digits every second byte is zero."""
+    head = raw[:4096]
+    if len(raw) % 2 or len(head) < 4:
+        return None
+    pairs = len(head) // 2
+    even, odd = head[0::2].count(0) / pairs, head[1::2].count(0) / pairs
+    if odd > 0.5 and even < 0.05:
+        return "utf-16-le"
+    return "utf-16-be" if even > 0.5 and odd < 0.05 else None
+
+
+def _refuse_control_bytes(text: bytes, name: str) -> None:
+    head = text[:_HEAD]
+    odd = sum(head.count(byte) for byte in range(32) if byte not in b"\t\n\v\f\r\x1a\x1b")
+    if odd > 2 and odd > len(head) // 200:
+        found = f"binary data ({count(odd, 'control character')} in its first {len(head):,} bytes)"
+        raise SequenceError(name, found, _EXPECTED, _AS_CSV)
