@@ -17,8 +17,8 @@ $(VENV)/development: requirements-dev.txt requirements.txt
 	touch $(VENV)/runtime $@
 
 # The kernels are compiled once, and kept on the disk.
-$(VENV)/warm: $(wildcard gru_viz/kernels/*.py) | $(VENV)/runtime
-	$(BIN)/python -c "from gru_viz import CONVENTIONS, kernels; kernels.warm(map(CONVENTIONS.get, ('torch', 'onnx', 'torch_lstm', 'torch_rnn')))"
+$(VENV)/warm: $(wildcard gru_viz/backends/compiled/*.py) | $(VENV)/runtime
+	$(BIN)/python -c "from gru_viz import CONVENTIONS; from gru_viz.backends import compiled; compiled.warm(map(CONVENTIONS.get, ('torch', 'onnx', 'torch_lstm', 'torch_rnn')))"
 	touch $@
 
 browser:

@@ -1,7 +1,7 @@
 """All that is promised of a GPU, measured by one command: ``python -m benchmarks.cuda``.
 
 Without a GPU the result says so, and holds no figure. ``--device cpu --quick`` runs the same code for a look at it,
-captures nothing, and writes nothing down.
+and writes nothing down.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ import gru_viz
 from benchmarks import watch
 from benchmarks.machine import RESULTS, describe_machine, table, write
 from gru_viz import CONVENTIONS, Weights, equations
-from gru_viz.captured import run_captured
+from gru_viz.backends.gate_recovery import recover_layer
+from gru_viz.backends.layers import full_precision
+from gru_viz.backends.reference import run_steps
+from gru_viz.backends.torch_fused import fuse
 from gru_viz.equations import Parameters
-from gru_viz.in_place import run_in_place
-from gru_viz.recovery import full_precision, recover_layer
-from gru_viz.running import fuse
-from gru_viz.sending import Sending
 from gru_viz.training import Lane, Settings, Trainer, make_task
 from gru_viz.training.recurrence import run_layer
 
@@ -34,7 +33,6 @@ SHAPES: tuple[Shape, ...] = ((1, 200, 8, 64), (32, 200, 16, 128), (64, 500, 32, 
 """batch × time × features × hidden"""
 
 QUICK: tuple[Shape, ...] = ((1, 70, 3, 8), (4, 130, 3, 8))
-LARGE, LAYERS = (64, 1000, 64, 512), 3
 LANES = {"GRU": "torch", "LSTM": "torch_lstm"}
 HIDDEN, BATCH, UPDATES = (64, 256), 64, 200
 FEWEST, MOST = 5, 100
@@ -43,9 +41,9 @@ FEWEST, MOST = 5, 100
 # --- timing -------------------------------------------------------------------------------------------------------
 
 
-def seconds_of(run: Callable[[], object], device: torch.device, host: bool) -> float:
-    """How long a run takes: by the GPU's own events or, where the host has its part in it, by the clock."""
-    if device.type == "cpu" or host:
+def seconds_of(run: Callable[[], object], device: torch.device) -> float:
+    """How long a run takes, by the GPU's own events; on a CPU by the clock."""
+    if device.type == "cpu":
         settle(device)
         began = time.perf_counter()
         run()
@@ -66,7 +64,7 @@ def settle(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def interleave(runs: Ways, device: torch.device, seconds: float, host: bool = False) -> dict[str, np.ndarray]:
+def interleave(runs: Ways, device: torch.device, seconds: float) -> dict[str, np.ndarray]:
     """Time all ways in turn, round after round, so that a busy moment of the machine meets each of them."""
     for run in [*runs.values()] * 2:
         run()
@@ -76,7 +74,7 @@ def interleave(runs: Ways, device: torch.device, seconds: float, host: bool = Fa
         if n >= FEWEST and time.perf_counter() - began > seconds:
             break
         for name, run in runs.items():
-            taken[name].append(seconds_of(run, device, host))
+            taken[name].append(seconds_of(run, device))
     return {name: np.array(each) for name, each in taken.items()}
 
 
@@ -117,23 +115,7 @@ class Network:
 
     def by_steps(self) -> Mapping[str, Tensor]:
         """The loop that people write: the equations, a step at a time, nothing recorded for gradients."""
-        projected, carried = equations.project(self.p, self.x), list(self.start.values())
-        told: dict[str, list[Tensor]] = {q.name: [] for q in self.convention.quantities}
-        for step in projected.unbind(1):
-            gates = equations.gates(self.convention, self.p, step, carried[0])
-            new = equations.state(self.convention, gates, *carried)
-            carried = [new[name] for name in self.convention.states]
-            for name, values in told.items():
-                values.append(new[name] if name in new else gates[name])
-        return {name: torch.stack(values, 1) for name, values in told.items()}
-
-    def in_place(self) -> Mapping[str, Tensor]:
-        """The same in fewer operations, which write in place."""
-        return run_in_place(self.convention, self.p, self.x, self.start)
-
-    def replayed(self) -> Mapping[str, Tensor]:
-        """Those operations, captured once and replayed; on a CPU in the same blocks, not captured."""
-        return run_captured(self.convention, self.p, self.x, self.start, capture=self.x.device.type == "cuda")
+        return run_steps(self.convention, self.p, self.x, self.start)
 
     def closure(self) -> float:
         """How far the states that the recovered gates lead to are from the states of the fused pass."""
@@ -167,23 +149,6 @@ def fused(shapes: tuple[Shape, ...], device: torch.device, seconds: float) -> st
     return table(header, rows)
 
 
-def captured(shapes: tuple[Shape, ...], device: torch.device, seconds: float) -> str:
-    """Steps that torch has no fused layer for: replayed from a graph, against the loops; equal to them."""
-    rows = []
-    for shape in shapes:
-        network = Network("cho_2014_v3", shape, device)
-        runs: Ways = {"replayed": network.replayed, "in place": network.in_place, "loop": network.by_steps}
-        with full_precision(device):
-            taken = interleave(runs, device, seconds)
-            told, wanted = network.replayed(), network.by_steps()
-        apart = max(float((told[name] - wanted[name]).abs().max()) for name in wanted)
-        row = [named(shape), str(len(taken["replayed"])), milliseconds(taken["replayed"])]
-        row += [quartiles(taken[each] / taken["replayed"]) for each in ("loop", "in place")]
-        rows.append([*row, f"{apart:.1e}"])
-    header = ("shape", "rounds", "replayed, ms", "loop ÷ replayed", "loop in place ÷ replayed", "largest difference")
-    return table(header, rows)
-
-
 def closed(shapes: tuple[Shape, ...], device: torch.device) -> str:
     """The proof with TF32 off, as traces have it, and the same closure with TF32 left on, as torch comes."""
     rows = []
@@ -194,31 +159,6 @@ def closed(shapes: tuple[Shape, ...], device: torch.device) -> str:
             row = [kind, named(shape), f"{trace.proof:.1e}", "yes" if trace.proven else "no"]
             rows.append([*row, f"{network.closure():.1e}" if kind != "cho_2014_v3" else "not fused"])
     return table(("cell", "shape", "proof, TF32 off", "proven", "closure, TF32 as torch has it"), rows)
-
-
-def sent(shape: Shape, device: torch.device, seconds: float) -> str:
-    """Every gate of several layers on the host: sent while the next layer runs, or waited for after each."""
-    network = Network("torch", shape, device)
-    above = gru_viz.random_weights("torch", shape[3], shape[3], layers=LAYERS - 1, seed=1).layers
-
-    def through(wait: bool) -> object:
-        read, coming = network.x, []
-        with Sending(device) as sending:
-            for layer in (network.layer, *above):
-                start = {name: state[None] for name, state in network.start.items()}
-                read, last = fuse(Weights((layer,)), below := read, network.lengths, start)
-                run = recover_layer(layer, below, network.lengths, start, read, last)[0][0]
-                coming.append(sending.begin(run.quantities))
-                if wait:
-                    coming[-1].result()
-        return [each.result() for each in coming]
-
-    runs: Ways = {"overlapped": lambda: through(False), "waited for": lambda: through(True)}
-    with full_precision(device):
-        taken = interleave(runs, device, seconds, host=True)
-    row = [f"{named(shape)}, {LAYERS} layers", str(len(taken["overlapped"])), milliseconds(taken["overlapped"])]
-    row.append(quartiles(taken["waited for"] / taken["overlapped"]))
-    return table(("shape", "rounds", "overlapped, ms", "waited for ÷ overlapped"), [row])
 
 
 def gradients(cell: str, hidden: int, device: torch.device) -> float:
@@ -266,36 +206,28 @@ def watched(device: torch.device, seconds: float) -> str:
 def report(device: torch.device, quick: bool) -> str:
     """Every table."""
     seconds, shapes = (0.2, QUICK) if quick else (6.0, SHAPES)
-    large, hidden, updates = ((4, 64, 3, 16), (8,), 5) if quick else (LARGE, HIDDEN, UPDATES)
+    hidden, updates = ((8,), 5) if quick else (HIDDEN, UPDATES)
     with torch.inference_mode():
-        tables = [
-            fused(shapes, device, seconds),
-            captured(shapes, device, seconds),
-            closed(shapes, device),
-            sent(large, device, seconds),
-        ]
+        tables = [fused(shapes, device, seconds), closed(shapes, device)]
     tables += [watched(device, min(seconds, 2.0)), trained(device, hidden, updates)]
     return "\n\n".join(f"## {title}\n\n{each}" for title, each in zip(TITLES, tables, strict=True))
 
 
 TITLES = (
     "Every gate: the fused pass and the recovery (at most 1.15 of the bare layer, at least 10 × the loop)",
-    "A reset before the product: a captured graph (at least 5 × the loop)",
     "The proof (at most 1e-5 with TF32 off)",
-    "To the host: overlapped with compute",
     "Watching a model (at most 1.5 × bare)",
     "Training",
 )
 
 WORDS = """Shapes are batch×time×features×hidden, float32. The ways take turns, round after round, timed by CUDA's own
-events, or by the clock where the host takes part; a ratio is of one round, and given as its median and its quartiles.
+events; a ratio is of one round, and reported as its median and its quartiles.
 The bare layer is cuDNN's, with TF32 off as in a trace; the loop is the equations step by step, recording no
 gradients; every gate includes bringing the weights to the device, as a trace does."""
 
 NONE = """**No GPU was at hand, and so nothing was measured.** On a machine with one, `make cuda` runs the tests that
 need it and replaces this page by its tables: the fused pass with the recovery of every gate against bare cuDNN and
-against the loop; a reset before the product from a captured graph; the proof with TF32 off; sending to the host beside
-compute; watching a model; training, with its gradient held against the CPU's."""
+against the loop; the proof with TF32 off; watching a model; training, with its gradient compared with the CPU's."""
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.machine import describe_machine, table, write
-from gru_viz import CONVENTIONS, kernels
+from gru_viz import CONVENTIONS
+from gru_viz.backends import compiled
 
 BATCH, STEPS, FEATURES = 32, 50, 8
 HIDDEN = (32, 64, 128)
@@ -75,7 +76,7 @@ def ours(name: str, hidden: int, models: int = 1) -> Update:
 
     def loss() -> Tensor:
         projected = torch.baddbmm(b, x, w).view(models, STEPS, BATCH, rows)
-        every = kernels.recurrence(convention, projected, u, c, states)
+        every = compiled.recurrence(convention, projected, u, c, states)
         return (torch.baddbmm(head_bias, every[:, -1], head) - y).square().mean((1, 2)).sum()
 
     return updates(parameters, loss)
@@ -103,7 +104,7 @@ def parts(name: str, hidden: int) -> dict[str, Update]:
     leaves = [each.requires_grad_() for each in (x, u, c)]
 
     def forward() -> Tensor:
-        return kernels.recurrence(convention, x, u, c, states)
+        return compiled.recurrence(convention, x, u, c, states)
 
     return {
         "recurrence forward": forward,
@@ -184,8 +185,8 @@ def of_several_models() -> list[list[str]]:
 def of_compiling() -> list[list[str]]:
     """The first use of each cell in a new process, without and with what numba keeps on disk."""
     code = (
-        "import sys, time, torch, gru_viz; from gru_viz import kernels; began = time.perf_counter();"
-        "kernels.warm([gru_viz.CONVENTIONS[sys.argv[1]]]); print(time.perf_counter() - began)"
+        "import sys, time, torch, gru_viz; from gru_viz.backends import compiled; began = time.perf_counter();"
+        "compiled.warm([gru_viz.CONVENTIONS[sys.argv[1]]]); print(time.perf_counter() - began)"
     )
     rows = []
     for name in RIVALS:

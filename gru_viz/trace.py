@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gru_viz.batch import Input, collect, find_device
+from gru_viz.backends import choose_backend
+from gru_viz.backends.interface import DirectionRun
 from gru_viz.conventions import Convention
 from gru_viz.errors import TraceError
+from gru_viz.inputs import Input, collect, find_device
 from gru_viz.proving import AT_EACH_STEP, Check, Proof, prove
-from gru_viz.recovery import DirectionRun
-from gru_viz.running import choose_backend, run
 from gru_viz.sequences import Scaling
 from gru_viz.weights import CellWeights, Weights
 
@@ -284,8 +284,8 @@ def trace(
     weights = model if isinstance(model, Weights) else Weights.from_module(model)
     place = find_device(device)
     batch = collect(x, lengths, weights.features)
-    chosen = choose_backend(backend, weights, place.type)
-    ran = run(weights, chosen, batch.values, batch.lengths, h0, place)
+    chosen = choose_backend(backend, weights.convention, device)
+    ran = chosen.run(weights, batch.values, batch.lengths, h0, place)
     return Trace(
         layers=freeze(ran.layers, batch.lengths),
         weights=weights,
@@ -294,7 +294,7 @@ def trace(
         features=batch.features,
         time=batch.time,
         scaling=batch.scaling,
-        backend=chosen,
+        backend=chosen.name,
         device=ran.device,
         witness=ran.witness,
         details=batch.details,

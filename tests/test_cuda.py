@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import numpy as np
 import pytest
@@ -13,12 +10,8 @@ import torch
 from lopsided import ALL, inputs, stack
 
 import gru_viz
-from gru_viz import CONVENTIONS, Weights, captured
-from gru_viz.captured import run_captured
+from gru_viz import CONVENTIONS, Weights
 from gru_viz.equations import Parameters
-from gru_viz.in_place import run_in_place
-from gru_viz.recovery import full_precision
-from gru_viz.sending import Sending
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 
@@ -91,96 +84,19 @@ def test_a_proof_is_computed_without_tf32_whatever_torch_is_set_to(setting: str,
         assert there.proof <= 1e-5
 
 
-# --- steps captured as a graph ------------------------------------------------------------------------------------
-
-
-def parts(name: str, seed: int, dtype: torch.dtype) -> tuple[Parameters, torch.Tensor, dict[str, torch.Tensor]]:
-    """Parameters, an input of 150 steps, and states to start from, on the GPU."""
-    w = Weights.from_matrices(name, stack(name, 3, 40, 1, 1, dtype="float64", scale=0.1, seed=seed))
-    rng = torch.Generator().manual_seed(seed)
-    start = {s: torch.randn(2, 40, generator=rng, dtype=dtype).cuda() for s in CONVENTIONS[name].states}
-    x = torch.randn(2, 150, 3, generator=rng, dtype=dtype).cuda()
-    return w.layers[0][0].parameters("cuda", dtype), x, start
-
-
-def apart(name: str, seed: int, dtype: torch.dtype = torch.float64) -> float:
-    """How far a replayed graph is from the same operations one by one."""
-    p, x, start = parts(name, seed, dtype)
-    with full_precision(x.device):
-        wanted = run_in_place(CONVENTIONS[name], p, x, start)
-        found = run_captured(CONVENTIONS[name], p, x, start)
-    return max(float((found[q] - wanted[q]).abs().max()) for q in wanted)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", ALL)
-def test_a_graph_replays_the_operations_it_was_made_of(name: str, dtype: torch.dtype) -> None:
-    """Two whole blocks and what is left; and again with other weights, inputs and states."""
-    for seed in range(3):
-        assert apart(name, seed, dtype) < {torch.float32: 1e-5, torch.float64: 1e-12}[dtype]
-
-
-def test_threads_replay_at_once() -> None:
-    with ThreadPoolExecutor(4) as pool:
-        assert max(pool.map(partial(apart, "cho_2014_v3"), range(12))) < 1e-12
-        assert max(pool.map(apart, ("chung_2014", "cho_2014_v3", "torch", "torch_lstm"), range(4))) < 1e-12
-
-
-def test_a_thread_s_own_stream_may_be_current() -> None:
-    stream = torch.cuda.Stream()
-    with torch.cuda.stream(stream):
-        assert apart("cho_2014_v3", 5) < 1e-12
-
-
-def test_a_graph_s_memory_comes_back() -> None:
-    apart("cho_2014_v3", 0)
-    captured.forget()
-    gc.collect()
-    torch.cuda.synchronize()
-    before = torch.cuda.memory_allocated()
-    for _ in range(3):
-        apart("cho_2014_v3", 0)
-        captured.forget()
-        gc.collect()
-    torch.cuda.synchronize()
-    assert torch.cuda.memory_allocated() <= before + 2**20
-
-
-def test_a_reset_before_the_product_goes_through_a_graph() -> None:
-    captured.forget()
+def test_a_reset_before_the_product_is_run_by_the_equations() -> None:
     trace = gru_viz.trace(gru_viz.random_weights("cho_2014_v3", 3, 16), inputs(2, 200, 3), device="cuda")
-    assert (trace.backend, trace.proven) == ("loop", True)
-    assert captured._loop.cache_info().currsize == 1
+    assert (trace.backend, trace.proven) == ("scratch", True)
 
 
-# --- to the host --------------------------------------------------------------------------------------------------
+# --- training -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("chunk", [1, 1000, 1 << 24])
-def test_what_is_sent_arrives_as_it_was_computed(chunk: int) -> None:
-    """What is sent is what all work launched before leads to, and the GPU goes on meanwhile."""
-    with Sending(torch.device("cuda"), chunk * 8) as sending:
-        value, coming, wanted = torch.ones(37, 41, device="cuda", dtype=torch.float64), [], []
-        for n in range(5):
-            for _ in range(50):
-                value = value * 1.01
-            coming.append(sending.begin({"across": value.T, "along": value}))
-            wanted.append(1.01 ** (50 * (n + 1)))
-        for each, number in zip(coming, wanted, strict=True):
-            there = each.result()
-            assert (there["across"].shape, there["along"].shape) == ((41, 37), (37, 41))
-            for values in there.values():
-                np.testing.assert_allclose(values, number, rtol=1e-12)
-
-
-def test_what_fails_on_the_way_is_told() -> None:
-    def fail() -> None:
-        with Sending(torch.device("cuda")) as sending:
-            sending.begin({"": torch.ones(3, device="cuda")})
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
+def parts(name: str) -> tuple[Parameters, torch.Tensor]:
+    """Parameters and an input of 150 steps."""
+    w = Weights.from_matrices(name, stack(name, 3, 40, 1, 1, dtype="float64", scale=0.1, seed=0))
+    x = torch.randn(2, 150, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return w.layers[0][0].parameters("cpu", torch.float64), x
 
 
 @pytest.mark.parametrize("way", ["torch", "scratch"])
@@ -190,7 +106,7 @@ def test_gradients_there_are_those_here(cell: str, way: str) -> None:
 
     told = []
     for device in ("cpu", "cuda"):
-        p, x, _ = parts(cell, 0, torch.float64)
+        p, x = parts(cell)
         p = Parameters(*(each[None].to(device).detach().requires_grad_() for each in p))
         loss = run_layer(way, CONVENTIONS[cell], p, x.transpose(0, 1)[None].to(device)).square().mean()
         told.append([each.cpu() for each in torch.autograd.grad(loss, list(p))])

@@ -17,14 +17,20 @@ from gru_viz import GruVizError, errors
 
 ROOT = Path(__file__).parent.parent
 CORE = (
-    "batch",
+    "backends",
+    "backends.compiled",
+    "backends.gate_recovery",
+    "backends.interface",
+    "backends.layers",
+    "backends.numpy_loop",
+    "backends.reference",
+    "backends.torch_fused",
     "conventions",
     "equations",
     "errors",
     "initialisation",
+    "inputs",
     "layout",
-    "recovery",
-    "running",
     "trace",
     "weights",
 )

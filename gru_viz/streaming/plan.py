@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gru_viz.kernels import why_not
+from gru_viz.backends.compiled import why_not
 from gru_viz.streaming.pyramid import FACTOR, level_widths
 from gru_viz.weights import Weights
 

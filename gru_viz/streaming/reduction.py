@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from gru_viz.backends.compiled import why_not
 from gru_viz.conventions import CONVENTIONS
-from gru_viz.kernels import why_not
 
 __all__ = ["combine", "reduce"]
 
@@ -24,8 +24,6 @@ def reduce(values: np.ndarray, width: int) -> np.ndarray:
     """
     out = np.empty((-(-len(values) // width), 3, values.shape[1]), values.dtype)
     if why_not(CONVENTIONS["torch"]) is None:
-        from gru_viz.kernels import reduction
-
         reduction.reduce(np.ascontiguousarray(values), width, out)
         return out
     whole = len(values) // width

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gru_viz.batch import find_device, initial_states, number_features, number_sequences
+from gru_viz.backends import choose_backend
 from gru_viz.errors import TraceError
-from gru_viz.running import choose_backend
+from gru_viz.inputs import find_device, initial_states, number_features, number_sequences
 from gru_viz.sequences import Scaling, Sequence, Sequences
 from gru_viz.streaming.checkpoints import Checkpoints, Key
 from gru_viz.streaming.long import LongTrace
@@ -65,7 +65,8 @@ def stream(
     """
     weights = model if isinstance(model, Weights) else Weights.from_module(model)
     values, known = _read(x, weights)
-    backend = choose_backend(backend, weights, find_device(device).type)
+    find_device(device)
+    backend = choose_backend(backend, weights.convention, device).name
     initial = _initial(weights, h0)
     tell, scratch = progress or (lambda done, total: None), Scratch()
     plan = make_plan(weights, len(values), scratch.free // 2)

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gru_viz.batch import find_device
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.equations import Parameters
 from gru_viz.errors import TrainingError
 from gru_viz.initialisation import random_weights
+from gru_viz.inputs import find_device
 from gru_viz.training.randomness import torch_seed
 from gru_viz.training.recurrence import choose, run_layer
 from gru_viz.training.settings import Lane, Settings

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gru_viz import equations, kernels
+from gru_viz import backends, equations
+from gru_viz.backends import compiled
 from gru_viz.conventions import CONVENTIONS, Convention
 from gru_viz.equations import Parameters
 from gru_viz.errors import TrainingError
@@ -31,14 +32,7 @@ def why_not(backend: str, lane: Lane) -> str | None:
         >>> why_not("torch", Lane(cell="cho_2014_v3"))
         'torch.nn.GRU has no reset gate that acts before the recurrent product.'
     """
-    convention = CONVENTIONS[lane.cell]
-    if backend == "torch" and convention.reset == "before":
-        return "torch.nn.GRU has no reset gate that acts before the recurrent product."
-    if backend == "compiled":
-        if not lane.device.startswith("cpu"):
-            return f"The compiled kernel runs on the CPU, not on {lane.device}."
-        return kernels.why_not(convention)
-    return None
+    return backends.why_not(backend, CONVENTIONS[lane.cell], lane.device)
 
 
 def choose(lane: Lane) -> str:
@@ -111,7 +105,7 @@ def _project(p: Parameters, x: Tensor) -> Tensor:
 
 def _compiled(convention: Convention, p: Parameters, x: Tensor) -> Tensor:
     states = tuple(_zeros(convention, p, x))
-    return kernels.recurrence(convention, _project(p, x), p.weight_recurrent, p.bias_recurrent, states)
+    return compiled.recurrence(convention, _project(p, x), p.weight_recurrent, p.bias_recurrent, states)
 
 
 def _torch(convention: Convention, p: Parameters, x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import plotly
 import streamlit as st
 import torch
 
-from gru_viz import kernels
+from gru_viz.backends import compiled
 from gru_viz.conventions import CONVENTIONS
 
 __all__ = ["open_page"]
@@ -80,7 +80,7 @@ def _prepare_server() -> None:
 
 def _load_kernels() -> None:
     """Where they are not on disk yet, compiling takes seconds, which the first trace of a kind would wait for."""
-    kernels.warm((CONVENTIONS[name] for name in FIRST), training=False)
+    compiled.warm((CONVENTIONS[name] for name in FIRST), training=False)
 
 
 def _collect_every_minute() -> None:

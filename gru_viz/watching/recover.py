@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from gru_viz.batch import number_features, number_sequences
+from gru_viz.backends.gate_recovery import recover_layer
+from gru_viz.backends.interface import DirectionRun
+from gru_viz.backends.layers import full_precision
+from gru_viz.backends.torch_fused import fuse
 from gru_viz.errors import TraceError
+from gru_viz.inputs import number_features, number_sequences
 from gru_viz.proving import Check
-from gru_viz.recovery import DirectionRun, full_precision, recover_layer
-from gru_viz.running import fuse
 from gru_viz.trace import Trace, freeze
 from gru_viz.watching.capture import Call, Stretch
 from gru_viz.weights import Weights

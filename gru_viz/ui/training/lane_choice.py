@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from gru_viz.batch import find_device
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import GruVizError, TrainingError
 from gru_viz.initialisation import INITIALISATIONS
+from gru_viz.inputs import find_device
 from gru_viz.training import Lane, Settings, Task, count_parameters, equal_hidden
 from gru_viz.training.recurrence import choose, why_not
 from gru_viz.training.settings import BACKENDS, LIMITS, OPTIMISERS, SCHEDULES

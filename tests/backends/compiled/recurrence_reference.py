@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gru_viz import equations, kernels
+from gru_viz import equations
+from gru_viz.backends import compiled
 from gru_viz.conventions import CONVENTIONS, Convention
 
 VARIANTS = {
@@ -81,7 +82,7 @@ def looped(
     return torch.stack(models)
 
 
-def with_gradients(convention: Convention, given: Arguments, run: Recurrence = kernels.recurrence) -> list[Tensor]:
+def with_gradients(convention: Convention, given: Arguments, run: Recurrence = compiled.recurrence) -> list[Tensor]:
     """The hidden states, and the gradients in every argument of a sum in which each of them has another weight."""
     copies = Arguments(
         *(each.clone().requires_grad_() for each in given[:3]),

@@ -1,4 +1,4 @@
-"""A run step by step in few operations of numpy: for a CPU without a compiler.
+"""The backend "loop": numpy step by step in few operations, for a CPU without a compiler.
 
 An operation of numpy on a few numbers takes a fraction of the time that torch needs to begin one. σ(x) is
 ½ + ½ tanh(x / 2); the halves are in the weights beforehand, exactly, since they are powers of two.
@@ -8,17 +8,21 @@ An operation of numpy on a few numbers takes a fraction of the time that torch n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gru_viz.backends.compiled.array_layout import keep_pages
+from gru_viz.backends.interface import BackendRun, finished_run
+from gru_viz.backends.layers import run_directions, run_layers
 from gru_viz.conventions import Convention
 from gru_viz.equations import Parameters
-from gru_viz.kernels.memory import keep_pages
+from gru_viz.weights import Weights
 
-__all__ = ["run_in_arrays"]
+__all__ = ["run", "run_steps"]
 
 CELLS = 1 << 17
 """How many gates of W x + b are computed at once: what stays in a processor's cache."""
@@ -45,7 +49,13 @@ class Block(NamedTuple):
     out: dict[str, np.ndarray]
 
 
-def run_in_arrays(convention: Convention, p: Parameters, x: Tensor, start: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def run(weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any, device: torch.device) -> BackendRun:
+    """Run every layer and direction over x (batch, time, features)."""
+    layers = run_layers(weights, x, lengths, h0, device, partial(run_directions, run_steps))
+    return finished_run(weights, layers, "cpu")
+
+
+def run_steps(convention: Convention, p: Parameters, x: Tensor, start: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Every quantity (batch, time, hidden) of one layer that reads x (batch, time, features) from its first step."""
     keep_pages()
     batch, steps, _ = x.shape

@@ -12,10 +12,11 @@ import pytest
 import torch
 from recurrence_reference import VARIANTS, Arguments, arguments
 
-from gru_viz import GruVizError, kernels
+from gru_viz import GruVizError
+from gru_viz.backends import compiled
 from gru_viz.conventions import CONVENTIONS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def python(code: str, **environment: str) -> str:
@@ -32,59 +33,59 @@ def python(code: str, **environment: str) -> str:
 
 
 def test_importing_the_library_does_not_import_numba() -> None:
-    assert python("import sys, gru_viz.kernels; print('numba' in sys.modules)") == "False"
+    assert python("import sys, gru_viz.backends.compiled; print('numba' in sys.modules)") == "False"
 
 
 def test_without_numba_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
     convention = CONVENTIONS["torch_lstm"]
-    assert "LSTM needs numba" in str(kernels.why_not(convention))
-    kernels.warm([convention])
-    with pytest.raises(kernels.KernelError, match="needs numba"):
-        kernels.recurrence(convention, *arguments(convention))
+    assert "LSTM needs numba" in str(compiled.why_not(convention))
+    compiled.warm([convention])
+    with pytest.raises(compiled.KernelError, match="needs numba"):
+        compiled.recurrence(convention, *arguments(convention))
 
 
 def test_with_its_compiler_switched_off_it_says_so() -> None:
-    code = "from gru_viz import CONVENTIONS, kernels; print(kernels.why_not(CONVENTIONS['torch']))"
+    code = "import gru_viz; print(gru_viz.backends.why_not('compiled', gru_viz.CONVENTIONS['torch']))"
     assert "NUMBA_DISABLE_JIT" in python(code, NUMBA_DISABLE_JIT="1")
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)
 def test_every_convention_can_run(name: str) -> None:
-    assert kernels.why_not(CONVENTIONS[name]) is None
+    assert compiled.why_not(CONVENTIONS[name]) is None
 
 
 WARM = (
-    "from gru_viz import CONVENTIONS, kernels; kernels.warm([CONVENTIONS['torch_rnn']]);"
-    "from gru_viz.kernels import rnn;"
-    "print(sum(rnn.forward.stats.cache_hits.values()), len(rnn.forward.signatures))"
+    "from gru_viz import CONVENTIONS; from gru_viz.backends import compiled; compiled.warm([CONVENTIONS['torch_rnn']]);"
+    "from gru_viz.backends.compiled import rnn_training;"
+    "print(sum(rnn_training.forward.stats.cache_hits.values()), len(rnn_training.forward.signatures))"
 )
 
 
 def test_what_was_warmed_is_found_on_disk_until_any_file_of_the_kernels_changes(tmp_path: Path) -> None:
     """Were a change not noticed, a corrected function would stay wrong inside those that were compiled before."""
-    changed = "from gru_viz.kernels import compiler; compiler.SOURCES = b'another';" + WARM
+    changed = "from gru_viz.backends.compiled import compiler; compiler.SOURCES = b'another';" + WARM
     cache = {"NUMBA_CACHE_DIR": str(tmp_path)}
     assert [python(WARM, **cache), python(WARM, **cache), python(changed, **cache)] == ["0 1", "1 1", "0 1"]
 
 
 def test_warming_leaves_nothing_to_compile() -> None:
-    kernels.warm([CONVENTIONS["torch"]], ("float32", "float64"))
-    from gru_viz.kernels import gru
+    compiled.warm([CONVENTIONS["torch"]], ("float32", "float64"))
+    from gru_viz.backends.compiled import gru_training
 
-    before = [len(each.signatures) for each in (gru.forward_after, gru.backward_after)]  # type: ignore[attr-defined]
+    before = [len(each.signatures) for each in (gru_training.forward_after, gru_training.backward_after)]  # type: ignore[attr-defined]
     for dtype in (torch.float32, torch.float64):
         there = arguments(CONVENTIONS["torch"], models=2, dtype=dtype)
-        kernels.recurrence(CONVENTIONS["torch"], *there)
+        compiled.recurrence(CONVENTIONS["torch"], *there)
         for each in there.tensors:
             each.requires_grad_()
-        kernels.recurrence(CONVENTIONS["torch"], *there).sum().backward()
-    assert [len(each.signatures) for each in (gru.forward_after, gru.backward_after)] == before  # type: ignore[attr-defined]
+        compiled.recurrence(CONVENTIONS["torch"], *there).sum().backward()
+    assert [len(each.signatures) for each in (gru_training.forward_after, gru_training.backward_after)] == before  # type: ignore[attr-defined]
 
 
 def test_warming_works_where_gradients_are_off() -> None:
     with torch.no_grad():
-        kernels.warm([CONVENTIONS["torch_rnn"]])
+        compiled.warm([CONVENTIONS["torch_rnn"]])
 
 
 WRONG: dict[str, tuple[Callable[[Arguments], Arguments], str]] = {
@@ -107,6 +108,6 @@ WRONG: dict[str, tuple[Callable[[Arguments], Arguments], str]] = {
 def test_what_does_not_fit_is_refused(wrong: str) -> None:
     change, message = WRONG[wrong]
     convention = VARIANTS["after_keeps"]
-    with pytest.raises(kernels.KernelError, match=message) as refusal:
-        kernels.recurrence(convention, *change(arguments(convention)))
+    with pytest.raises(compiled.KernelError, match=message) as refusal:
+        compiled.recurrence(convention, *change(arguments(convention)))
     assert isinstance(refusal.value, GruVizError)

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gru_viz.kernels.compiler import compiled, part
-from gru_viz.kernels.product import add_product, columns_of_a_panel
-from gru_viz.kernels.vectors import Shown, Slots, choose, rowwise, sigmoid, tanh
+from gru_viz.backends.compiled.compiler import compiled, part
+from gru_viz.backends.compiled.product import add_product, columns_of_a_panel
+from gru_viz.backends.compiled.vectors import Shown, Slots, choose, rowwise, sigmoid, tanh
 
 __all__ = ["gru_after", "gru_before", "lstm", "rnn"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gru_viz.kernels.activations import tanh
-from gru_viz.kernels.compiler import compiled, part
-from gru_viz.kernels.elementwise import (
+from gru_viz.backends.compiled.activations import tanh
+from gru_viz.backends.compiled.compiler import compiled, part
+from gru_viz.backends.compiled.elementwise import (
     add,
     product_of,
     sigmoid_gradient,
@@ -14,7 +14,7 @@ from gru_viz.kernels.elementwise import (
     tanh_gradient,
     tanh_of_sum,
 )
-from gru_viz.kernels.product import (
+from gru_viz.backends.compiled.product import (
     add_bias_gradient,
     add_product,
     add_weight_gradient,

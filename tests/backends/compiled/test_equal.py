@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 from recurrence_reference import VARIANTS, Arguments, arguments, distance, looped, with_gradients
 from torch import Tensor
 
-from gru_viz import kernels
+from gru_viz.backends import compiled
 from gru_viz.conventions import Convention
 
 BOUND = {torch.float64: 1e-12, torch.float32: 1e-5}
@@ -68,7 +68,7 @@ def test_its_gradients_are_those_of_finite_differences(name: str) -> None:
     there = arguments(convention, models=2, steps=3, batch=2, hidden=3)
 
     def run(projected: Tensor, weight: Tensor, bias: Tensor, *states: Tensor) -> Tensor:
-        return kernels.recurrence(convention, projected, weight, bias, states)
+        return compiled.recurrence(convention, projected, weight, bias, states)
 
     assert torch.autograd.gradcheck(run, tuple(each.requires_grad_() for each in there.tensors))
 
@@ -86,7 +86,9 @@ def test_it_equals_torchs_own_layer(name: str, kind: str, dtype: torch.dtype) ->
     w, u, b, c = layer.parameters()
 
     theirs = layer(x, tuple(states) if len(states) == 2 else states[0])[0]
-    ours = kernels.recurrence(convention, torch.nn.functional.linear(x, w, b)[None], u[None], c[None], tuple(states))[0]
+    ours = compiled.recurrence(convention, torch.nn.functional.linear(x, w, b)[None], u[None], c[None], tuple(states))[
+        0
+    ]
     weights = torch.randn_like(theirs)
     assert (
         distance(
@@ -120,7 +122,7 @@ def test_large_weights_saturate_as_the_equations_do(name: str, dtype: torch.dtyp
 def test_without_gradients_it_keeps_nothing_and_gives_the_same(name: str, steps: int) -> None:
     convention = VARIANTS[name]
     there = arguments(convention, models=2, steps=steps)
-    plain = kernels.recurrence(convention, *there)
+    plain = compiled.recurrence(convention, *there)
     assert not plain.requires_grad
     assert torch.equal(plain, with_gradients(convention, there)[0])
 
@@ -134,7 +136,7 @@ def test_a_gradient_in_one_argument_alone(name: str) -> None:
     for n, expected in enumerate(every):
         tensors = [each.clone() for each in there.tensors]
         tensors[n].requires_grad_()
-        hidden = kernels.recurrence(convention, *tensors[:3], tuple(tensors[3:]))
+        hidden = compiled.recurrence(convention, *tensors[:3], tuple(tensors[3:]))
         weights = torch.randn(hidden.shape, generator=random.manual_seed(1), dtype=torch.float64)
         assert torch.equal(torch.autograd.grad(hidden, tensors[n], weights)[0], expected)
 
@@ -144,7 +146,7 @@ def test_the_same_graph_can_be_differentiated_twice_over(name: str) -> None:
     convention = VARIANTS[name]
     there = arguments(convention)
     there.weight.requires_grad_()
-    total = kernels.recurrence(convention, *there).square().sum()
+    total = compiled.recurrence(convention, *there).square().sum()
     first = torch.autograd.grad(total, there.weight, retain_graph=True)[0]
     assert torch.equal(first, torch.autograd.grad(total, there.weight)[0])
 
@@ -156,7 +158,7 @@ def test_nothing_is_written_into_the_arguments(name: str) -> None:
     before = [each.clone() for each in there.tensors]
     for each in there.tensors:
         each.requires_grad_()
-    kernels.recurrence(convention, *there).sum().backward()
+    compiled.recurrence(convention, *there).sum().backward()
     assert all(torch.equal(a, b) for a, b in zip(before, there.tensors, strict=True))
 
 
@@ -165,7 +167,7 @@ def test_overwriting_what_the_backward_pass_needs_is_refused(name: str) -> None:
     convention = VARIANTS[name]
     there = arguments(convention)
     there.weight.requires_grad_()
-    hidden = kernels.recurrence(convention, *there)
+    hidden = compiled.recurrence(convention, *there)
     with pytest.raises(RuntimeError, match="modified inplace"):
         hidden[:, 0] = 0.0
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from recurrence_reference import VARIANTS, arguments, looped
 
-from gru_viz import kernels
+from gru_viz.backends import compiled
 from gru_viz.conventions import CONVENTIONS
 
 every_variant = pytest.mark.parametrize("name", VARIANTS)
@@ -27,7 +27,7 @@ def test_it_goes_where_it_goes_in_the_equations(name: str, dtype: torch.dtype, o
         where
     ]
     tensor[(1, *(size // 2 for size in tensor.shape[1:]))] = odd
-    ours, theirs = kernels.recurrence(convention, *there), looped(convention, *there)
+    ours, theirs = compiled.recurrence(convention, *there), looped(convention, *there)
     torch.testing.assert_close(ours, theirs, equal_nan=True, rtol=1e-5, atol=1e-6)
 
 
@@ -40,7 +40,7 @@ def test_a_row_of_nan_stays_one_row_as_in_torch(kind: str) -> None:
     x[2, 1, 0] = math.nan
     w, u, b, c = layer.parameters()
     states = tuple(torch.zeros(1, 4, 6) for _ in convention.states)
-    ours = kernels.recurrence(convention, torch.nn.functional.linear(x, w, b)[None], u[None], c[None], states)[0]
+    ours = compiled.recurrence(convention, torch.nn.functional.linear(x, w, b)[None], u[None], c[None], states)[0]
     assert torch.equal(ours.isnan(), layer(x)[0].isnan())
     assert ours.isnan()[2:, 1].all()
     assert not ours[:, [0, 2, 3]].isnan().any()
@@ -52,7 +52,7 @@ def test_the_gradient_of_one_nan_reaches_its_model_alone(name: str) -> None:
     there = arguments(convention, models=3, hidden=5, dtype=torch.float32)
     there.projected[1, 2, 0, 0] = math.nan
     leaves = [each.requires_grad_() for each in there.tensors]
-    gradients = torch.autograd.grad(kernels.recurrence(convention, *there).sum(), leaves)
+    gradients = torch.autograd.grad(compiled.recurrence(convention, *there).sum(), leaves)
     for each in gradients:
         assert not each[[0, 2]].isnan().any()
     assert gradients[1][1].isnan().any()

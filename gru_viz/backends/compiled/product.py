@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from gru_viz.kernels.compiler import intrinsic, part
+from gru_viz.backends.compiled.compiler import intrinsic, part
 
 __all__ = [
     "PANEL_BYTES",

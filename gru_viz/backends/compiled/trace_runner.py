@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
+from gru_viz.backends.compiled import trace_kernels
+from gru_viz.backends.compiled.array_layout import keep_pages, panels
+from gru_viz.backends.compiled.product import BYTES, PANEL_BYTES
+from gru_viz.backends.interface import DirectionRun
 from gru_viz.conventions import Convention
-from gru_viz.kernels import gates
-from gru_viz.kernels.memory import keep_pages, panels
-from gru_viz.kernels.product import BYTES, PANEL_BYTES
+from gru_viz.inputs import initial_states
+from gru_viz.weights import CellWeights, Weights
 
-__all__ = ["Packed", "pack", "run"]
+__all__ = ["Packed", "pack", "run", "run_layers"]
 
 keep_pages()
 
@@ -26,6 +30,8 @@ STEPS, NEAR = 64, 1 << 18
 steps at least, so that W is read once for each 8."""
 
 ALONE = np.zeros(1, np.int64)
+
+SINGLE = np.dtype(np.float32)
 
 WORTH_SHARING = 1 << 26
 """From so many multiplications on, another thread is worth its start."""
@@ -41,10 +47,12 @@ class Walk(NamedTuple):
 
 
 WALKS = {
-    ("gru", "after"): Walk(gates.gru_after, ("reset", "update", "candidate", "hidden"), 1, (3,)),
-    ("gru", "before"): Walk(gates.gru_before, ("reset", "update", "candidate", "hidden"), 3, (2, 1)),
-    ("lstm", None): Walk(gates.lstm, ("input", "forget", "cell_candidate", "output", "cell", "hidden"), 2, (4,)),
-    ("rnn", None): Walk(gates.rnn, ("hidden",), 1, (1,)),
+    ("gru", "after"): Walk(trace_kernels.gru_after, ("reset", "update", "candidate", "hidden"), 1, (3,)),
+    ("gru", "before"): Walk(trace_kernels.gru_before, ("reset", "update", "candidate", "hidden"), 3, (2, 1)),
+    ("lstm", None): Walk(
+        trace_kernels.lstm, ("input", "forget", "cell_candidate", "output", "cell", "hidden"), 2, (4,)
+    ),
+    ("rnn", None): Walk(trace_kernels.rnn, ("hidden",), 1, (1,)),
 }
 
 
@@ -114,3 +122,53 @@ def run(
                 each.result()
     out.flags.writeable = False
     return dict(zip(walk.shows, out, strict=True))
+
+
+def run_layers(
+    weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any
+) -> list[list[DirectionRun[np.ndarray]]]:
+    """Run every layer and direction; the hidden states of one layer are read where they are by the next."""
+    dtype = weights.dtype if weights.dtype.char == "d" else SINGLE
+    fits = x.dtype == dtype and x.flags.c_contiguous and x.flags.aligned
+    read, ends = x if fits else np.require(x, dtype, ("C", "A")), np.array(lengths)
+    initial = _initial_arrays(h0, weights, len(x), dtype)
+    layers: list[list[DirectionRun[np.ndarray]]] = []
+    for layer in weights.layers:
+        runs = []
+        for d, cell in enumerate(layer):
+            start = next(initial)
+            packed = cell.once(dtype.char, _pack_double if dtype.char == "d" else _pack_single)
+            quantities = run(packed, read, ends, start, bool(d), torch.get_num_threads())
+            names = cell.convention.states
+            runs.append(DirectionRun(cell, quantities, read, dict(zip(names, start, strict=True))))
+        layers.append(runs)
+        read = runs[0].quantities["hidden"]
+        if len(runs) > 1:
+            read = np.concatenate([run.quantities["hidden"] for run in runs], -1)
+    return layers
+
+
+def _pack_single(cell: CellWeights) -> Packed:
+    return _pack(cell, SINGLE)
+
+
+def _pack_double(cell: CellWeights) -> Packed:
+    return _pack(cell, np.dtype(np.float64))
+
+
+def _pack(cell: CellWeights, dtype: np.dtype) -> Packed:
+    w, u, b, c = (tensor.numpy().astype(dtype) for tensor in cell.parameters())
+    return pack(cell.convention, w, u, b, c)
+
+
+def _initial_arrays(h0: Any, weights: Weights, batch: int, dtype: np.dtype) -> Iterator[np.ndarray]:
+    """The initial states (states, batch, hidden) of each layer and direction."""
+    names = weights.convention.states
+    if h0 is None:
+        for layer in weights.layers:
+            for cell in layer:
+                yield np.zeros((len(names), batch, cell.hidden), dtype)
+        return
+    given = initial_states(h0, weights, batch, torch.device("cpu"), getattr(torch, str(dtype)))
+    for states in zip(*(given[name] for name in names), strict=True):
+        yield np.stack([state.numpy() for state in states])

@@ -14,9 +14,9 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from gru_viz.kernels.activations import ONE, WIDE, WIDER, expm1_parts, fraction, times_power
-from gru_viz.kernels.compiler import intrinsic
-from gru_viz.kernels.product import BYTES
+from gru_viz.backends.compiled.activations import ONE, WIDE, WIDER, expm1_parts, fraction, times_power
+from gru_viz.backends.compiled.compiler import intrinsic
+from gru_viz.backends.compiled.product import BYTES
 
 __all__ = ["Shown", "Slots", "Vector", "choose", "rowwise", "sigmoid", "tanh"]
 
@@ -76,7 +76,7 @@ def _repeated(kind: Any, number: float) -> Any:
 
 
 def tanh(x: Vector) -> Vector:
-    """The hyperbolic tangent, by the formulas of ``gru_viz.kernels.activations``."""
+    """The hyperbolic tangent, by the formulas of ``gru_viz.backends.compiled.activations``."""
     if isinstance(x.value.type.element, ir.FloatType):
         return fraction(x.clamped(float(WIDE))).clamped(float(ONE))
     series, shifted = expm1_parts((x + x).clamped(WIDER))

@@ -1,79 +1,44 @@
-"""Recovering every gate from the hidden states that a network gave, all steps at once."""
+"""Recovering every gate from the hidden states that a network computed, all steps at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Generic, NamedTuple, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from gru_viz import equations
+from gru_viz.backends.interface import DirectionRun, StateList
 from gru_viz.conventions import Convention
 from gru_viz.proving import largest
-from gru_viz.scanning import scan
 from gru_viz.weights import CellWeights
 
-__all__ = ["DirectionRun", "States", "full_precision", "inside", "recover_layer"]
-
-
-States = Tensor | Sequence[Tensor]
-"""A state of several layers and directions: a (batch, hidden) each."""
-
-
-Numbers = TypeVar("Numbers", Tensor, np.ndarray)
-
-
-class DirectionRun(NamedTuple, Generic[Numbers]):
-    """One layer reading in one direction: its quantities (batch, time, hidden), its inputs, its initial states."""
-
-    cell: CellWeights
-    quantities: Mapping[str, Numbers]
-    inputs: Numbers
-    initial: Mapping[str, Numbers]
-
-
-@contextmanager
-def full_precision(device: torch.device) -> Iterator[None]:
-    """Keep cuDNN's RNN from computing in TF32, its default, which would loosen the proof to 1e-3."""
-    if device.type != "cuda":
-        yield
-        return
-    knobs: tuple[Any, ...] = (torch.backends.cudnn.rnn, torch.backends.cuda.matmul)
-    before = [knob.fp32_precision for knob in knobs]
-    try:
-        for knob in knobs:
-            knob.fp32_precision = "ieee"
-        yield
-    finally:
-        for knob, setting in zip(knobs, before, strict=True):
-            knob.fp32_precision = setting
+__all__ = ["inside", "recover_layer"]
 
 
 def recover_layer(
     layer: Sequence[CellWeights],
     x: Tensor,
     lengths: tuple[int, ...],
-    initial: Mapping[str, States],
+    initial: Mapping[str, StateList],
     hidden: Tensor,
     last: Mapping[str, Tensor],
     cells: Tensor | None = None,
 ) -> tuple[list[DirectionRun[Tensor]], float]:
-    """Recover every gate of a layer from the hidden states that it gave, all steps at once.
+    """Recover every gate of a layer from the hidden states that it computed, all steps at once.
 
     Args:
         layer: its directions.
-        x: (batch, time, features) what it read.
+        x: (batch, time, features) its inputs.
         lengths: steps of each sequence.
         initial: state name → (batch, hidden) for each direction.
-        hidden: (batch, time, directions·hidden) what it gave.
-        last: state name → (directions, batch, hidden) the states it ended in.
-        cells: (batch, time, hidden) the cell states it gave, where they are known.
+        hidden: (batch, time, directions·hidden) its hidden states.
+        last: state name → (directions, batch, hidden) its states after the last step.
+        cells: (batch, time, hidden) its cell states, where they are known.
 
-    Gives the runs, and the largest difference between the states that it ended in and those that they show; of a cell
-    state, against its size.
+    Returns:
+        The runs, and the largest difference between ``last`` and the last states of the runs; for a cell state,
+        relative to its size.
     """
     read, size = inside(lengths, x)[:, 0], layer[0].hidden
     runs, difference = [], 0.0
@@ -123,20 +88,11 @@ def _scan(gates: Mapping[str, Tensor], cell: Tensor, lengths: tuple[int, ...], b
     written = gates["input"] * gates["cell_candidate"]
     waits = backward and any(n < written.shape[1] for n in lengths)
     mask = inside(lengths, written)
-    if _in_few_operations(written):
-        kept, added = gates["forget"], written
-        if waits:
-            kept, added = torch.where(mask[..., None], kept, 1), torch.where(mask[..., None], added, 0)
-        return scan(kept.flip(1), added.flip(1), cell).flip(1) if backward else scan(kept, added, cell)
     cells = torch.empty_like(written)
     for t in range(written.shape[1])[:: -1 if backward else 1]:
         new = torch.addcmul(written[:, t], gates["forget"][:, t], cell, out=cells[:, t])
         cell = torch.where(mask[:, t, None], new, cell) if waits else new
     return cells
-
-
-def _in_few_operations(tensor: Tensor) -> bool:
-    return tensor.device.type == "cuda"
 
 
 def _previous(states: Tensor, start: Tensor, lengths: tuple[int, ...], backward: bool) -> Tensor:

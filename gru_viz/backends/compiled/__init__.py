@@ -1,4 +1,4 @@
-"""The recurrences compiled for the CPU; proven equal to ``gru_viz.equations``.
+"""The backend "compiled": the recurrences as numba kernels for the CPU.
 
 For a trace they keep every gate; for training they go forward and backward, and several models of one shape run in
 lockstep along a leading axis. numba is imported when a kernel is first needed.
@@ -7,15 +7,18 @@ lockstep along a leading axis. numba is imported when a kernel is first needed.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gru_viz.backends.interface import BackendRun, finished_run
 from gru_viz.conventions import Convention
 from gru_viz.errors import GruVizError
+from gru_viz.weights import Weights
 
-__all__ = ["KernelError", "recurrence", "warm", "why_not"]
+__all__ = ["KernelError", "recurrence", "run", "warm", "why_not"]
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -39,6 +42,13 @@ def why_not(convention: Convention) -> str | None:
     if numba.config.DISABLE_JIT:
         return f"The compiled {convention.cell.upper()} needs numba's compiler, which NUMBA_DISABLE_JIT switches off."
     return None
+
+
+def run(weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any, _: torch.device) -> BackendRun:
+    """Run every layer and direction over x (batch, time, features)."""
+    from gru_viz.backends.compiled.trace_runner import run_layers
+
+    return finished_run(weights, run_layers(weights, x, lengths, h0), "cpu")
 
 
 def recurrence(
@@ -84,7 +94,7 @@ def recurrence(
     if reason is not None:
         raise KernelError("the compiled recurrence", "no numba", "numba", f"{reason} Install it with pip.")
     _refuse_what_does_not_fit(convention, projected, weight_recurrent, bias_recurrent, states)
-    from gru_viz.kernels.autograd import run
+    from gru_viz.backends.compiled.autograd import run
 
     return run(convention, projected, weight_recurrent, bias_recurrent, states, threads)
 
@@ -107,11 +117,11 @@ def warm(conventions: Iterable[Convention], dtypes: Iterable[str] = ("float32",)
     known = list(conventions)
     wanted = [(convention, dtype) for dtype in dtypes for convention in known if why_not(convention) is None]
     for convention, dtype in wanted:
-        from gru_viz.kernels import tracing
+        from gru_viz.backends.compiled import trace_runner
 
         gates, ones = len(convention.gates), np.ones((1, 1, 1), dtype)
-        packed = tracing.pack(convention, *np.ones((2, gates, 1), dtype), *np.ones((2, gates), dtype))
-        tracing.run(packed, ones, np.ones(1, np.int64), np.ones((len(convention.states), 1, 1), dtype), False)
+        packed = trace_runner.pack(convention, *np.ones((2, gates, 1), dtype), *np.ones((2, gates), dtype))
+        trace_runner.run(packed, ones, np.ones(1, np.int64), np.ones((len(convention.states), 1, 1), dtype), False)
     for convention, dtype in wanted if training else ():
         gates = len(convention.gates)
         shapes = ((1, 1, 1, gates), (1, gates, 1), (1, gates), *[(1, 1, 1) for _ in convention.states])

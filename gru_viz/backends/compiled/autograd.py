@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gru_viz.backends.compiled import gru_training, lstm_training, rnn_training
+from gru_viz.backends.compiled.array_layout import keep_pages, panels
+from gru_viz.backends.compiled.product import PANEL_BYTES
 from gru_viz.conventions import Convention
-from gru_viz.kernels import gru, lstm, rnn
-from gru_viz.kernels.memory import keep_pages, panels
-from gru_viz.kernels.product import PANEL_BYTES
 
 __all__ = ["run"]
 
@@ -43,17 +43,17 @@ class Cell(NamedTuple):
 
 
 CELLS = {
-    ("gru", "after"): Cell(gru.forward_after, gru.backward_after, (3,), 4, 4, turned=1),
-    ("gru", "before"): Cell(gru.forward_before, gru.backward_before, (2, 1), 4, 3),
-    ("lstm", None): Cell(lstm.forward, lstm.backward, (4,), 5, 4),
-    ("rnn", None): Cell(rnn.forward, rnn.backward, (1,), 0, 1),
+    ("gru", "after"): Cell(gru_training.forward_after, gru_training.backward_after, (3,), 4, 4, turned=1),
+    ("gru", "before"): Cell(gru_training.forward_before, gru_training.backward_before, (2, 1), 4, 3),
+    ("lstm", None): Cell(lstm_training.forward, lstm_training.backward, (4,), 5, 4),
+    ("rnn", None): Cell(rnn_training.forward, rnn_training.backward, (1,), 0, 1),
 }
 
 
 def run(
     convention: Convention, projected: Tensor, weight: Tensor, bias: Tensor, states: tuple[Tensor, ...], threads: int
 ) -> Tensor:
-    """``gru_viz.kernels.recurrence`` after its arguments were checked."""
+    """``gru_viz.backends.compiled.recurrence`` after its arguments were checked."""
     cell, keeps = CELLS[convention.cell, convention.reset], convention.update != "takes"
     training = torch.is_grad_enabled() and any(each.requires_grad for each in (projected, weight, bias, *states))
     apply: Callable[..., Tensor] = _Recurrence.apply

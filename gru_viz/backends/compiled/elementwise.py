@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gru_viz.kernels.activations import sigmoid, tanh
-from gru_viz.kernels.compiler import part
+from gru_viz.backends.compiled.activations import sigmoid, tanh
+from gru_viz.backends.compiled.compiler import part
 
 __all__ = ["add", "add_product_of", "mix", "product_of", "sigmoid_gradient", "sigmoid_of_sum", "tanh_gradient",
            "tanh_of_sum"]  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from gru_viz.kernels.compiler import implements, intrinsic, part
+from gru_viz.backends.compiled.compiler import implements, intrinsic, part
 
 __all__ = ["ONE", "SHIFT", "WIDE", "WIDER", "expm1_parts", "fraction", "sigmoid", "tanh", "times_power"]
 

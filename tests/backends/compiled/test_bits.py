@@ -9,7 +9,7 @@ import torch
 from recurrence_reference import VARIANTS, arguments, with_gradients
 from torch import Tensor
 
-from gru_viz import kernels
+from gru_viz.backends import compiled
 
 every_variant = pytest.mark.parametrize("name", VARIANTS)
 SHAPES = [(3, 6, 5, 17), (4, 3, 1, 3), (2, 9, 32, 32)]
@@ -28,7 +28,7 @@ def test_a_model_among_others_is_the_model_alone(name: str, shape: tuple[int, in
 
     def run(given: list[Tensor], upstream: Tensor) -> list[Tensor]:
         leaves = [each.clone().requires_grad_() for each in given]
-        hidden = kernels.recurrence(convention, *leaves[:3], tuple(leaves[3:]))
+        hidden = compiled.recurrence(convention, *leaves[:3], tuple(leaves[3:]))
         return [hidden.detach(), *torch.autograd.grad(hidden, leaves, upstream)]
 
     together = run(list(there.tensors), weights)
@@ -43,7 +43,7 @@ def test_threads_change_nothing(name: str) -> None:
     there = arguments(convention, models=5, batch=7, hidden=9, dtype=torch.float32)
     expected = with_gradients(convention, there)
     for threads in (2, 3, 5, 8):
-        shared = with_gradients(convention, there, lambda *each, n=threads: kernels.recurrence(*each, threads=n))
+        shared = with_gradients(convention, there, lambda *each, n=threads: compiled.recurrence(*each, threads=n))
         assert same_bits(shared, expected)
 
 
@@ -84,7 +84,7 @@ def test_strides_change_nothing(name: str, dtype: torch.dtype) -> None:
     strided = [each.transpose(0, -1).contiguous().transpose(0, -1) for each in there.tensors]
     assert not strided[0].is_contiguous()
     assert torch.equal(
-        kernels.recurrence(convention, *strided[:3], tuple(strided[3:])), kernels.recurrence(convention, *there)
+        compiled.recurrence(convention, *strided[:3], tuple(strided[3:])), compiled.recurrence(convention, *there)
     )
 
 
@@ -92,6 +92,6 @@ def test_strides_change_nothing(name: str, dtype: torch.dtype) -> None:
 def test_a_run_is_causal_to_the_bit(name: str) -> None:
     convention = VARIANTS[name]
     there = arguments(convention, steps=9, hidden=17, dtype=torch.float32)
-    whole = kernels.recurrence(convention, *there)
-    prefix = kernels.recurrence(convention, there.projected[:, :4], *there[1:])
+    whole = compiled.recurrence(convention, *there)
+    prefix = compiled.recurrence(convention, there.projected[:, :4], *there[1:])
     assert torch.equal(whole[:, :4], prefix)

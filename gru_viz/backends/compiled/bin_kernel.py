@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gru_viz.kernels.compiler import compiled, part
+from gru_viz.backends.compiled.compiler import compiled, part
 
 __all__ = ["reduce"]
 

@@ -1,0 +1,83 @@
+"""The backends: four ways to compute every gate and state of a network, and the choice between them.
+
+"compiled" runs numba kernels on the CPU; "torch" the framework's fused layers, from whose states every gate is
+recovered; "loop" numpy step by step, on a CPU without numba; "scratch" the equations as they are written. What each of
+them cannot run, and why, is in this file alone. All are compared with "scratch" by tests/backends/test_parity.py.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from gru_viz.backends import compiled, numpy_loop, reference, torch_fused
+from gru_viz.backends.interface import Backend, BackendRun
+from gru_viz.conventions import Convention
+from gru_viz.errors import TraceError
+
+__all__ = ["BACKENDS", "Backend", "BackendRun", "choose_backend", "why_not"]
+
+
+def _compiled_why_not(convention: Convention, device: str) -> str | None:
+    if not device.startswith("cpu"):
+        return f"The compiled kernel runs on the CPU, not on {device}."
+    return compiled.why_not(convention)
+
+
+def _torch_why_not(convention: Convention, _: str) -> str | None:
+    if convention.reset == "before":
+        return "torch.nn.GRU has no reset gate that acts before the recurrent product."
+    return None
+
+
+def _loop_why_not(_: Convention, device: str) -> str | None:
+    return None if device.startswith("cpu") else f"The loop works on numpy's arrays, which are not on {device}."
+
+
+def _scratch_why_not(_: Convention, __: str) -> str | None:
+    return None
+
+
+BACKENDS = MappingProxyType(
+    {
+        backend.name: backend
+        for backend in (
+            Backend("compiled", _compiled_why_not, compiled.run),
+            Backend("torch", _torch_why_not, torch_fused.run),
+            Backend("loop", _loop_why_not, numpy_loop.run),
+            Backend("scratch", _scratch_why_not, reference.run),
+        )
+    }
+)
+"""Every backend by its public name, read-only."""
+
+_PREFERRED = ("compiled", "loop", "torch", "scratch")
+"""What "auto" takes the first of that can run: on a GPU that is torch's layer, or else the equations."""
+
+
+def why_not(backend: str, convention: Convention, device: str = "cpu") -> str | None:
+    """Why a backend cannot run a convention on a type of device, in a sentence; None where it can.
+
+    Example:
+        >>> from gru_viz.conventions import CONVENTIONS
+        >>> why_not("torch", CONVENTIONS["cho_2014_v3"])
+        'torch.nn.GRU has no reset gate that acts before the recurrent product.'
+    """
+    return BACKENDS[backend].why_not(convention, device)
+
+
+def choose_backend(name: str, convention: Convention, device: str = "cpu") -> Backend:
+    """The backend of this name or, for "auto", the fastest that can run a convention on a device.
+
+    Raises:
+        TraceError: there is no such backend, or it cannot run this convention on this device.
+    """
+    if name == "auto":
+        name = next(each for each in _PREFERRED if why_not(each, convention, device) is None)
+    if name not in BACKENDS:
+        known = ", ".join(map(repr, ("auto", *BACKENDS)))
+        raise TraceError("backend", repr(name), f"one of {known}", "Choose one of these.")
+    reason = why_not(name, convention, device)
+    if reason is not None:
+        where = f"backend {name!r} for {convention.title}"
+        raise TraceError(where, reason.rstrip("."), f"a backend that runs it on {device}", "Use backend='auto' or 'scratch'.")
+    return BACKENDS[name]

@@ -1,0 +1,77 @@
+"""What a backend is, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gru_viz.conventions import Convention
+from gru_viz.proving import AT_EACH_STEP, Check
+from gru_viz.weights import CellWeights, Weights
+
+__all__ = ["Backend", "BackendRun", "DirectionRun", "NumberArray", "StateList", "finished_run"]
+
+StateList = Tensor | Sequence[Tensor]
+"""A state of several layers and directions: a (batch, hidden) each."""
+
+NumberArray = TypeVar("NumberArray", Tensor, np.ndarray)
+
+
+class DirectionRun(NamedTuple, Generic[NumberArray]):
+    """One layer reading in one direction: its quantities (batch, time, hidden), its inputs, its initial states."""
+
+    cell: CellWeights
+    quantities: Mapping[str, NumberArray]
+    inputs: NumberArray
+    initial: Mapping[str, NumberArray]
+
+
+class BackendRun(NamedTuple):
+    """What a backend computed.
+
+    Attributes:
+        layers: the directions of each layer.
+        check: what the gates are compared with by the proof.
+        witness: its name in words.
+        device: where it ran, such as ``"cpu"`` or ``"cuda:0"``.
+    """
+
+    layers: Sequence[Sequence[DirectionRun[Any]]]
+    check: Check
+    witness: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One way to compute every gate and state of a network.
+
+    Attributes:
+        name: its public name, as ``trace(backend=name)`` takes it.
+        why_not: why it cannot run a convention on a device (``"cpu"``, ``"cuda"`` or ``"cuda:k"``), in a sentence; None
+            where it can.
+        run: runs weights over x (batch, time, features), with lengths (batch,), h0 and device, as ``BackendRun``.
+    """
+
+    name: str
+    why_not: Callable[[Convention, str], str | None]
+    run: Callable[[Weights, np.ndarray, tuple[int, ...], Any, torch.device], BackendRun]
+
+
+def finished_run(
+    weights: Weights, layers: Sequence[Sequence[DirectionRun[Any]]], device: str, check: Check = AT_EACH_STEP
+) -> BackendRun:
+    """Name the witness: torch's own layer where it computed the states that are shown, else one step at a time."""
+    module = f"torch.nn.{weights.convention.cell.upper()}"
+    if check.shown:
+        witness = module
+    elif weights.runs_in_torch:
+        witness = f"{module}Cell, from the same state at each step"
+    else:
+        witness = "the equations again, all steps at once in float64"
+    return BackendRun(layers, check, witness, device)
