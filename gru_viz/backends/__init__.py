@@ -79,5 +79,6 @@ def choose_backend(name: str, convention: Convention, device: str = "cpu") -> Ba
     reason = why_not(name, convention, device)
     if reason is not None:
         where = f"backend {name!r} for {convention.title}"
-        raise TraceError(where, reason.rstrip("."), f"a backend that runs it on {device}", "Use backend='auto' or 'scratch'.")
+        remedy = "Use backend='auto' or 'scratch'."
+        raise TraceError(where, reason.rstrip("."), f"a backend that runs it on {device}", remedy)
     return BACKENDS[name]
