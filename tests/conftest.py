@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,14 +29,32 @@ if "gru_viz" not in sys.modules:  # the hook works on what is imported after it
     jaxtyping.install_import_hook(list(CHECKED), "beartype.beartype")
 
 torch.set_num_threads(1)
-settings.register_profile(
-    "gru_viz",
+COMMON = settings(
     deadline=None,
-    derandomize=True,
     max_examples=10,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-settings.load_profile("gru_viz")
+settings.register_profile("fixed", COMMON, derandomize=True)
+settings.register_profile("drawn", COMMON, derandomize=False, print_blob=True)
+DRAWN = os.environ.get("CI") == "true"
+"""Whether property tests draw new examples; a failure prints the decorator that repeats its example."""
+settings.load_profile("drawn" if DRAWN else "fixed")
+if DRAWN:  # the processes of one run share the seed
+    os.environ.setdefault("GRU_VIZ_TEST_SEED", str(secrets.randbelow(1 << 32)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give hypothesis the seed of this run."""
+    if DRAWN and not config.option.hypothesis_seed:
+        config.option.hypothesis_seed = os.environ["GRU_VIZ_TEST_SEED"]
+
+
+def pytest_report_header() -> str:
+    """Print which examples the property tests take, and how to repeat them."""
+    if DRAWN:
+        return f"property tests: new examples; repeat with CI=true GRU_VIZ_TEST_SEED={os.environ['GRU_VIZ_TEST_SEED']}"
+    return "property tests: the fixed examples; CI=true draws new ones"
 
 
 @pytest.fixture
