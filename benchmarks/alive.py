@@ -23,8 +23,8 @@ from gru_viz.ui.frame import SWITCH_SECONDS
 BEAT, SECONDS, ROUNDS = 0.001, 6.0, 3
 CLICKS, ANSWERED, LATE = 60, 0.3, 0.001
 WORKS = {"stream, 1,000,000 × 16": (1_000_000, 16), "stream, 1,000,000 × 64": (1_000_000, 64)}
-BUSY = {"source": "Text", "units": "256", "layers": "4", "both_ways": "both ways"}
-"""What the other visitor asks for: 5,000 characters read by four layers both ways."""
+BUSY = {"source": "Text", "units": "256", "layers": "4", "both_ways": "bidirectional"}
+"""What the other visitor asks for: 5,000 characters read by four bidirectional layers."""
 
 
 class Work(threading.Thread):

@@ -11,6 +11,7 @@ __all__ = ["EXTRAS", "optional_packages"]
 
 EXTRAS = {
     "streamlit": "dashboard",
+    "cachetools": "dashboard",
     "scipy": "training",
     "sklearn": "training",
     "safetensors": "formats",

@@ -1,4 +1,4 @@
-"""Page 2, the comparison: a GRU and an LSTM learn the same task, side by side, as fairly as can be."""
+"""Page 2, the comparison: a GRU and an LSTM learn the same task, side by side, under equal conditions."""
 
 from gru_viz import ui
 

@@ -38,7 +38,7 @@ def messy_csv(page: Page) -> None:
     upload(page, (ROOT / "examples" / "weather_station_german.csv").read_bytes(), "weather_station_german.csv")
     expect(page.locator(".gv-position")).to_contain_text("of 168")
     settle(page)
-    page.get_by_text("Noticed:").click()
+    page.get_by_text("Note:").click()
 
 
 def comparison(page: Page) -> None:
@@ -75,14 +75,14 @@ def million(page: Page) -> None:
 
 def own_model(page: Page) -> None:
     """A network that was trained elsewhere to tell the room's next temperature, on the data it was trained for."""
-    page.goto(page.url + "?source=File&own_weights=A+file")
+    page.goto(page.url + "?source=File&own_weights=File")
     settle(page)
     data = (ROOT / "examples" / "heated_room.csv").read_bytes()
     upload(page, data, "heated_room.csv", page.locator("input[type=file]").first)
     expect(page.locator(".gv-position")).to_contain_text("of 288")
     settle(page)
     upload(page, forecaster(data), "forecaster.pt", page.locator("input[type=file]").last)
-    expect(page.get_by_text("as in torch")).to_be_visible()
+    expect(page.get_by_text("same in torch")).to_be_visible()
     settle(page)
 
 
@@ -125,7 +125,7 @@ def sweep(page: Page) -> None:
     """Both cells at three sizes and three learning rates."""
     page.goto(page.url.rstrip("/") + "/Sweep")
     page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.locator("body")).to_contain_text("36 of 36 trainings have ended", timeout=300_000)
+    expect(page.locator("body")).to_contain_text("36 of 36 runs done", timeout=300_000)
     expect(page.locator("[data-figure=sweep] .js-plotly-plot")).to_be_visible()
 
 

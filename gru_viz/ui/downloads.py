@@ -1,4 +1,4 @@
-"""The way out: the trace as CSV, Parquet or NPZ, the view as one HTML file, the network as a framework's file."""
+"""Downloads: the trace as CSV, Parquet or NPZ, the view as one HTML file, the model as a framework's file."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import streamlit as st
 from gru_viz.errors import GruVizError
 from gru_viz.exports import to_csv, to_npz, to_parquet
 from gru_viz.figures.inspector import standalone
-from gru_viz.formats import write_model
-from gru_viz.formats.found import Format, Head
+from gru_viz.formats import Head, write_model
+from gru_viz.formats.found import Format
 from gru_viz.reporting import report
 from gru_viz.trace import Trace
+from gru_viz.ui.gate_view import GateView
 from gru_viz.ui.messages import plain
-from gru_viz.ui.sequence_choice import digest_of
-from gru_viz.ui.shown import Shown
+from gru_viz.ui.table_choice import digest_of
 from gru_viz.ui.widgets import pick
 from gru_viz.weights import Weights
 
 __all__ = ["offer_downloads"]
 
-NETWORKS: dict[Format, str] = {
+MODELS: dict[Format, str] = {
     "PyTorch": "pt",
     "Keras": "keras",
     "ONNX": "onnx",
@@ -32,64 +32,70 @@ NETWORKS: dict[Format, str] = {
 FORMATS = (("CSV", "csv", to_csv), ("Parquet", "parquet", to_parquet), ("NPZ", "npz", to_npz))
 
 
-def offer_downloads(shown: Shown, packed: bytes, notices: tuple[str, ...], head: Head | None) -> None:
-    """Offer what is on screen as files, and all of the trace as a report; each is made when it is asked for."""
-    made, exact = shown.made, shown.exact
-    about = (
-        f"{shown.view.title}. {made.weights.origin}. {made.device}, {made.dtype}. "
-        f"The gates shown rebuild the hidden states of {made.witness} to {made.proof:.1e}."
-    )
+def offer_downloads(gates: GateView, packed: bytes, notices: tuple[str, ...], head: Head | None) -> None:
+    """Offer what is on screen as files, and the whole trace as a report; each is made when it is requested."""
     with st.popover("Save", icon=":material/download:"):
-        st.caption(f"The trace, {_extent(shown)}, with variant, seed, versions and scaling inside")
-        pages: dict[str, tuple[str, Callable[[], str]]] = {
-            "HTML": ("gru_viz.html", lambda: standalone(packed, shown.view.title, about))
-        }
-        if exact is None:
-            st.caption("These are too many steps for a file: zoom in, or use gru_viz.stream in a notebook.")
-        else:
+        st.caption(f"Trace: {_extent(gates)}, with variant, seed, versions and scaling inside")
+        if gates.savable:
             with st.container(horizontal=True):
                 for label, ending, export in FORMATS:
-                    st.download_button(label, partial(_export, export, shown), f"gru_viz.{ending}", on_click="ignore")
-            pages["Report"] = (
-                "gru_viz_report.html",
-                lambda: report(exact(), notices=notices, warnings=_counted(shown), head=head),
-            )
-        st.caption("This view, or a report of every layer, as one file that needs no server and no network")
+                    st.download_button(label, partial(_export, export, gates), f"gru_viz.{ending}", on_click="ignore")
+        else:
+            st.caption("Too many steps for a file: zoom in, or use gru_viz.stream in a notebook.")
+        st.caption("This view, or a report of every layer, as one self-contained HTML file")
         with st.container(horizontal=True):
-            for label, (name, write) in pages.items():
-                st.download_button(label, write, name, "text/html", on_click="ignore")
-        st.caption("The network, for the framework of your choice")
+            _offer_pages(gates, packed, notices, head)
+        st.caption("Model file for another framework")
         with st.container(horizontal=True, vertical_alignment="center"):
-            kind = pick("Framework", "network_format", {name: name for name in NETWORKS}, labelled=False, width=175)
-            try:
-                data = _written(_digest(made.weights), kind, made.weights)
-            except GruVizError as refusal:
-                st.caption(f"Not possible: found {plain(refusal.found)}; wanted {plain(refusal.wanted)}.")
-            else:
-                st.download_button("Network", data, f"gru_viz.{NETWORKS[kind]}", on_click="ignore")
-        st.caption("A picture: the camera and the disk at the top right of the maps save PNG and SVG.")
+            _offer_model(gates.trace.weights)
+        st.caption("Images: the camera and disk icons at the top right of the maps save PNG and SVG.")
 
 
-def _extent(shown: Shown) -> str:
-    """What of the trace the files hold."""
-    if shown.steps is None:
-        several = isinstance(shown.made, Trace) and len(shown.made.lengths) > 1
+def _offer_pages(gates: GateView, packed: bytes, notices: tuple[str, ...], head: Head | None) -> None:
+    trace, title = gates.trace, gates.view.title
+    about = (
+        f"{title}. {trace.weights.origin}. {trace.device}, {trace.dtype}. "
+        f"The hidden states rebuilt from the gates shown differ from {trace.witness} by at most {trace.proof:.1e}."
+    )
+    pages: dict[str, tuple[str, Callable[[], str]]] = {
+        "HTML": ("gru_viz.html", lambda: standalone(packed, title, about))
+    }
+    if gates.savable:
+        pages["Report"] = (
+            "gru_viz_report.html",
+            lambda: report(gates.exact_trace(), notices=notices, warnings=_step_numbers(gates), head=head),
+        )
+    for label, (name, write) in pages.items():
+        st.download_button(label, write, name, "text/html", on_click="ignore")
+
+
+def _offer_model(weights: Weights) -> None:
+    kind = pick("Framework", "network_format", {name: name for name in MODELS}, labelled=False, width=175)
+    try:
+        data = _model_file(_digest(weights), kind, weights)
+    except GruVizError as error:
+        st.caption(f"Not possible: found {plain(error.found)}; wanted {plain(error.wanted)}.")
+    else:
+        st.download_button("Model", data, f"gru_viz.{MODELS[kind]}", on_click="ignore")
+
+
+def _extent(gates: GateView) -> str:
+    """What of the trace the files contain."""
+    if not gates.choice.long:
+        several = isinstance(gates.trace, Trace) and len(gates.trace.lengths) > 1
         return "every layer, sequence and step" if several else "every layer and step of this sequence"
-    start, stop = shown.steps
-    return f"every layer, of the steps in sight: {start + 1:,} to {stop:,}"
+    return f"every layer, visible steps {gates.choice.start + 1:,} to {gates.choice.stop:,}"
 
 
-def _export(export: Callable[[Trace, int], bytes], shown: Shown) -> bytes:
-    assert shown.exact is not None
-    return export(shown.exact(), shown.steps[0] if shown.steps else 0)
+def _export(export: Callable[[Trace, int], bytes], gates: GateView) -> bytes:
+    return export(gates.exact_trace(), gates.choice.start if gates.choice.long else 0)
 
 
-def _counted(shown: Shown) -> tuple[str, ...]:
-    """What a reader of a report must not overlook, where it is of a part."""
-    if shown.steps is None or not shown.steps[0]:
+def _step_numbers(gates: GateView) -> tuple[str, ...]:
+    """A report's warning that it numbers the steps of a part from 1."""
+    if not gates.choice.long or not gates.choice.start:
         return ()
-    start, stop = shown.steps
-    return (f"Steps {start + 1:,} to {stop:,} of the sequence, counted from 1 here.",)
+    return (f"Steps {gates.choice.start + 1:,} to {gates.choice.stop:,} of the sequence, counted from 1 here.",)
 
 
 def _digest(weights: Weights) -> str:
@@ -98,5 +104,5 @@ def _digest(weights: Weights) -> str:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _written(digest: str, kind: Format, _weights: Weights) -> bytes:
+def _model_file(digest: str, kind: Format, _weights: Weights) -> bytes:
     return write_model(_weights, kind)

@@ -1,4 +1,4 @@
-"""The frame every page opens with: its settings, its style, and what the server process needs once."""
+"""The frame of every page: its settings, its style, and what the server process sets up once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gru_viz.conventions import CONVENTIONS
 __all__ = ["open_page"]
 
 SWITCH_SECONDS = 0.0005
-"""How long a thread may hold the interpreter while another one wants it."""
+"""How long a thread may run Python while another one waits for its turn."""
 
 FIRST = ("torch", "onnx", "torch_lstm", "torch_rnn")
 """A convention of each kernel: a GRU whose reset acts after or before the product, an LSTM, a tanh RNN."""
@@ -45,10 +45,10 @@ h1 { font-size: 1.7rem !important; padding: 0 0 0.3rem !important; }
 
 
 def open_page(title: str, question: str) -> None:
-    """Set the page up, and ask the question it answers.
+    """Set the page up, with the question it answers as its heading.
 
     Args:
-        title: what the browser's tab says.
+        title: of the browser's tab.
         question: the page's heading.
     """
     st.set_page_config(page_title=f"{title} · gru_viz", page_icon="▦", layout="wide")
@@ -59,11 +59,11 @@ def open_page(title: str, question: str) -> None:
 
 @st.cache_resource(show_spinner=False)
 def _prepare_server() -> None:
-    """Once a process: hand plotly's script to the browser, keep torch to one thread; in the back, load the kernels and
-    collect garbage."""
-    # Two torch threads on a busy machine are many times slower than one at the sizes that are looked at.
+    """Once a process: copy plotly's script to the static folder, limit torch to one thread; in the background, load
+    the kernels and collect garbage."""
+    # Two torch threads on a busy machine are many times slower than one at the sizes that are viewed.
     torch.set_num_threads(1)
-    # Python's own 5 ms would make a click wait so long for each turn of a thread that reads or traces.
+    # Python's own 5 ms would delay a click by as much at each turn of a thread that reads or traces.
     sys.setswitchinterval(SWITCH_SECONDS)
     here = Path(sys.modules["__main__"].__file__ or "").resolve().parent  # the script that Streamlit runs
     static = (here.parent if here.name == "pages" else here) / "static"
@@ -79,7 +79,7 @@ def _prepare_server() -> None:
 
 
 def _load_kernels() -> None:
-    """Where they are not on disk yet, compiling takes seconds, which the first trace of a kind would wait for."""
+    """Compiling them takes seconds unless they are on disk; the first trace would wait for it."""
     compiled.warm((CONVENTIONS[name] for name in FIRST), training=False)
 
 

@@ -7,34 +7,38 @@ import re
 import streamlit as st
 
 from gru_viz.errors import GruVizError
+from gru_viz.ui.background_work import CancelledError
 
-__all__ = ["CONTROLS", "plain", "show_error"]
+__all__ = ["CONTROLS", "plain", "show_error", "show_notices"]
 
 CONTROLS = {
-    "delimiter": "Cells are separated by",
-    "decimal": "Decimal mark",
-    "thousands": "Thousands mark",
-    "header": "Column names",
-    "comment": "Comment lines begin with",
-    "day_first": "Dates like 1/2/2024",
+    "delimiter": "Delimiter",
+    "decimal": "Decimal separator",
+    "thousands": "Thousands separator",
+    "header": "Header row",
+    "comment": "Comment prefix",
+    "day_first": "Date order (1/2/2024)",
     "encoding": "Encoding",
     "features": "Features",
     "time": "Time column",
-    "id": "Column that tells sequences apart",
+    "id": "Sequence ID column",
     "one_hot": "Text columns as one-hot features",
-    "missing": "Missing cells",
+    "missing": "Missing values",
     "scale": "Scaling",
 }
-"""What the page calls the reader's arguments."""
+"""The page's labels of the reader's arguments."""
 
 
 def show_error(error: GruVizError, consequence: str) -> None:
-    """Show an error in the page, and say what is on screen instead.
+    """Show an error in the page, or that the visitor cancelled.
 
     Args:
         error: what went wrong.
-        consequence: what the page does now, such as "The previous view stays."
+        consequence: what the page does now, such as "The view below is unchanged."
     """
+    if isinstance(error, CancelledError):
+        st.info(f"Cancelled. {consequence}", icon=":material/cancel:")
+        return
     st.error(
         f"**{plain(error.where)}**: found {plain(error.found)}; wanted {plain(error.wanted)}.  \n"
         f"{plain(error.remedy)} *{consequence}*",
@@ -42,10 +46,17 @@ def show_error(error: GruVizError, consequence: str) -> None:
     )
 
 
+def show_notices(label: str, notices: tuple[str, ...]) -> None:
+    """List notices in an expander, if there are any."""
+    if notices:
+        with st.expander(label):
+            st.markdown("\n".join(f"- {plain(notice)}" for notice in notices))
+
+
 def plain(text: str) -> str:
-    """Text about a file, with the page's words for the library's, and all that Markdown would act on made harmless."""
-    said = rf"\b({'|'.join(CONTROLS)})=(False\b|['\"]?)"
-    text = re.sub(said, lambda m: f"“{CONTROLS[m[1]]}”{m[2] and ' ' + m[2].replace('False', 'none')}", text)
+    """Escape text from a file for Markdown; the reader's arguments become the page's labels."""
+    argument = rf"\b({'|'.join(CONTROLS)})=(False\b|['\"]?)"
+    text = re.sub(argument, lambda m: f"“{CONTROLS[m[1]]}”{m[2] and ' ' + m[2].replace('False', 'none')}", text)
     # A bare address becomes a link however it is escaped; an invisible word joiner inside it keeps it text.
     apart = re.sub(r"(?i)(https?:|www|@)(?=[/.\w-])", "\\1\u2060", " ".join(text.split()))
     return re.sub(r"([\\`*_{}\[\]<>()#+!|~$:&.=-])", r"\\\1", apart)

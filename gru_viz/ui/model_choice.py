@@ -1,4 +1,4 @@
-"""Choice 2, the network: trained for the example, or drawn at random; its variant, its size, where it runs."""
+"""Choice 2, the model: pretrained for the example, random, from a file or from a training run; and where it runs."""
 
 from __future__ import annotations
 
@@ -9,79 +9,93 @@ import streamlit as st
 
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import GruVizError
+from gru_viz.formats import Head
 from gru_viz.initialisation import INITIALISATIONS, random_weights
 from gru_viz.pretrained import load_pretrained
 from gru_viz.sequences import EXAMPLES
 from gru_viz.trace import Backend
 from gru_viz.training.runs import learnt
 from gru_viz.ui.messages import plain, show_error
-from gru_viz.ui.model_file import FromFile, choose_network
-from gru_viz.ui.sequence_choice import Chosen, Moment
+from gru_viz.ui.resources import store, task_of
+from gru_viz.ui.sequence_choice import SequenceChoice, SnapshotRef
+from gru_viz.ui.uploaded_model import UploadedModel, choose_uploaded_model
 from gru_viz.ui.widgets import pick, switch
-from gru_viz.ui.workshop import store, task_of
 from gru_viz.weights import Weights
 
-__all__ = ["Model", "choose_model"]
+__all__ = ["ModelChoice", "choose_model"]
 
-WEIGHTS = {"trained": "Trained for this", "random": "Random", "file": "A file"}
+WEIGHTS = {"trained": "Pretrained", "random": "Random", "file": "File"}
 BACKENDS = {
-    "auto": "the fastest that is there",
+    "auto": "auto",
     "compiled": "compiled kernels (numba)",
     "torch": "torch.nn",
-    "loop": "torch's operations, in place",
-    "scratch": "from scratch, step by step",
+    "loop": "torch operations, step by step",
+    "scratch": "reference equations, step by step",
 }
-MOST_UNITS, MOST_LAYERS = 1024, 8
+MAX_UNITS, MAX_LAYERS = 1024, 8
 
 
 @dataclass(frozen=True)
-class Model:
-    """Everything that decides a network and where it runs; the same choices always give the same numbers."""
+class ModelChoice:
+    """Everything that decides a network and where it runs; equal choices always produce equal numbers.
 
-    trained: str | None
-    variant: str
-    units: int
-    layers: int
-    bidirectional: bool
-    seed: int
-    initialisation: str
-    backend: Backend
-    device: str
-    dtype: str
-    snapshot: Moment | None = None
-    file: FromFile | None = None
+    Attributes:
+        trained: name of the pretrained network, or None.
+        variant, units, layers, bidirectional, seed, initialisation, dtype: of random weights.
+        backend, device: where it runs.
+        snapshot: the training snapshot it is, or None.
+        file: the uploaded model it is, or None.
+    """
+
+    trained: str | None = None
+    variant: str = "torch"
+    units: int = 16
+    layers: int = 1
+    bidirectional: bool = False
+    seed: int = 0
+    initialisation: str = "torch"
+    backend: Backend = "auto"
+    device: str = "cpu"
+    dtype: str = "float32"
+    snapshot: SnapshotRef | None = None
+    file: UploadedModel | None = None
 
     @property
-    def given(self) -> Weights | None:
-        """Weights that were learnt, for the example, in a training or elsewhere; None where they are drawn."""
-        if self.snapshot:
-            return _learnt(self.snapshot)
-        if self.file:
-            return self.file.weights
-        return load_pretrained(self.trained).weights if self.trained else None
+    def output_layer(self) -> Head | None:
+        """The output layer whose predictions are drawn, of an uploaded model."""
+        return self.file.output_layer if self.file else None
+
+    @property
+    def outputs(self) -> int:
+        """How many rows its predictions take in the view."""
+        return len(self.output_layer.weight) if self.output_layer else 0
 
     def weights(self, features: int) -> Weights:
         """The network, for sequences of so many features."""
-        return self.given or _drawn(self, features)
+        if self.snapshot:
+            return _snapshot_weights(self.snapshot)
+        if self.file:
+            return self.file.weights
+        return load_pretrained(self.trained).weights if self.trained else _random(self, features)
 
-    def fit(self, chosen: Chosen) -> Chosen:
+    def fit(self, sequences: SequenceChoice) -> SequenceChoice:
         """The sequences as the network reads them.
 
         Raises:
             GruVizError: they do not fit it.
         """
-        return self.file.fit(chosen) if self.file else chosen
+        return self.file.fit(sequences) if self.file else sequences
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _learnt(moment: Moment) -> Weights:
-    network = learnt(store(), moment.run, moment.lane, task_of(moment.run), moment.update)
-    assert network is not None  # a snapshot that is not there is an error of the store's
+def _snapshot_weights(snapshot: SnapshotRef) -> Weights:
+    network = learnt(store(), snapshot.run, snapshot.lane, task_of(snapshot.run), snapshot.update)
+    assert network is not None  # a missing snapshot is an error of the store
     return network.weights()
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _drawn(model: Model, features: int) -> Weights:
+def _random(model: ModelChoice, features: int) -> Weights:
     return random_weights(
         model.variant,
         features,
@@ -94,62 +108,62 @@ def _drawn(model: Model, features: int) -> Weights:
     )
 
 
-def choose_model(chosen: Chosen) -> Model:
-    """Ask for the network in the sidebar; where its file cannot be read, say why and give the last one that could."""
-    model, refused = None, None
+def choose_model(sequences: SequenceChoice) -> ModelChoice:
+    """Ask for the model in the sidebar; if its file cannot be read, show the error and return the previous model."""
+    model, error = None, None
     with st.sidebar:
         st.header("2 Model", anchor=False)
         try:
-            model = _choose(chosen)
-        except GruVizError as error:
-            refused = error
-    with st.container():  # there with or without a message, so that what follows keeps its place and is not drawn anew
-        if refused:
-            show_error(refused, "The view below stays as it was.")
+            model = _choose(sequences)
+        except GruVizError as raised:
+            error = raised
+    with st.container():  # always there, so that what follows keeps its place and is not drawn anew
+        if error:
+            show_error(error, "The view below is unchanged.")
     if model is None:
-        last: Model = st.session_state.get("last_model") or _drawn_by_default()
-        return last
+        previous: ModelChoice = st.session_state.get("last_model") or ModelChoice()
+        return previous
     st.session_state["last_model"] = model
     return model
 
 
-def _choose(chosen: Chosen) -> Model:
-    if chosen.snapshot:
-        lane, update = chosen.snapshot.lane, chosen.snapshot.update
-        st.caption(f"{plain(lane)} after {update:,} updates of its training.")
-        return _ask(None, snapshot=chosen.snapshot)
-    fitting = EXAMPLES[chosen.example].pretrained if chosen.example else None
-    options = {key: said for key, said in WEIGHTS.items() if fitting or key != "trained"}
+def _choose(sequences: SequenceChoice) -> ModelChoice:
+    if sequences.snapshot:
+        lane, update = sequences.snapshot.lane, sequences.snapshot.update
+        st.caption(f"{plain(lane)} after {update:,} training updates.")
+        return _ask(None, snapshot=sequences.snapshot)
+    fitting = EXAMPLES[sequences.example].pretrained if sequences.example else None
+    options = {key: label for key, label in WEIGHTS.items() if fitting or key != "trained"}
     kind = switch("Weights", "weights" if fitting else "own_weights", options)
     if kind == "file":
-        return _ask(None, file=choose_network(chosen))
+        return _ask(None, file=choose_uploaded_model(sequences))
     trained = fitting if kind == "trained" else None
     if trained:
-        answers, _, how = load_pretrained(trained).description.partition(". ")
-        st.caption(f"{answers.removesuffix('.')}.", help=how or None)
+        summary, _, how = load_pretrained(trained).description.partition(". ")
+        st.caption(f"{summary.removesuffix('.')}.", help=how or None)
     return _ask(trained)
 
 
-def _ask(trained: str | None, snapshot: Moment | None = None, file: FromFile | None = None) -> Model:
-    drawn = not trained and not snapshot and not file
+def _ask(trained: str | None, snapshot: SnapshotRef | None = None, file: UploadedModel | None = None) -> ModelChoice:
+    random = not trained and not snapshot and not file
     variant, units, layers, bidirectional, seed, initialisation, dtype = "torch", 1, 1, False, 0, "torch", "float32"
-    if drawn:
-        variant = _variant()
+    if random:
+        variant = _ask_variant()
         left, right = st.columns(2)
         with left:
-            units = _count("Units", "units", 1, MOST_UNITS, 16)
-            layers = _count("Layers", "layers", 1, MOST_LAYERS, 1)
+            units = _count("Units", "units", 1, MAX_UNITS, 16)
+            layers = _count("Layers", "layers", 1, MAX_LAYERS, 1)
         with right:
             seed = _count("Seed", "seed", 0, 2**31 - 1, 0)
-            bidirectional = pick("Reads", "both_ways", {False: "forward", True: "both ways"})
+            bidirectional = pick("Direction", "both_ways", {False: "forward", True: "bidirectional"})
     with st.expander("Computation"):
-        if drawn:
-            initialisation = pick("Initialisation", "initialisation", INITIALISATIONS)
-        backend = pick("Computed by", "backend", BACKENDS)
+        if random:
+            initialisation = pick("Weight initialisation", "initialisation", INITIALISATIONS)
+        backend = pick("Backend", "backend", BACKENDS)
         device = pick("Device", "device", {"cpu": "CPU", "cuda": "CUDA"})
-        if drawn:
+        if random:
             dtype = pick("Precision", "precision", {"float32": "float32", "float64": "float64"})
-    return Model(
+    return ModelChoice(
         trained=trained,
         variant=variant,
         units=units,
@@ -165,19 +179,15 @@ def _ask(trained: str | None, snapshot: Moment | None = None, file: FromFile | N
     )
 
 
-def _drawn_by_default() -> Model:
-    return Model(None, "torch", 16, 1, False, 0, "torch", "auto", "cpu", "float32")
-
-
 def _count(label: str, key: str, least: int, most: int, default: int) -> int:
     return int(st.number_input(label, least, most, default, key=key, bind="query-params", persist_state="session"))
 
 
-def _variant() -> str:
+def _ask_variant() -> str:
     name = pick("Variant", "variant", {name: each.title for name, each in CONVENTIONS.items()})
     kind = CONVENTIONS[name]
     if kind.cell == "gru":
-        means = {"keeps": "keeps the old state", "takes": "takes the new one"}[kind.update or "keeps"]
-        biases = ("no bias", "one bias a gate", "two biases a gate")[kind.biases]
-        st.caption(f"Reset acts {kind.reset} the product; z = 1 {means}; {biases}.")
+        effect = {"keeps": "the previous state", "takes": "the candidate"}[kind.update or "keeps"]
+        biases = ("no bias", "one bias per gate", "two biases per gate")[kind.biases]
+        st.caption(f"Reset gate {kind.reset} the recurrent product; z = 1 selects {effect}; {biases}.")
     return name

@@ -1,4 +1,4 @@
-"""Many sequences: a list to search and sort, one of them to look at, and the average of all."""
+"""Many sequences: a list to search and sort, one of them to view, and the average of all."""
 
 from __future__ import annotations
 
@@ -12,94 +12,101 @@ from gru_viz.errors import GruVizError
 from gru_viz.figures.average import average_view
 from gru_viz.figures.draw import draw
 from gru_viz.sequences import Sequences
-from gru_viz.ui.kept import kept
+from gru_viz.ui.background_work import Progress, run_in_background
 from gru_viz.ui.messages import show_error
-from gru_viz.ui.model_choice import Model
-from gru_viz.ui.progress import Progress, long_work
-from gru_viz.ui.sequence_choice import Chosen
+from gru_viz.ui.model_choice import ModelChoice
+from gru_viz.ui.result_cache import result_cache
+from gru_viz.ui.sequence_choice import SequenceChoice
 from gru_viz.weights import Weights
 
-__all__ = ["MANY", "choose_listed", "listed"]
+__all__ = ["MANY", "choose_from_list", "listed_sequence"]
 
 MANY = 50
-"""From so many sequences on they are listed, where a menu of them all would be sent to the browser at every run."""
+"""From so many sequences on they are listed; a menu of them all would be sent to the browser at every rerun."""
 
 AVERAGED = 150_000
-"""The most values of all quantities that the average's picture has, so that it stays below a megabyte."""
+"""The most values of all quantities in the picture of the average, so that it stays below a megabyte."""
 
 
-def listed(names: list[str]) -> int:
-    """The place of the sequence that was chosen from the list or that a link names; the first otherwise."""
+def listed_sequence(names: list[str]) -> int:
+    """The index of the sequence chosen from the list or named in a link; 0 otherwise."""
     name = st.session_state.get("listed", st.query_params.get("listed"))
     return names.index(name) if name in names else 0
 
 
-def choose_listed(chosen: Chosen, model: Model, weights: Weights) -> int:
-    """Show which of many sequences is looked at, with a button that opens the list of all."""
-    names = [item.name for item in chosen.sequences]
-    at = listed(names)
-    said = f"{names[at]} ({at + 1:,} of {len(names):,})"
-    asked = st.button(said, key="list", icon=":material/list:", help="List, search and sort all sequences, or average")
-    if asked:
-        st.session_state["listing"] = chosen.fingerprint
-    if st.session_state.get("listing") == chosen.fingerprint:
+def choose_from_list(sequences: SequenceChoice, model: ModelChoice, weights: Weights) -> int:
+    """Show which of many sequences is viewed, with a button that opens the list of all."""
+    names = [item.name for item in sequences.sequences]
+    at = listed_sequence(names)
+    label, action = f"{names[at]} ({at + 1:,} of {len(names):,})", "List, search, sort or average all sequences"
+    if st.button(label, key="list", icon=":material/list:", help=action):
+        st.session_state["listing"] = sequences.fingerprint
+    if st.session_state.get("listing") == sequences.fingerprint:
         try:
-            found = _survey(chosen, model, weights)
+            found = _survey(sequences, model, weights)
         except GruVizError as error:
-            show_error(error, "The view stays as it was.")
+            show_error(error, "The view is unchanged.")
         else:
             del st.session_state["listing"]
             _show_list(found, weights)
     return at
 
 
-def _survey(chosen: Chosen, model: Model, weights: Weights) -> Population:
-    key = ("survey", model, chosen.fingerprint)
-    found: Population | None = kept().find(key)
+def _survey(choice: SequenceChoice, model: ModelChoice, weights: Weights) -> Population:
+    key = ("survey", model, choice.fingerprint)
+    found: Population | None = result_cache().get(key)
     if found is not None:
         return found
     steps = max(AVERAGED // (weights.units[0] * len(weights.convention.quantities)), 100)
-    work = partial(_measure, weights, chosen.sequences, model, steps)
-    label = f"Measuring {len(chosen.sequences):,} sequences"
-    return long_work("survey", label, repr(key), lambda progress: kept().make(key, work, _weigh, progress))
+    work = partial(_measure, weights, choice.sequences, model, steps)
+    return run_in_background(
+        "survey",
+        f"Measuring {len(choice.sequences):,} sequences",
+        repr(key),
+        lambda progress: result_cache().get_or_compute(key, work, _size, progress),
+    )
 
 
-def _measure(weights: Weights, sequences: Sequences, model: Model, steps: int, progress: Progress) -> Population:
+def _measure(weights: Weights, sequences: Sequences, model: ModelChoice, steps: int, progress: Progress) -> Population:
     return survey(weights, sequences, backend=model.backend, device=model.device, most_steps=steps, progress=progress)
 
 
-def _weigh(found: Population) -> int:
+def _size(found: Population) -> int:
     return sum(each.nbytes for each in found.average.values()) + 128 * len(found.names)
 
 
 @st.dialog("All sequences", width="large")
 def _show_list(found: Population, weights: Weights) -> None:
-    """The list, and the average; choosing a row closes it."""
-    one, all_of_them = st.tabs(["One of them", "Average of all"])
+    """The list, and the average; selecting a row closes it."""
+    one, average = st.tabs(["One sequence", "Average of all"])
     with one:
-        st.caption(
-            "Means are over all steps and units of the first layer; saturated is the share of gate values below 0.1 or "
-            "above 0.9; travelled is the length of the hidden state's path. Choose a row to look at it."
-        )
-        times = st.session_state.get("listed_times", 0)
-        picked = st.dataframe(
-            _table(found), hide_index=True, on_select="rerun", selection_mode="single-row", key=f"rows_{times}"
-        )
-        rows = picked.selection.rows
-        if rows:
-            st.session_state["listed_times"] = times + 1  # a list of its own, with nothing chosen yet
-            st.session_state["listed"] = found.names[rows[0]]
-            st.query_params["listed"] = found.names[rows[0]]
-            st.rerun()
-    with all_of_them:
+        _show_rows(found)
+    with average:
         view = average_view(found, weights.convention)
-        proof = "all of them proven" if found.proven else "not all of them proven"
+        proof = "every trace within tolerance" if found.proven else "not every trace within tolerance"
         steps = f"the first {view.steps:,} of up to" if view.steps < found.lengths.max() else "up to"
         st.caption(
-            f"The average of {len(found.names):,} traces, {proof}, over {steps} {found.lengths.max():,} steps of the "
-            "first layer. It is no trace: no formula leads from one of its steps to the next."
+            f"Average of {len(found.names):,} traces ({proof}) over {steps} {found.lengths.max():,} steps of the first "
+            "layer. It is not a trace itself: no formula leads from one of its steps to the next."
         )
         st.plotly_chart(draw(view), key="average")
+
+
+def _show_rows(found: Population) -> None:
+    st.caption(
+        "Means are over all steps and units of the first layer; saturated: share of gate values below 0.1 or above "
+        "0.9; travelled: length of the hidden state's path. Select a row to view it."
+    )
+    times = st.session_state.get("listed_times", 0)
+    selected = st.dataframe(
+        _table(found), hide_index=True, on_select="rerun", selection_mode="single-row", key=f"rows_{times}"
+    )
+    rows = selected.selection.rows
+    if rows:
+        st.session_state["listed_times"] = times + 1  # a new list, with nothing selected yet
+        st.session_state["listed"] = found.names[rows[0]]
+        st.query_params["listed"] = found.names[rows[0]]
+        st.rerun()
 
 
 def _table(found: Population) -> pd.DataFrame:

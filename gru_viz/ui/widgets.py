@@ -21,13 +21,15 @@ def pick(
     labelled: bool = True,
     width: int | Literal["stretch"] = "stretch",
 ) -> T:
-    """Choose one of several; the choice is in the link, and outlives its widget's being out of sight.
+    """Choose one of several; the choice is part of the link, and survives while its widget is not drawn.
 
     Args:
-        label: what is chosen; where not ``labelled``, only for those who cannot see the page.
+        label: the widget's label; where not ``labelled``, only for screen readers.
         key: its name in the link and in the session.
-        options: value → what it is called.
-        index: the place of the default.
+        options: value → label.
+        index: of the default.
+        labelled: whether the label is visible.
+        width: pixels, or ``"stretch"``.
     """
     return st.selectbox(
         label,
@@ -43,7 +45,7 @@ def pick(
 
 
 def switch(label: str, key: str, options: Mapping[str, str]) -> str:
-    """Choose one of a few that are all in sight; the first is the default."""
+    """Choose one of a few that are all visible; the first is the default."""
     return st.segmented_control(
         label,
         list(options),

@@ -51,9 +51,9 @@ def profile(
     A private window for each test compiles those megabytes anew: half of what a page costs the processor.
     """
     folder = tmp_path_factory.mktemp("profile")
-    with browser_type.launch_persistent_context(folder, **browser_type_launch_args, **browser_context_args) as kept:
-        kept.set_default_timeout(PATIENCE)
-        yield kept
+    with browser_type.launch_persistent_context(folder, **browser_type_launch_args, **browser_context_args) as opened:
+        opened.set_default_timeout(PATIENCE)
+        yield opened
 
 
 @pytest.fixture

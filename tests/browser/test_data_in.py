@@ -21,7 +21,7 @@ def upload(inspector, name: str, data: bytes) -> None:
     inspector.page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "", "buffer": data})
 
 
-def test_messy_csv_is_read_and_told(inspector):
+def test_messy_csv_is_read_and_described(inspector):
     inspector.open(FILE)
     old = inspector.picture
     upload(inspector, "wetter.csv", MESSY.encode("cp1252"))
@@ -29,12 +29,12 @@ def test_messy_csv_is_read_and_told(inspector):
     expect(inspector.page.locator(".gv-position")).to_contain_text("of 5")
     legend = " ".join(inspector.page.locator(".gv-plot .legendtext").all_text_contents())
     assert "Temperatur °C" in legend
-    inspector.page.get_by_text("Noticed:").click()
+    inspector.page.get_by_text("Note:").click()
     for phrase in ("2 missing cells", "'Ort'", "unevenly spaced"):
         expect(
-            inspector.page.get_by_test_id("stExpander").filter(has_text="Noticed").get_by_text(phrase).first
+            inspector.page.get_by_test_id("stExpander").filter(has_text="Note:").get_by_text(phrase).first
         ).to_be_visible()
-    inspector.page.get_by_text("How it was read").click()
+    inspector.page.get_by_text("Parsing options").click()
     expect(inspector.page.get_by_text("Semicolon-separated, decimal comma").first).to_be_visible()
 
 
@@ -58,7 +58,7 @@ def test_bad_file_gets_a_message_and_the_view_stays(inspector):
         upload(inspector, name, data)
         expect(alert).to_contain_text(name)
         expect(alert).to_contain_text(phrase)
-        expect(alert).to_contain_text("The view below stays as it was.")
+        expect(alert).to_contain_text("The view below is unchanged.")
         inspector.settle()
         assert inspector.picture == good
         assert inspector.step == 3
@@ -97,7 +97,7 @@ def test_long_form_becomes_several_sequences(inspector):
     inspector.wait_for_new_picture(old)
     expect(inspector.page.get_by_role("combobox", name="Sequence", exact=True)).to_be_visible()
     expect(inspector.page.get_by_role("combobox", name="Sequence", exact=True)).to_have_value("patient a")
-    expect(inspector.page.get_by_text("“Column that tells sequences apart” none").first).to_be_attached()
+    expect(inspector.page.get_by_text("“Sequence ID column” none").first).to_be_attached()
     inspector.choose("Sequence", "patient c")
     expect(inspector.page.locator(".gv-position")).to_contain_text("of 10")
 

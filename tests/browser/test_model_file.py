@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 import gru_viz
 
 TABLE = "step,a,b\n" + "".join(f"{k},{k % 5},{(3 * k) % 7}\n" for k in range(1, 25))
-OWN = "?source=Table&own_weights=A+file&table=" + TABLE.replace("\n", "%0A")
+OWN = "?source=Table&own_weights=File&table=" + TABLE.replace("\n", "%0A")
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def upload(inspector, name: str, data: bytes) -> None:
 def test_the_gates_of_ones_own_network(inspector, network):
     inspector.open(OWN)
     upload(inspector, "memory.pt", saved(network))
-    expect(inspector.page.get_by_text("as in torch")).to_be_visible()
+    expect(inspector.page.get_by_text("same in torch")).to_be_visible()
     assert "answer of out" in " ".join(inspector.page.locator(".gv-plot .legendtext").all_text_contents())
     inspector.page.locator(".gv-slider").focus()
     inspector.press("End")
     sequences = gru_viz.read_table(TABLE.encode())
     x = torch.from_numpy(np.array(sequences[0].values))[None]
-    told = network["memory"](x)[0][0, -1, 0].item()
-    assert inspector.result("hidden") == pytest.approx(told, abs=6e-4)
+    expected = network["memory"](x)[0][0, -1, 0].item()
+    assert inspector.result("hidden") == pytest.approx(expected, abs=6e-4)
 
 
 def test_it_is_saved_for_another_framework(inspector, network, tmp_path):
@@ -53,7 +53,7 @@ def test_it_is_saved_for_another_framework(inspector, network, tmp_path):
     inspector.page.get_by_test_id("stPopoverButton").click()
     inspector.choose("Framework", "ONNX")
     with inspector.page.expect_download() as download:
-        inspector.page.get_by_role("button", name="Network", exact=True).click()
+        inspector.page.get_by_role("button", name="Model", exact=True).click()
     download.value.save_as(tmp_path / "gru.onnx")
     found = gru_viz.read_model(tmp_path / "gru.onnx").model()
     same = gru_viz.convert(found.weights, to="torch").matrices["weight_hh"]
@@ -75,5 +75,5 @@ def test_a_bad_file_gets_a_message_and_the_view_stays(inspector):
     )
     alert = inspector.page.get_by_test_id("stAlert").first
     expect(alert).to_contain_text("model.pt")
-    expect(alert).to_contain_text("The view below stays as it was.")
+    expect(alert).to_contain_text("The view below is unchanged.")
     expect(inspector.page.locator(".gv-inspector[data-ready]")).to_be_visible()

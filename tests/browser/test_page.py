@@ -32,13 +32,13 @@ def test_link_reproduces_the_view(inspector):
 def test_two_variants_side_by_side(inspector):
     inspector.open("?weights=Random")
     old = inspector.picture
-    inspector.choose("With", "Another variant")
+    inspector.choose("Compare with", "Another variant")
     inspector.wait_for_new_picture(old)
     words = " ".join(inspector.page.locator(".gv-plot .annotation-text").all_text_contents())
     assert "torch.nn.GRU" in words
     assert "difference" in words
     assert inspector.page.locator(".gv-formula").count() == 2
-    expect(inspector.page.get_by_text("✓ proven").first).to_be_visible()
+    expect(inspector.page.get_by_text("✓ matches PyTorch (max difference ").first).to_be_visible()
 
 
 def test_every_file_out_opens_again(inspector, tmp_path):

@@ -87,7 +87,7 @@ class Training:
 
         self.wait_until(rests)
 
-    def standing(self, word: str) -> None:
+    def expect_status(self, word: str) -> None:
         expect(self.page.locator(".st-key-controls")).to_contain_text(word, timeout=120_000)
 
 
@@ -96,10 +96,10 @@ def training(page: Page, dashboard: str) -> Training:
     page.set_viewport_size({"width": 1440, "height": 900})
     seen = Training(page, dashboard)
     yield seen
-    said = page.inner_text("body")
+    text = page.inner_text("body")
     seen.leave_nothing_running()
     assert not seen.problems
-    assert "Traceback" not in said
+    assert "Traceback" not in text
 
 
 def test_both_curves_move_soon_and_a_run_outlives_its_page(training, page, dashboard):
@@ -114,43 +114,43 @@ def test_both_curves_move_soon_and_a_run_outlives_its_page(training, page, dashb
     assert "run=" in address
 
     training.button("Pause").click()
-    training.standing("Paused")
+    training.expect_status("Paused")
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     rest = training.progress(0)
     page.wait_for_timeout(1000)
     assert training.progress(0) == rest
 
     training.button("Resume").click()
-    training.standing("Training")
+    training.expect_status("Training")
     training.wait_until(lambda: training.progress(0) > rest)
 
     page.reload()
-    training.standing("Training")
+    training.expect_status("Training")
     training.wait_until(lambda: training.progress(0) > rest)
 
     elsewhere = page.context.new_page()
     there = Training(elsewhere, dashboard)
     elsewhere.goto(address)
-    there.standing("Training")
+    there.expect_status("Training")
     page.goto("about:blank")
     there.wait_until(lambda: there.progress(1) > rest)
     there.button("Stop").click()
-    there.standing("Stopped")
+    there.expect_status("Stopped")
     assert not there.problems
 
 
 def test_a_snapshot_opens_in_the_inspector_with_its_data(training, page):
     training.open("?updates_sine=50")
     training.button("Start").click()
-    training.standing("Finished")
+    training.expect_status("Finished")
     link = page.get_by_role("link", name=re.compile("Open LSTM after .* updates in the inspector"))
     link.click()
     expect(page.locator(".gv-inspector[data-ready]")).to_be_visible()
     expect(page.locator(".gv-inspector")).to_contain_text("forget")
     assert "source=Training" in page.url
     assert "lane=LSTM" in page.url
-    expect(page.get_by_role("combobox", name="Lane", exact=True)).to_have_value("LSTM")
-    expect(page.get_by_text("proven").first).to_be_visible()
+    expect(page.get_by_role("combobox", name="Model", exact=True)).to_have_value("LSTM")
+    expect(page.get_by_text("✓ matches PyTorch").first).to_be_visible()
 
 
 def test_ones_own_csv(training, page):
@@ -161,12 +161,12 @@ def test_ones_own_csv(training, page):
     expect(page.locator("body")).to_contain_text("load")
     training.set_number("Updates", 20)
     training.button("Start").click()
-    training.standing("Finished")
+    training.expect_status("Finished")
     assert {"loss", "answers"} <= set(
         page.locator("[data-figure]").evaluate_all("all => all.map((one) => one.dataset.figure)")
     )
-    shown = page.locator('[data-figure="loss"]').inner_text()
-    assert "repeats the last value" in shown
+    loss = page.locator('[data-figure="loss"]').inner_text()
+    assert "repeats the last value" in loss
 
 
 def test_a_text_is_continued_as_it_is_learnt(training, page):
@@ -178,9 +178,9 @@ def test_a_text_is_continued_as_it_is_learnt(training, page):
     first = page.locator(".gv-prose").first.inner_text()
     training.wait_until(lambda: page.locator(".gv-prose").first.inner_text() != first)
     training.button("Stop").click()
-    training.standing("Stopped")
-    page.get_by_label("After these words").fill("The wolf ")
-    page.get_by_label("After these words").press("Enter")
+    training.expect_status("Stopped")
+    page.get_by_label("Prompt").fill("The wolf ")
+    page.get_by_label("Prompt").press("Enter")
     expect(page.locator(".gv-prose").first).to_contain_text("The wolf ")
 
 
@@ -197,11 +197,11 @@ def test_a_bad_file_says_so_and_starts_nothing(training, page):
         page.locator("input[type=file]").set_input_files(file)
         alert = page.get_by_test_id("stAlert").first
         expect(alert).to_contain_text(phrase)
-        expect(alert).to_contain_text("Nothing can be started before.")
+        expect(alert).to_contain_text("Training cannot start until this is fixed.")
         expect(training.button("Start")).to_be_disabled()
 
 
-def test_a_run_that_is_gone_is_told(training, page):
+def test_a_missing_run_is_reported(training, page):
     training.open("?run=nothing")
     expect(page.get_by_test_id("stAlert").first).to_contain_text("nothing")
     expect(training.button("Start")).to_be_enabled()
@@ -213,11 +213,11 @@ def test_nothing_flickers_closes_or_jumps_while_it_refreshes(training, page):
     training.button("Start").click()
     training.wait_until(lambda: training.progress(0) > 50 and training.drawn())
     charts = "[...document.querySelectorAll('[data-figure=loss] .js-plotly-plot, [data-figure=answers] .main-svg')]"
-    page.evaluate(f"() => window.kept = {charts}")
+    page.evaluate(f"() => window.before = {charts}")
     plot = "document.querySelector('[data-figure=loss] .js-plotly-plot')"
     page.evaluate(f"() => Plotly.relayout({plot}, {{'xaxis.range': [5, 40]}})")
-    page.get_by_role("button", name="Charts").click()
-    slider = page.get_by_role("slider", name="Smoothing of the training loss")
+    page.get_by_role("button", name="Chart options").click()
+    slider = page.get_by_role("slider", name="Training-loss smoothing")
     expect(slider).to_be_visible()
     main = page.get_by_test_id("stMain")
     training.wait_until(lambda: main.evaluate("main => main.scrollHeight - main.clientHeight") > 240)  # all is there
@@ -226,7 +226,7 @@ def test_nothing_flickers_closes_or_jumps_while_it_refreshes(training, page):
     for _ in range(2):
         seen = training.drawn()
         training.wait_until(lambda seen=seen: training.drawn() > seen)
-    assert page.evaluate(f"() => {charts}.every((each, i) => each === window.kept[i]) && window.kept.length")
+    assert page.evaluate(f"() => {charts}.every((each, i) => each === window.before[i]) && window.before.length")
     assert page.evaluate(f"() => {plot}.layout.xaxis.range") == [5, 40]
     expect(slider).to_be_visible()
     assert main.evaluate("main => main.scrollTop") == 120
@@ -243,7 +243,7 @@ def test_nothing_flickers_closes_or_jumps_while_it_refreshes(training, page):
     training.wait_until(lambda: "rate 0.002" in page.evaluate(marks))
     page.keyboard.press("Escape")
     training.button("Stop").click()
-    training.standing("Stopped")
+    training.expect_status("Stopped")
 
 
 HOLD_MODULES = """() => {
@@ -261,7 +261,7 @@ def test_charts_are_there_once_when_their_code_arrives_after_newer_data(training
     page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: states.append(frame)))
     training.open(f"?updates_sine={ENDLESS}")
     training.button("Start").click()
-    training.standing("Training")
+    training.expect_status("Training")
     training.wait_until(lambda: len({frame for frame in states if b'"drawn":"' in frame}) > 3)
     assert page.locator("[data-figure]").count() == 0, "nothing is drawn before the code is there"
     page.evaluate("() => window.release()")
@@ -280,7 +280,7 @@ def finished(profile, dashboard) -> str:
     page = profile.new_page()
     seen = Training(page, dashboard).open("?third_sine=true&updates_sine=20&seeds_sine=3")
     seen.button("Start").click()
-    seen.standing("Finished")
+    seen.expect_status("Finished")
     query = page.url.partition("?")[2]
     page.close()
     return f"?{query}"
@@ -322,10 +322,10 @@ def test_a_field_of_a_sweep_opens_its_trainings(training, page, dashboard):
     page.goto(f"{dashboard}/Sweep?sweep_updates=5&sweep_seeds=1&sizes=4&rates=0.001&rates=0.01")
     expect(training.button("Start")).to_be_enabled()
     training.button("Start").click()
-    expect(page.get_by_text("4 of 4 trainings have ended")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("4 of 4 runs done")).to_be_visible(timeout=120_000)
     box = page.locator('[data-figure="sweep"] .heatmaplayer .hm').first.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 4)
     link = page.get_by_role("link", name="GRU, 4 units, rate 0.01, seed 0")
     link.click()
-    training.standing("Finished")
+    training.expect_status("Finished")
     expect(page.locator(".gv-progress-words").first).to_have_text("5 of 5")

@@ -21,7 +21,7 @@ pytestmark = [
 ]
 PAGE = str(Path(__file__).parents[2] / "dashboard.py")
 RANDOM = {"weights": "random"}
-PROOF = ":green-badge[✓ proven"
+PROOF = ":green-badge[✓ matches "
 
 
 class Dashboard:
@@ -39,13 +39,13 @@ class Dashboard:
 
     @property
     def widgets(self) -> dict[str, Widget]:
-        def walk(block: Any) -> Iterator[Widget]:
+        def descend(block: Any) -> Iterator[Widget]:
             for child in getattr(block, "children", {}).values():
                 if isinstance(child, Widget) and child.key and hasattr(child, "set_value"):
                     yield child
-                yield from walk(child)
+                yield from descend(child)
 
-        found = list(walk(self.app._tree))
+        found = [*descend(self.app.main), *descend(self.app.sidebar)]
         assert len({each.key for each in found}) == len(found)
         return {str(each.key): each for each in found}
 
@@ -193,10 +193,10 @@ def test_a_choice_survives_while_its_control_is_away() -> None:
      {"weights": "random", "variant": "torch_lstm", "layers": 2, "both_ways": True, "order": "similarity"}],
 )  # fmt: skip
 def test_the_same_choices_are_the_same_bytes(choices: dict[str, Any]) -> None:
-    from gru_viz.ui.kept import kept
+    from gru_viz.ui.result_cache import result_cache
 
     first = Dashboard().press(**choices).packed
-    kept().clear()  # the second page computes everything again
+    result_cache().clear()  # the second page computes everything again
     assert Dashboard().press(**choices).packed == first
 
 
@@ -257,7 +257,7 @@ def test_a_variant_torch_has_not_is_refused_and_the_view_stays() -> None:
     assert len(page.errors) == 1
     assert "found" in page.errors[0]
     assert "wanted" in page.errors[0]
-    assert "stays as it was" in page.errors[0]
+    assert "is unchanged" in page.errors[0]
     assert page.packed == shown
     assert page.values()["backend"] == "torch", "the choice stays, so that it can be corrected"
     page.press(variant="torch")
@@ -287,7 +287,7 @@ def test_a_table_that_cannot_be_read_leaves_the_previous_view(bad: str) -> None:
     assert page.header["steps"] == 10
     page.press(table=bad)
     assert len(page.errors) == 1
-    assert all(word in page.errors[0] for word in ("found", "wanted", "stays as it was"))
+    assert all(word in page.errors[0] for word in ("found", "wanted", "is unchanged"))
     assert page.packed == shown
     assert page.values()["table"] == bad
     page.press(table="a,b\n1,2\n3,5\n4,4\n")
@@ -350,7 +350,7 @@ def test_every_messy_file_is_seen_or_refused_with_the_previous_view() -> None:
         if "error" in wanted:
             refused += 1
             assert len(page.errors) == 1, said
-            assert all(word in page.errors[0] for word in ("found", "wanted", "stays as it was")), said
+            assert all(word in page.errors[0] for word in ("found", "wanted", "is unchanged")), said
             assert page.packed == before, said
         else:
             seen += 1

@@ -14,8 +14,8 @@ from ui.test_dashboard import Dashboard
 
 import gru_viz
 from gru_viz.errors import GruVizError
-from gru_viz.ui import tracing
-from gru_viz.ui.kept import Kept, kept
+from gru_viz.ui import trace_cache
+from gru_viz.ui.result_cache import ResultCache, result_cache
 
 pytestmark = [
     pytest.mark.usefixtures("unchecked"),
@@ -106,7 +106,7 @@ def test_a_link_to_no_part_shows_all(data: bytes, link: dict[str, str]) -> None:
     ("key", "value"), [("layer", 1), ("direction", "backward"), ("order", "peak"), ("compare", "variants")]
 )
 def test_another_look_keeps_the_part(data: bytes, key: str, value: Any) -> None:
-    page = opened(data, layers="2", both_ways="both ways", units="5")
+    page = opened(data, layers="2", both_ways="bidirectional", units="5")
     zoomed(page, 12_001, 18_000)
     before = page.header
     page.press(**{key: value})
@@ -150,17 +150,17 @@ class Slow:
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
-    tracing_slowly, stream = Slow(), tracing.stream
+    slowly, stream = Slow(), trace_cache.stream
 
     def wait(*given: Any, progress: Any, **more: Any) -> Any:
-        tracing_slowly.begun.set()
-        while not tracing_slowly.go.wait(0.02):
+        slowly.begun.set()
+        while not slowly.go.wait(0.02):
             progress(1, 4)
         return stream(*given, progress=progress, **more)
 
-    monkeypatch.setattr(tracing, "stream", wait)
-    yield tracing_slowly
-    tracing_slowly.go.set()
+    monkeypatch.setattr(trace_cache, "stream", wait)
+    yield slowly
+    slowly.go.set()
 
 
 def test_cancelling_keeps_the_picture_and_begins_again_when_asked(data: bytes, slow: Slow) -> None:
@@ -169,7 +169,7 @@ def test_cancelling_keeps_the_picture_and_begins_again_when_asked(data: bytes, s
     shown = page.packed
     slow.go.clear()
     slow.begun.clear()
-    jobs = page.app.session_state["long_work"]
+    jobs = page.app.session_state["background_jobs"]
 
     def click() -> None:
         assert slow.begun.wait(60)
@@ -194,7 +194,7 @@ def test_cancelling_keeps_the_picture_and_begins_again_when_asked(data: bytes, s
     assert not page.app.info
 
 
-# --- what is kept -----------------------------------------------------------------------------------------------------
+# --- the cache --------------------------------------------------------------------------------------------------------
 
 
 def nothing(done: int, total: int) -> None:
@@ -202,7 +202,7 @@ def nothing(done: int, total: int) -> None:
 
 
 def test_two_who_ask_at_once_share_one_work() -> None:
-    store, made, begun, go = Kept(), [], threading.Event(), threading.Event()
+    cache, made, begun, go = ResultCache(), [], threading.Event(), threading.Event()
 
     def work(progress: Any) -> object:
         begun.set()
@@ -212,20 +212,20 @@ def test_two_who_ask_at_once_share_one_work() -> None:
         return made[-1]
 
     found: list[Any] = []
-    first = threading.Thread(target=lambda: found.append(store.make("k", work, lambda _: 1, nothing)))
+    first = threading.Thread(target=lambda: found.append(cache.get_or_compute("k", work, lambda _: 1, nothing)))
     first.start()
     begun.wait(60)
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     heard = threading.Event()
 
     def listen(done: int, total: int) -> None:
-        told.append((done, total))
+        reports.append((done, total))
         heard.set()
 
-    second = threading.Thread(target=lambda: found.append(store.make("k", work, lambda _: 1, listen)))
+    second = threading.Thread(target=lambda: found.append(cache.get_or_compute("k", work, lambda _: 1, listen)))
     second.start()
     assert heard.wait(60)
-    assert told[0] == (3, 4), "who waits sees how far it is"
+    assert reports[0] == (3, 4), "who waits sees how far it is"
     go.set()
     first.join(60)
     second.join(60)
@@ -234,27 +234,27 @@ def test_two_who_ask_at_once_share_one_work() -> None:
 
 
 def test_what_was_given_up_leaves_nothing_and_the_next_one_makes_it() -> None:
-    store = Kept()
+    cache = ResultCache()
 
     def given_up(progress: Any) -> int:
         raise GruVizError("here", "this", "that", "Do so.")
 
     with pytest.raises(GruVizError):
-        store.make("k", given_up, lambda _: 1, nothing)
-    assert store.find("k") is None
-    assert store.make("k", lambda _: 7, lambda _: 1, nothing) == 7
+        cache.get_or_compute("k", given_up, lambda _: 1, nothing)
+    assert cache.get("k") is None
+    assert cache.get_or_compute("k", lambda _: 7, lambda _: 1, nothing) == 7
 
 
-def test_what_is_kept_is_bounded_and_the_last_used_stays() -> None:
-    store = Kept(most=100)
+def test_the_cache_is_bounded_and_the_last_used_stays() -> None:
+    cache = ResultCache(max_bytes=100)
     for key in "abc":
-        store.make(key, lambda _, key=key: key, lambda _: 30, nothing)  # type: ignore[misc]
-    assert store.find("a") == "a"
-    store.make("d", lambda _: "d", lambda _: 30, nothing)
-    assert [store.find(key) for key in "abcd"] == ["a", None, "c", "d"]
-    store.make("huge", lambda _: "huge", lambda _: 1000, nothing)
-    assert [store.find(key) for key in ("a", "d", "huge")] == [None, None, "huge"]
+        cache.get_or_compute(key, lambda _, key=key: key, lambda _: 30, nothing)  # type: ignore[misc]
+    assert cache.get("a") == "a"
+    cache.get_or_compute("d", lambda _: "d", lambda _: 30, nothing)
+    assert [cache.get(key) for key in "abcd"] == ["a", None, "c", "d"]
+    cache.get_or_compute("huge", lambda _: "huge", lambda _: 1000, nothing)
+    assert [cache.get(key) for key in ("a", "d", "huge")] == [None, None, "huge"]
 
 
-def test_the_server_keeps_one_store() -> None:
-    assert kept() is kept()
+def test_the_server_has_one_cache() -> None:
+    assert result_cache() is result_cache()

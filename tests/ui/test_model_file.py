@@ -38,7 +38,7 @@ def saved(module: torch.nn.Module) -> bytes:
 class Page:
     def __init__(self, **link: str) -> None:
         self.app = AppTest.from_file(PAGE, default_timeout=120)
-        for name, value in {"own_weights": "A file", **link}.items():
+        for name, value in {"own_weights": "File", **link}.items():
             self.app.query_params[name] = value
         self.run()
 
@@ -60,7 +60,7 @@ class Page:
         return " ".join(re.sub(r"\\(.)", r"\1", each.value) for each in self.app.error)
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         return " ".join(each.value for each in (*self.app.markdown, *self.app.caption)).replace("\\", "")
 
 
@@ -72,9 +72,9 @@ def test_a_network_of_a_file_is_traced_and_held_against_torch() -> None:
     torch.manual_seed(0)
     page = table().upload("net.pt", saved(torch.nn.GRU(2, 8, num_layers=2, bidirectional=True)))
     assert not page.errors
-    assert "GRU, 2 layers of 8 units, both ways; reads 2 features a step" in page.said
-    assert ", as in torch]" in page.said
-    assert ":green-badge[✓ proven" in page.said
+    assert "GRU, 2 layers of 8 units, bidirectional; 2 input features" in page.text
+    assert "), same in torch]" in page.text
+    assert ":green-badge[✓ matches PyTorch (max difference " in page.text
 
 
 def test_one_of_several_is_chosen_and_its_answers_are_read_by_its_head() -> None:
@@ -82,8 +82,8 @@ def test_one_of_several_is_chosen_and_its_answers_are_read_by_its_head() -> None
     assert "found 2 features" in page.errors  # the encoder comes first, and reads 6
     page.choose("Network", "decoder")
     assert not page.errors
-    assert "LSTM, 2 layers of 5 units, both ways" in page.said
-    page.choose("Its answers are read by", "")
+    assert "LSTM, 2 layers of 5 units, bidirectional" in page.text
+    page.choose("Output layer", "")
     assert not page.errors
 
 
@@ -92,36 +92,36 @@ def test_a_head_too_tall_for_the_page_is_left_out_and_said() -> None:
     module["out"] = torch.nn.Linear(4, 5000)
     page = table().upload("net.pt", saved(module))
     assert not page.errors
-    assert "more than 256 outputs" in page.said
-    (heads,) = [each.options for each in page.app.selectbox if each.label == "Its answers are read by"]
-    assert heads == ["small: 2 outputs", "nothing"]
+    assert "more than 256 outputs" in page.text
+    (heads,) = [each.options for each in page.app.selectbox if each.label == "Output layer"]
+    assert heads == ["small: 2 outputs", "none"]
 
 
 def test_text_goes_through_the_embedding_of_the_file() -> None:
     page = Page(source="Text", text="hello").upload("net.pt", saved(Tagger()))
     assert not page.errors
-    assert "The answers mean something once they are the network" in page.said
+    assert "Predictions are meaningful only with the model's own" in page.text
     page.app.text_input[0].set_value("helo")
     page.run()
     assert not page.errors
-    assert "embedding embed" in page.said
+    assert "embedding embed" in page.text
 
 
-def test_a_misfit_is_told_with_both_numbers_and_the_view_stays() -> None:
+def test_a_misfit_is_reported_with_both_numbers_and_the_view_stays() -> None:
     page = table().upload("net.pt", saved(torch.nn.GRU(5, 4)))
     assert "found 2 features a step (a, b); wanted 5" in page.errors
-    assert "stays as it was" in page.errors
+    assert "is unchanged" in page.errors
 
 
 def test_what_is_no_model_is_refused_and_the_view_stays() -> None:
     page = table().upload("net.pt", saved(torch.nn.GRU(2, 4)))
-    before = page.said
+    before = page.text
     page.upload("net.pt", b"import os; os.system('true')")
     assert "net.pt" in page.errors
-    assert "stays as it was" in page.errors
-    assert ":green-badge[✓ proven" in page.said
+    assert "is unchanged" in page.errors
+    assert ":green-badge[✓ matches PyTorch (max difference " in page.text
     assert "Your network" in before
-    assert "Your network" in page.said
+    assert "Your network" in page.text
     assert not page.upload("again.pt", saved(torch.nn.LSTM(2, 4))).errors
 
 
@@ -130,9 +130,9 @@ def test_however_many_files_are_refused_the_view_before_them_stays() -> None:
     refused = [b"no model", b"nor this", *(saved(torch.nn.GRU(5, units)) for units in (3, 4, 5))]
     for number, data in enumerate(refused):
         page.upload(f"{number}.pt", data)
-        assert "stays as it was" in page.errors
-        assert "Your network" in page.said
-        assert ":green-badge[✓ proven" in page.said
+        assert "is unchanged" in page.errors
+        assert "Your network" in page.text
+        assert ":green-badge[✓ matches PyTorch (max difference " in page.text
 
 
 def test_matrices_that_could_be_meant_otherwise_are_asked_for() -> None:
@@ -142,13 +142,13 @@ def test_matrices_that_could_be_meant_otherwise_are_asked_for() -> None:
     np.savez(file, **{name: rng.normal(size=shape).astype(np.float32) for name, shape in names.items()})  # type: ignore[arg-type]
     page = table().upload("net.npz", file.getvalue())
     assert not page.errors
-    page.choose("Its matrices are", "chung_2014")
+    page.choose("Weights interpreted as", "chung_2014")
     assert not page.errors
-    assert "light takes the new" in page.said
+    assert "light takes the new" in page.text
 
 
 def test_without_a_file_random_weights_are_shown() -> None:
     page = table()
     assert not page.errors
-    assert "nothing in them is run" in page.said
-    assert ":green-badge[✓ proven" in page.said
+    assert "no code in them is executed" in page.text
+    assert ":green-badge[✓ matches PyTorch (max difference " in page.text

@@ -1,4 +1,4 @@
-"""Long work beside a page: its result, its errors, and that what was cancelled waits to be asked for again."""
+"""Background work of a page: its result, its errors, and that cancelled work restarts only on request."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest  # noqa: TID251
 
+from gru_viz.ui.background_work import BackgroundJob, Progress, format_seconds
+
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Streamlit's own
 
 PAGE = """
 import time
 import streamlit as st
 from gru_viz.errors import GruVizError, SequenceError
-from gru_viz.ui.progress import long_work
+from gru_viz.ui.background_work import run_in_background
 
 of = st.text_input("of", "short", key="of")
 begun = st.session_state.setdefault("begun", [])
@@ -32,16 +34,16 @@ def work(progress):
     return of.upper()
 
 if st.session_state.get("to_cancel"):
-    cancelled.append(lambda jobs=st.session_state.setdefault("long_work", {}): jobs["thing"].unwanted.set())
+    cancelled.append(lambda jobs=st.session_state.setdefault("background_jobs", {}): jobs["thing"].unwanted.set())
     st.session_state["to_cancel"] = False
 try:
-    st.write(f"result {long_work('thing', 'Doing it', of, work)}")
+    st.write(f"result {run_in_background('thing', 'Doing it', of, work)}")
 except GruVizError as error:
     st.error(str(error))
 """
 
 
-def said(app: AppTest) -> list[str]:
+def texts(app: AppTest) -> list[str]:
     assert not app.exception, [each.value for each in app.exception]
     return [each.value for each in [*app.markdown, *app.error]]
 
@@ -54,53 +56,47 @@ def page() -> AppTest:
 
 
 def test_short_work_gives_its_result_and_draws_nothing(page: AppTest) -> None:
-    assert said(page) == ["result SHORT"]
+    assert texts(page) == ["result SHORT"]
     assert not page.button
 
 
 def test_long_work_takes_its_bar_away_when_it_is_done(page: AppTest) -> None:
     page.text_input(key="of").set_value("long").run()
-    assert said(page) == ["result LONG"]
+    assert texts(page) == ["result LONG"]
     assert not page.button
 
 
 def test_an_error_of_the_work_is_the_page_s(page: AppTest) -> None:
     page.text_input(key="of").set_value("wrong").run()
-    assert said(page) == ["the data: found nothing; wanted something. Give some."]
+    assert texts(page) == ["the data: found nothing; wanted something. Give some."]
     page.text_input(key="of").set_value("short").run()
-    assert said(page) == ["result SHORT"]
+    assert texts(page) == ["result SHORT"]
 
 
 def test_what_was_cancelled_begins_again_only_when_asked(page: AppTest) -> None:
     page.session_state["to_cancel"] = True
     page.text_input(key="of").set_value("long").run()
-    assert "cancelled" in said(page)[0]
+    assert "cancelled" in texts(page)[0]
     begun: list[Any] = page.session_state["begun"]
     for _ in range(2):
         page.run()
-        assert "cancelled" in said(page)[0]
+        assert "cancelled" in texts(page)[0]
         assert begun.count("long") == 1
     page.button(key="again_thing").click().run()
-    assert said(page) == ["result LONG"]
+    assert texts(page) == ["result LONG"]
     assert begun.count("long") == 2
 
 
-def test_time_is_told_in_few_words() -> None:
-    from gru_viz.ui.progress import _spoken
-
-    assert [_spoken(seconds) for seconds in (0.2, 12.4, 89, 600)] == ["a second", "12 s", "89 s", "10 min"]
+def test_a_duration_is_a_few_words() -> None:
+    assert [format_seconds(seconds) for seconds in (0.2, 12.4, 89, 600)] == ["a second", "12 s", "89 s", "10 min"]
 
 
-def test_work_that_nobody_waits_for_ends_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gru_viz.ui import progress
-
-    monkeypatch.setattr(progress, "FORGOTTEN", 0.05)
-
-    def endless(tell: progress.Progress) -> None:
+def test_work_that_nobody_waits_for_ends_itself() -> None:
+    def endless(progress: Progress) -> None:
         while True:
             time.sleep(0.01)
-            tell(0, 1)
+            progress(0, 1)
 
-    job = progress._Job("endless", endless)
+    job = BackgroundJob("endless", endless, abandoned_after=0.05)
     assert job.ended.wait(60)
-    assert job.forgotten
+    assert job.abandoned

@@ -48,7 +48,7 @@ def test_the_list_has_a_row_for_each_and_the_average_of_all(page: AppTest) -> No
     assert list(table["sequence"]) == [f"patient p{k}" for k in range(60)]
     assert list(table["steps"]) == [2 + k % 4 for k in range(60)]
     assert {"mean update", "mean reset", "saturated", "largest |h|", "final |h|", "travelled"} <= set(table.columns)
-    assert any("average of 60 traces, all of them proven" in each.value for each in page.caption)
+    assert any("Average of 60 traces (every trace within tolerance)" in each.value for each in page.caption)
     assert len(page.get("plotly_chart")) == 1
     page.run()
     assert not any("steps" in each.value.columns for each in page.dataframe), "sent once, not at every run"

@@ -25,14 +25,14 @@ def server(tmp_path: Path) -> Iterator[str]:
         yield address
 
 
-def wait(condition: Callable[[], object], said: str) -> None:
+def wait(condition: Callable[[], object], failure: str) -> None:
     until = time.monotonic() + GENEROUS
     while not condition():
-        assert time.monotonic() < until, said
+        assert time.monotonic() < until, failure
         time.sleep(0.05)
 
 
-def told(visitor: Visitor, word: str) -> bool:
+def sees(visitor: Visitor, word: str) -> bool:
     return any(word in text for text in list(visitor.texts))
 
 
@@ -41,7 +41,7 @@ def test_a_class_presses_start_at_once(server: str, tmp_path: Path) -> None:
     with ExitStack() as room, Visitor(server) as teacher, Visitor(server, PAGE, f"{SMALL}200000") as other:
         wait(lambda: teacher.runs, "page 1 does not come up")
         other.press("Start", GENEROUS)
-        wait(lambda: told(other, "**Training"), "nothing is trained")
+        wait(lambda: sees(other, "**Training"), "nothing is trained")
         students = [room.enter_context(Visitor(server, PAGE, f"{SMALL}6")) for _ in range(STUDENTS)]
         wait(lambda: all("Start" in each.buttons for each in students), "the page does not come up for all")
 
@@ -52,7 +52,7 @@ def test_a_class_presses_start_at_once(server: str, tmp_path: Path) -> None:
             wait(lambda: teacher.runs > before, "page 1 is not answered while everyone clicks")
             for click in clicks:
                 click.result()
-        wait(lambda: all(told(each, "in line") for each in students), "someone is not told their place")
+        wait(lambda: all(sees(each, "in line") for each in students), "someone does not see their place")
         for each in students[STAYING:]:
             each.close()
 
@@ -60,5 +60,5 @@ def test_a_class_presses_start_at_once(server: str, tmp_path: Path) -> None:
         with Store(tmp_path) as store:
             wanted = ["finished"] * STUDENTS + ["stopped"]
             wait(lambda: sorted(run.status for run in store.runs()) == wanted, "not all have finished")
-        wait(lambda: all(told(each, "Finished") for each in students[:STAYING]), "a page has not heard of the end")
+        wait(lambda: all(sees(each, "Finished") for each in students[:STAYING]), "a page has not heard of the end")
         assert [each.exceptions for each in (*students, teacher, other) if each.exceptions] == []

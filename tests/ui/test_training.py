@@ -1,4 +1,4 @@
-"""Pages 2 and 3 as a person uses them, with an engine that trains nothing: what a click asks for, and what is said."""
+"""Pages 2 and 3 as a person uses them, with an engine that trains nothing: what a click requests, and the text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gru_viz.training.records import Point, RateChange
 from gru_viz.training.runs import Store
 from gru_viz.training.settings import BACKENDS, OPTIMISERS, SCHEDULES
 from gru_viz.training.sweep import start_sweep
-from gru_viz.ui import workshop
+from gru_viz.ui import resources
 
 pytestmark = [
     pytest.mark.usefixtures("unchecked"),
@@ -34,7 +34,7 @@ SERIES = "load,heat\n" + "".join(f"{k % 9},{k % 5}\n" for k in range(300))
 
 @dataclass
 class Recorder:
-    """In the engine's place: takes note of what is asked, and trains nothing."""
+    """A stand-in for the engine: records calls, and trains nothing."""
 
     store: Store
     calls: list[tuple[Any, ...]] = field(default_factory=list)
@@ -85,13 +85,13 @@ class Recorder:
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
-    cached = (workshop.store, workshop.engine, workshop.follow, workshop.task_of)
+    cached = (resources.store, resources.engine, resources.follower, resources.task_of)
     monkeypatch.setenv("GRU_VIZ_HOME", str(tmp_path))
     monkeypatch.setattr("gru_viz.training.engine.Engine", Recorder)
     for each in cached:
         each.clear()
-    yield workshop.engine()
-    workshop.store().close()
+    yield resources.engine()
+    resources.store().close()
     for each in cached:
         each.clear()
 
@@ -114,13 +114,13 @@ class Page:
 
     @property
     def widgets(self) -> dict[str, Widget]:
-        def walk(block: Any) -> Iterator[Widget]:
+        def descend(block: Any) -> Iterator[Widget]:
             for child in getattr(block, "children", {}).values():
                 if isinstance(child, Widget) and child.key and hasattr(child, "set_value"):
                     yield child
-                yield from walk(child)
+                yield from descend(child)
 
-        found = list(walk(self.app._tree))
+        found = [*descend(self.app.main), *descend(self.app.sidebar)]
         assert len({each.key for each in found}) == len(found)
         return {str(each.key): each for each in found}
 
@@ -143,9 +143,9 @@ class Page:
         return {str(each.key): not each.disabled for each in self.app.button if each.key}
 
     @property
-    def run_shown(self) -> str:
-        said = self.app.query_params.get("run", "")
-        return said[0] if isinstance(said, list) else said
+    def open_run(self) -> str:
+        run_id = self.app.query_params.get("run", "")
+        return run_id[0] if isinstance(run_id, list) else run_id
 
     @property
     def errors(self) -> list[str]:
@@ -175,8 +175,8 @@ def trained(store: Store, settings: Settings = SINE, data: Any = None, name: str
     task = make_task(settings, data)
     for lane in settings.lanes:
         records = list(Trainer(task, settings, lane.name))
-        told = {"status": "finished", "update": settings.updates, "way": "compiled"} | state
-        store.write(key, lane.name, records, **told)
+        state = {"status": "finished", "update": settings.updates, "way": "compiled"} | state
+        store.write(key, lane.name, records, **state)
     return key
 
 
@@ -189,8 +189,8 @@ def test_start_asks_for_exactly_what_was_chosen(engine: Recorder) -> None:
     page.press(dropout_sine=0.2, first_seed_sine=7, backend_sine="torch", onednn_sine=False, gru_sine="d2l_code")
     page.press(third_sine=True).press("start")
     (call,) = engine.calls
-    asked = engine.store.run(page.run_shown).settings
-    assert call == ("start", page.run_shown)
+    asked = engine.store.run(page.open_run).settings
+    assert call == ("start", page.open_run)
     wanted = {
         "hidden": 5, "layers": 2, "learning_rate": 0.02, "optimiser": "rmsprop", "schedule": "cosine", "clip": 0.5,
         "initialisation": "chrono", "dropout": 0.2, "backend": "torch", "onednn": False, "device": "cpu",
@@ -207,7 +207,7 @@ def test_untouched_every_lesson_is_started_as_it_is_written(engine: Recorder) ->
         if lesson.settings.task in ("forecast", "classify"):
             continue
         page.press("start", lesson=name)
-        run = engine.store.run(page.run_shown)
+        run = engine.store.run(page.open_run)
         asked, wanted = run.settings, lesson.settings
         assert (asked.lanes, asked.updates, asked.seeds) == (wanted.lanes, wanted.updates, wanted.seeds), name
         assert wanted.options.items() <= asked.options.items(), name
@@ -218,7 +218,7 @@ def test_untouched_every_lesson_is_started_as_it_is_written(engine: Recorder) ->
 
 def test_equal_parameters_are_as_equal_as_whole_units_allow(engine: Recorder) -> None:
     page = Page().press("start", third_sine=True, equal_sine="parameters", units_sine=40)
-    asked, task = engine.store.run(page.run_shown).settings, make_task(SINE)
+    asked, task = engine.store.run(page.open_run).settings, make_task(SINE)
     counted = {
         lane.name: count_parameters(lane.cell, task.features, lane.hidden, lane.layers, task.outputs)
         for lane in asked.lanes
@@ -232,7 +232,7 @@ def test_own_settings_reach_their_lane_alone(engine: Recorder) -> None:
     page = Page().press(own_LSTM_sine=True)
     page.press(units_LSTM_sine=6, rate_LSTM_sine=0.03, optimiser_LSTM_sine="sgd", backend_LSTM_sine="scratch")
     page.press("start")
-    asked = engine.store.run(page.run_shown).settings
+    asked = engine.store.run(page.open_run).settings
     assert asked.lane("GRU") == LESSONS["sine"].settings.lane("GRU")
     lstm = asked.lane("LSTM")
     assert (lstm.hidden, lstm.learning_rate, lstm.optimiser, lstm.backend) == (6, 0.03, "sgd", "scratch")
@@ -251,7 +251,7 @@ def test_every_choice_of_a_list_can_be_started(engine: Recorder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("choices", "said"),
+    ("choices", "reason"),
     [
         ({"device_sine": "cuda"}, "CUDA"),
         ({"gru_sine": "cho_2014_v3", "backend_sine": "torch"}, "reset gate"),
@@ -260,14 +260,14 @@ def test_every_choice_of_a_list_can_be_started(engine: Recorder) -> None:
     ],
     ids=["no GPU", "not in torch", "too wide", "too large"],
 )
-def test_what_cannot_be_trained_is_said_before_it_is_started(
-    engine: Recorder, choices: dict[str, Any], said: str
+def test_what_cannot_be_trained_is_refused_before_it_is_started(
+    engine: Recorder, choices: dict[str, Any], reason: str
 ) -> None:
     page = Page()
     before = page.values()
     page.press(**choices)
     (error,) = page.errors
-    assert said in error
+    assert reason in error
     assert not page.buttons["start"]
     back = {key: before.get(key, False) for key in reversed(choices)}
     assert page.press(**back).buttons["start"]
@@ -276,18 +276,18 @@ def test_what_cannot_be_trained_is_said_before_it_is_started(
 
 def test_a_refusal_is_shown_and_nothing_is_lost(engine: Recorder) -> None:
     page = Page().press("start", units_sine=4)
-    shown, values, runs = page.run_shown, page.values(), [run.id for run in engine.store.runs()]
+    run, values, runs = page.open_run, page.values(), [each.id for each in engine.store.runs()]
     engine.refusal = "200 runs in line"
     page.press("start")
     (error,) = page.errors
     assert "200 runs in line" in error
-    assert (page.run_shown, page.values()) == (shown, values)
+    assert (page.open_run, page.values()) == (run, values)
     assert [run.id for run in engine.store.runs()] == runs, "a run that was never put in line is not left behind"
     assert len(page.run().errors) == 1, "it can be read while the page refreshes itself"
     engine.refusal = ""
     page.press("start")
     assert page.errors == []
-    assert page.run_shown != shown
+    assert page.open_run != run
 
 
 def test_a_link_brings_the_choices_back(engine: Recorder) -> None:
@@ -325,8 +325,8 @@ def test_every_state_has_its_controls_and_its_curves(engine: Recorder) -> None:
         assert f"**{word}.**" in page.text
         assert {"loss", "measure", "answers", "gradient"} <= set(page.figures())
         assert [lane["message"] for lane in page.lanes] == ["What happened." if status == "failed" else ""] * 2
-        told = [each.label for each in page.app.expander if each.label.startswith("**")]
-        assert len(told) == (status not in ("queued", "running")), "a verdict once it rests"
+        verdicts = [each.label for each in page.app.expander if each.label.startswith("**")]
+        assert len(verdicts) == (status not in ("queued", "running")), "a verdict once it rests"
         engine.calls.clear()
         for name in (name for name, on in wanted.items() if on):
             Page(run=key).press(name)
@@ -337,9 +337,9 @@ def test_every_state_has_its_controls_and_its_curves(engine: Recorder) -> None:
 def test_a_run_in_line_says_its_place(engine: Recorder) -> None:
     key = engine.store.create(SINE)
     engine.start(key)
-    for place, said in ((1, "next in line"), (7, "number 7 in line")):
+    for place, text in ((1, "**Queued, first in line.** Starting workers …"), (7, "**Queued, number 7 in line.**")):
         engine.places[key] = place
-        assert said in Page(run=key).text
+        assert text in Page(run=key).text
     engine.ready = False
     assert "The workers are starting" in Page(run=key).text.replace("\\", "")
 
@@ -376,12 +376,12 @@ def test_curves_are_read_along_what_is_chosen(engine: Recorder, axis: str) -> No
     assert layout["yaxis"].get("type") != "log"
 
 
-def test_a_run_that_is_gone_is_told_and_another_can_be_started(engine: Recorder) -> None:
+def test_a_missing_run_is_reported_and_another_can_be_started(engine: Recorder) -> None:
     page = Page(run="nothing")
     assert "nothing" in page.errors[0]
     page.press("start")
     assert page.errors == []
-    assert engine.calls == [("start", page.run_shown)]
+    assert engine.calls == [("start", page.open_run)]
 
 
 def test_what_is_written_is_continued(engine: Recorder) -> None:
@@ -404,7 +404,7 @@ def test_ones_own_table_is_trained_on_and_kept_with_the_run(engine: Recorder) ->
     page = upload(Page(lesson=LESSONS["own_data"].title, source="File"), "file", "load.csv", SERIES.encode())
     assert page.errors == []
     page.press("start")
-    assert engine.store.data(page.run_shown).features == ("load", "heat")
+    assert engine.store.data(page.open_run).features == ("load", "heat")
 
 
 def test_one_s_own_classes_need_an_id_and_a_label(engine: Recorder) -> None:
@@ -419,17 +419,17 @@ def test_one_s_own_classes_need_an_id_and_a_label(engine: Recorder) -> None:
     page.press(**{label: "kind"})
     assert page.errors == []
     page.press("start")
-    assert set(engine.store.data(page.run_shown).labels) == {"a", "b"}
+    assert set(engine.store.data(page.open_run).labels) == {"a", "b"}
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "reason"),
     [(b"ab", "longer"), ("Die Füße 😀 laufen. ".encode() * 60, ""), ("Füße ".encode("cp1252") * 300, "")],
 )
-def test_a_text_of_one_s_own(engine: Recorder, data: bytes, said: str) -> None:
+def test_a_text_of_one_s_own(engine: Recorder, data: bytes, reason: str) -> None:
     page = upload(Page(lesson=LESSONS["text"].title), "text_file", "a.txt", data)
-    assert (said in page.errors[0]) if said else page.errors == []
-    assert page.buttons["start"] == (not said)
+    assert (reason in page.errors[0]) if reason else page.errors == []
+    assert page.buttons["start"] == (not reason)
 
 
 # --- all runs -------------------------------------------------------------------------------------------------------
@@ -443,11 +443,11 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     rows: list[int] = []
 
     def dataframe(data: Any, **_: Any) -> Any:
-        shown(data, hide_index=True)
+        draw(data, hide_index=True)
         return type("Event", (), {"selection": type("Selection", (), {"rows": [r for r in rows if r < len(data)]})})
 
-    shown = streamlit.dataframe
-    monkeypatch.setattr("gru_viz.ui.training.shelf.st.dataframe", dataframe)
+    draw = streamlit.dataframe
+    monkeypatch.setattr("gru_viz.ui.training.run_list.st.dataframe", dataframe)
     return rows
 
 
@@ -460,10 +460,10 @@ def test_a_run_of_the_list_is_opened_renamed_saved_and_deleted(engine: Recorder,
     page.press(**{f"name_{old}": "renamed"})
     assert engine.store.run(old).name == "renamed"
     page.press("open_run")
-    assert page.run_shown == old
+    assert page.open_run == old
     page.press("delete_run")
     assert [run.id for run in engine.store.runs()] == [new]
-    assert page.run_shown == ""
+    assert page.open_run == ""
     assert page.errors == []
 
 
@@ -494,7 +494,7 @@ def test_a_run_under_way_is_not_deleted(engine: Recorder, marked: list[int]) -> 
 def test_a_sweep_is_started_as_it_is_chosen(engine: Recorder) -> None:
     page = Page("Sweep")
     page.press(cells=["torch", "torch_rnn"], sizes=[4, 16], rates=[0.01], sweep_seeds=3, sweep_updates=40)
-    assert "12 trainings" in page.text
+    assert "12 runs" in page.text
     start = next(each for each in page.app.button if each.label == "Start")
     start.click()
     page.run()
@@ -553,17 +553,17 @@ def test_a_snapshot_is_opened_with_its_own_weights_and_data(engine: Recorder) ->
     page = Page("", source="Training", run=key, lane="LSTM", snapshot="4")
     assert page.errors == []
     assert "LSTM after 4 updates" in page.text
-    assert "✓ proven" in page.text
-    kept = engine.store.snapshots(key, "LSTM")
+    assert "✓ matches PyTorch (max difference " in page.text
+    saved = engine.store.snapshots(key, "LSTM")
     run, lane, moment = (
         next(k for k in page.values() if k.startswith(name)) for name in ("run_", "lane_", "snapshot_")
     )
     assert (page.values()[run], page.values()[lane], page.values()[moment]) == (key, "LSTM", "4")
     first = page.sent()
-    page.press(**{moment: str(kept[0])})
+    page.press(**{moment: str(saved[0])})
     assert page.sent() != first
     assert page.press(layer=1).errors == []
-    assert "✓ proven" in page.text
+    assert "✓ matches PyTorch (max difference " in page.text
 
 
 @pytest.mark.parametrize("others", [False, True])
@@ -571,7 +571,7 @@ def test_a_training_that_is_gone_leaves_page_one_usable(engine: Recorder, others
     key = trained(engine.store) if others else ""
     page = Page("", source="Training", run="nothing")
     assert len(page.errors) == 1
-    assert "✓ proven" in page.text, "the page shows something else meanwhile"
+    assert "✓ matches PyTorch (max difference " in page.text, "the page shows something else meanwhile"
     if others:
         run = next(k for k in page.values() if k.startswith("run_"))
         page.press(**{run: key})
@@ -584,7 +584,7 @@ def test_a_training_without_a_snapshot_yet_says_so(engine: Recorder) -> None:
     key = engine.store.create(SINE)
     page = Page("", source="Training", run=key)
     assert "no snapshot yet" in page.errors[0]
-    assert "✓ proven" in page.text
+    assert "✓ matches PyTorch (max difference " in page.text
 
 
 def test_ones_own_series_are_the_probe_on_page_one(engine: Recorder) -> None:

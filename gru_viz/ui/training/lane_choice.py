@@ -1,4 +1,4 @@
-"""Choices 2 and 3, the lanes and their training: equal by default, each to be changed on its own."""
+"""Choices 2 and 3, the models (lanes) and their training: equal by default, each can be changed on its own."""
 
 from __future__ import annotations
 
@@ -17,57 +17,60 @@ from gru_viz.training.recurrence import choose, why_not
 from gru_viz.training.settings import BACKENDS, LIMITS, OPTIMISERS, SCHEDULES
 from gru_viz.training.trainer import check_memory
 from gru_viz.ui.messages import show_error
-from gru_viz.ui.training.task_choice import Assignment
+from gru_viz.ui.resources import engine
+from gru_viz.ui.training.task_choice import TaskChoice
 from gru_viz.ui.widgets import pick, switch
-from gru_viz.ui.workshop import engine
 
-__all__ = ["choose_lanes"]
+__all__ = ["BACKEND_NAMES", "choose_lanes"]
 
 GRUS = {name: each.title for name, each in CONVENTIONS.items() if each.cell == "gru"}
 EQUAL = {"hidden": "Equal units", "parameters": "Equal parameters"}
 T = TypeVar("T", int, float)
-WAYS = {"compiled": "compiled kernel", "torch": "torch.nn", "scratch": "step by step"}
+BACKEND_NAMES = {"compiled": "compiled kernel", "torch": "torch.nn", "scratch": "step by step"}
+"""Short names of the backends that run."""
+SEEDS_HELP = "Each seed trains its own model, with its own initial weights and batches; a verdict needs at least three."
 
 
-def choose_lanes(assignment: Assignment | None) -> Settings | None:
-    """Ask for lanes and training in the sidebar, from a lesson's settings on; each lesson keeps its own choices.
+def choose_lanes(choice: TaskChoice | None) -> Settings | None:
+    """Ask for lanes and training in the sidebar, starting from the lesson's settings; choices are per lesson.
 
-    What cannot be trained is said at once; the answer is then None.
+    Returns:
+        The settings; None if they cannot be trained, which is shown.
     """
-    settings, refused = None, None
-    if assignment is not None:
+    settings, error = None, None
+    if choice is not None:
         try:
-            settings = _ask(assignment)
-            _check(settings, assignment.task)
-        except GruVizError as error:
-            refused = error
-    with st.container():  # there with or without a message, so that what follows keeps its place
-        if refused:
-            show_error(refused, "Nothing can be started before.")
-    return None if refused else settings
+            settings = _ask(choice)
+            _check(settings, choice.task)
+        except GruVizError as raised:
+            error = raised
+    with st.container():  # always there, so that what follows keeps its place
+        if error:
+            show_error(error, "Training cannot start until this is fixed.")
+    return None if error else settings
 
 
 def _check(settings: Settings, task: Task) -> None:
-    """Refuse what would fail once it is started."""
-    here = engine().state.kind == "local"  # what the workers of a cluster have is not known here
+    """Raise for what would fail once it is started."""
+    local = engine().state.kind == "local"  # the devices of a cluster's workers are not known here
     for lane in settings.lanes:
         reason = None if lane.backend == "auto" else why_not(lane.backend, lane)
         if reason:
-            remedy = "Choose another under “More about training”."
-            raise TrainingError(f"Lane {lane.name}, backend", reason, "a backend that has this variant", remedy)
+            remedy = "Choose another under “Advanced settings”."
+            raise TrainingError(f"Backend of {lane.name}", reason, "a backend that supports this variant", remedy)
         check_memory(task, settings, lane.name)
-        if here:
+        if local:
             find_device(lane.device)
 
 
-def _ask(assignment: Assignment) -> Settings:
-    task, lesson, start = assignment.task, assignment.name, assignment.settings
+def _ask(choice: TaskChoice) -> Settings:
+    task, lesson, start = choice.task, choice.name, choice.settings
     with st.sidebar:
-        st.header("2 Lanes", anchor=False)
+        st.header("2 Models", anchor=False)
         third = st.toggle(
-            "A plain tanh RNN as well", value=len(start.lanes) > 2, key=f"third_{lesson}", bind="query-params"
+            "Also train a tanh RNN", value=len(start.lanes) > 2, key=f"third_{lesson}", bind="query-params"
         )
-        equal = switch("What is equal", f"equal_{lesson}", EQUAL)
+        equal = switch("Equal size", f"equal_{lesson}", EQUAL)
         common = _ask_common(start.lanes[0], lesson)
         lanes = [replace(common, name="GRU"), replace(common, name="LSTM", cell="torch_lstm")]
         lanes += [replace(common, name="RNN", cell="torch_rnn")] if third else []
@@ -78,18 +81,15 @@ def _ask(assignment: Assignment) -> Settings:
         updates = _count(left, "Updates", f"updates_{lesson}", 1, LIMITS.updates, start.updates)
         seeds = _count(right, "Seeds", f"seeds_{lesson}", 1, LIMITS.seeds, start.seeds, help=SEEDS_HELP)
         rate = _rate(f"rate_{lesson}", start.lanes[0].learning_rate, left)
-        batch = _count(right, "Batch", f"batch_{lesson}", 1, LIMITS.batch, start.batch)
+        batch = _count(right, "Batch size", f"batch_{lesson}", 1, LIMITS.batch, start.batch)
         lanes = [replace(lane, learning_rate=rate) for lane in lanes]
-        with st.expander("More about training"):
+        with st.expander("Advanced settings"):
             lanes = _ask_more(lanes, lesson)
             first_seed = _count(st, "First seed", f"first_seed_{lesson}", 0, 10**6, start.first_seed)
-        with st.expander("Settings of one lane alone"):
+        with st.expander("Per-model settings"):
             lanes = [_ask_own(lane, lesson) for lane in lanes]
-        _tell_sizes(lanes, task)
+        _show_sizes(lanes, task)
     return replace(start, lanes=tuple(lanes), updates=updates, batch=batch, seeds=seeds, first_seed=first_seed)
-
-
-SEEDS_HELP = "Each seed is another model with other first weights and other batches; three or more give a verdict."
 
 
 def _count(where: Any, label: str, key: str, least: int, most: int, default: int, **more: Any) -> int:
@@ -118,12 +118,12 @@ def _ask_common(start: Lane, lesson: str) -> Lane:
     left, right = st.columns(2)
     hidden = _count(left, "Units", f"units_{lesson}", 1, LIMITS.hidden, start.hidden)
     layers = _count(right, "Layers", f"layers_{lesson}", 1, LIMITS.layers, start.layers)
-    variant = pick("The GRU is that of", f"gru_{lesson}", GRUS)
+    variant = pick("GRU variant", f"gru_{lesson}", GRUS)
     return replace(start, cell=variant, hidden=hidden, layers=layers)
 
 
 def _equalise(lanes: Sequence[Lane], task: Task) -> list[Lane]:
-    """As many parameters as the first lane has, as nearly as whole units allow."""
+    """As many parameters as the first lane, as closely as whole units allow."""
     first = lanes[0]
     aim = count_parameters(first.cell, task.features, first.hidden, first.layers, task.outputs)
     return [
@@ -136,24 +136,26 @@ def _equalise(lanes: Sequence[Lane], task: Task) -> list[Lane]:
 
 
 def _ask_more(lanes: Sequence[Lane], lesson: str) -> list[Lane]:
-    """What a beginner need not know, the same for all lanes."""
+    """Settings a beginner need not know, the same for all lanes."""
     start, key = lanes[0], lesson
     changed: dict[str, Any] = {
-        "initialisation": _pick_from("First weights", f"initialisation_{key}", INITIALISATIONS, start.initialisation),
+        "initialisation": _pick_from(
+            "Weight initialisation", f"initialisation_{key}", INITIALISATIONS, start.initialisation
+        ),
         "optimiser": _pick_from("Optimiser", f"optimiser_{key}", OPTIMISERS, start.optimiser),
-        "schedule": _pick_from("Learning rate over time", f"schedule_{key}", SCHEDULES, start.schedule),
+        "schedule": _pick_from("Learning-rate schedule", f"schedule_{key}", SCHEDULES, start.schedule),
     }
     left, right = st.columns(2)
     changed["clip"] = float(
         left.number_input(
-            "Clip gradient at",
+            "Gradient clipping",
             0.0,
             1000.0,
             start.clip,
             step=0.5,
             key=f"clip_{key}",
             bind="query-params",
-            help="A longer gradient is shortened to this; 0 leaves it as it is.",
+            help="Maximum gradient norm; 0 disables clipping.",
         )
     )
     if start.layers > 1:
@@ -164,20 +166,20 @@ def _ask_more(lanes: Sequence[Lane], lesson: str) -> list[Lane]:
     changed["device"] = pick("Device", f"device_{key}", {"cpu": "CPU", "cuda": "CUDA"})
     if changed["backend"] == "torch" and changed["device"] == "cpu":
         changed["onednn"] = st.toggle(
-            "Let torch use oneDNN for its LSTM",
+            "Use oneDNN for torch's LSTM",
             value=True,
             key=f"onednn_{key}",
             bind="query-params",
-            help="On a CPU torch hands its LSTM to oneDNN and has nothing like it for its GRU; without it the kernels "
+            help="On a CPU, torch runs its LSTM with oneDNN but has no such kernel for its GRU; without it the kernels "
             "are alike, and seconds can be compared.",
         )
     return [replace(lane, **changed) for lane in lanes]
 
 
 def _ask_own(lane: Lane, lesson: str) -> Lane:
-    """A lane's own settings, where they are to differ from the others'; what is left open follows them."""
+    """A lane's own settings, where they differ from the others'; empty fields follow the common ones."""
     key = f"{lane.name}_{lesson}"
-    if not st.toggle(f"{lane.name} has its own settings", key=f"own_{key}", bind="query-params"):
+    if not st.toggle(f"Custom settings for {lane.name}", key=f"own_{key}", bind="query-params"):
         return lane
     left, right = st.columns(2)
     own = replace(
@@ -187,38 +189,40 @@ def _ask_own(lane: Lane, lesson: str) -> Lane:
         learning_rate=_own_number(
             st, "Learning rate", f"rate_{key}", 1e-6, 10.0, lane.learning_rate, step=0.001, format="%.4g"
         ),
-        initialisation=_own_pick("First weights", f"initialisation_{key}", INITIALISATIONS, lane.initialisation),
+        initialisation=_own_pick(
+            "Weight initialisation", f"initialisation_{key}", INITIALISATIONS, lane.initialisation
+        ),
         optimiser=_own_pick("Optimiser", f"optimiser_{key}", OPTIMISERS, lane.optimiser),
-        schedule=_own_pick("Learning rate over time", f"schedule_{key}", SCHEDULES, lane.schedule),
+        schedule=_own_pick("Learning-rate schedule", f"schedule_{key}", SCHEDULES, lane.schedule),
     )
     return replace(own, backend=_own_pick("Backend", f"backend_{key}", BACKENDS, lane.backend))
 
 
 def _own_number(where: Any, label: str, key: str, least: T, most: T, common: T, **more: Any) -> T:
     """A number for one lane; empty, with the common one in grey, while it follows the others."""
-    shown = f"{common:g}" if isinstance(common, float) else str(common)
+    placeholder = f"{common:g}" if isinstance(common, float) else str(common)
     own = where.number_input(
-        label, least, most, None, placeholder=shown, key=key, bind="query-params", persist_state="session", **more
+        label, least, most, None, placeholder=placeholder, key=key, bind="query-params", persist_state="session", **more
     )
     return common if own is None else type(common)(own)
 
 
 def _own_pick(label: str, key: str, options: Mapping[str, str], common: str) -> str:
-    return pick(label, key, {"": "as for all", **options}) or common
+    return pick(label, key, {"": "same as all", **options}) or common
 
 
 def _pick_from(label: str, key: str, options: Mapping[str, str], default: str) -> str:
     return pick(label, key, options, list(options).index(default))
 
 
-def _tell_sizes(lanes: Sequence[Lane], task: Task) -> None:
-    """What each lane is, in one line: equal or not, everyone can see."""
-    told = []
+def _show_sizes(lanes: Sequence[Lane], task: Task) -> None:
+    """Units, parameters and backend of each lane."""
+    lines = []
     for lane in lanes:
-        learns = count_parameters(lane.cell, task.features, lane.hidden, lane.layers, task.outputs)
+        parameters = count_parameters(lane.cell, task.features, lane.hidden, lane.layers, task.outputs)
         try:
-            way = WAYS[choose(lane)]
+            backend = BACKEND_NAMES[choose(lane)]
         except GruVizError as error:
-            way = error.found
-        told.append(f"**{lane.name}** {lane.hidden} units, {learns:,} parameters, {way}")
-    st.caption("  \n".join(told))
+            backend = error.found
+        lines.append(f"**{lane.name}** {lane.hidden} units, {parameters:,} parameters, {backend}")
+    st.caption("  \n".join(lines))

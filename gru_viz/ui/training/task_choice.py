@@ -1,4 +1,4 @@
-"""Choice 1, the task: a lesson, its options, and the user's own data where it takes them."""
+"""Choice 1, the task: a lesson, its options, and the user's own data where the task takes some."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from gru_viz.sequences import MAX_BYTES, LabelledSequences, Sequences, open_tabl
 from gru_viz.training import TASKS, Settings, Task, make_task
 from gru_viz.training.lessons import LESSONS, Lesson
 from gru_viz.training.tasks import Option
-from gru_viz.ui.messages import plain, show_error
-from gru_viz.ui.sequence_choice import ask_columns, ask_opening, ask_sequences, digest_of, digest_of_upload, last_chosen
+from gru_viz.ui.messages import plain, show_error, show_notices
+from gru_viz.ui.resources import engine
+from gru_viz.ui.sequence_choice import ask_sequences, last_sequences
+from gru_viz.ui.table_choice import ask_columns, digest_of, digest_of_upload, open_with_options
 from gru_viz.ui.widgets import pick
-from gru_viz.ui.workshop import engine
 
-__all__ = ["Assignment", "choose_task", "tell_task"]
+__all__ = ["TaskChoice", "choose_task", "show_task"]
 
 
 @dataclass(frozen=True)
-class Assignment:
-    """What is to be learnt.
+class TaskChoice:
+    """What is learned.
 
     Attributes:
         name: the lesson's.
-        lesson: what to look for, and the settings to begin with.
+        lesson: what to look for, and the default settings.
         settings: the lesson's, with the options chosen.
         data: the user's own, or None.
         task: built from both.
@@ -40,27 +41,27 @@ class Assignment:
     task: Task
 
 
-def choose_task() -> Assignment | None:
-    """Ask for the task in the sidebar; where its data cannot be read, say why and give None."""
-    engine()  # its workers come up while the task is being chosen
+def choose_task() -> TaskChoice | None:
+    """Ask for the task in the sidebar; if its data cannot be read, show the error and return None."""
+    engine()  # its workers start while the task is being chosen
     with st.sidebar:
         st.header("1 Task", anchor=False)
         name = pick("Lesson", "lesson", {name: lesson.title for name, lesson in LESSONS.items()})
     lesson = LESSONS[name]
     kind = TASKS[lesson.settings.task]
-    refused = None
+    error = None
     try:
         data, fingerprint = _ask_data(kind.needs)
-        with st.sidebar, st.expander("Change the task"):
+        with st.sidebar, st.expander("Task options"):
             options = _ask_options(kind.options, lesson, name, data)
         settings = replace(lesson.settings, options={**lesson.settings.options, **options})
         task = _build(settings.task, repr(sorted(settings.options.items())), fingerprint, settings, data)
-    except GruVizError as error:
-        refused = error
-    with st.container():  # there with or without a message, so that what follows keeps its place
-        if refused:
-            show_error(refused, "Nothing can be started before.")
-    return None if refused else Assignment(name, lesson, settings, data, task)
+    except GruVizError as raised:
+        error = raised
+    with st.container():  # always there, so that what follows keeps its place
+        if error:
+            show_error(error, "Training cannot start until this is fixed.")
+    return None if error else TaskChoice(name, lesson, settings, data, task)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -75,7 +76,7 @@ def _ask_options(options: Sequence[Option], lesson: Lesson, name: str, data: Any
 def _ask_option(option: Option, lesson: Lesson, key: str, data: Any) -> Any:
     default = lesson.settings.options.get(option.name, option.default)
     if option.name == "target" and isinstance(data, Sequences):
-        features = {"": "all of them"} | {feature: feature for feature in data.features}
+        features = {"": "all features"} | {feature: feature for feature in data.features}
         return pick(option.title, f"{key}_{digest_of(repr(data.features).encode())[:6]}", features)
     if option.choices:
         return pick(option.title, key, option.choices, list(option.choices).index(default))
@@ -96,7 +97,7 @@ def _ask_option(option: Option, lesson: Lesson, key: str, data: Any) -> Any:
 
 
 def _ask_data(needs: str | None) -> tuple[Any, str]:
-    """The user's own data, of the kind the task takes, and a name for them that is the same for the same."""
+    """The user's own data, of the kind the task takes, and their fingerprint."""
     with st.sidebar:
         if needs == "sequences":
             return _ask_series()
@@ -110,16 +111,16 @@ def _ask_data(needs: str | None) -> tuple[Any, str]:
 def _ask_series() -> tuple[Sequences, str]:
     chosen = ask_sequences(("example", "file", "table"))
     if chosen is None:
-        chosen = last_chosen()
+        chosen = last_sequences()
         if chosen is None or chosen.example or chosen.snapshot:
-            wanted = "a CSV with a row for each step"
+            wanted = "a CSV with one row per step"
             raise SequenceError("Your own data", "no file yet", wanted, "Upload one on the left, or choose an example.")
-        st.caption(f"Using {plain(chosen.sequences.source)}, as on the page of the gates.")
+        st.caption(f"Using {plain(chosen.sequences.source)}, as on page 1.")
     return chosen.sequences, chosen.fingerprint
 
 
 def _ask_text() -> tuple[str | None, str]:
-    upload = st.file_uploader("A text of your own (.txt), or leave it empty", type=["txt", "md"], key="text_file")
+    upload = st.file_uploader("Your own text (.txt, optional)", type=["txt", "md"], key="text_file")
     if upload is not None:
         data = upload.getvalue()
         try:
@@ -127,42 +128,42 @@ def _ask_text() -> tuple[str | None, str]:
         except UnicodeDecodeError:
             text = data.decode("cp1252", "replace")
         return text, digest_of(data)
-    typed = st.text_area("… or paste one", key="own_text", placeholder="Empty: the built-in fables", height=90)
+    typed = st.text_area("… or paste text", key="own_text", placeholder="Empty: built-in fables", height=90)
     return (typed, digest_of(typed.encode())) if typed.strip() else (None, "")
 
 
 def _ask_labelled() -> tuple[LabelledSequences, str]:
-    upload = st.file_uploader("CSV with an id and a label column", key="labelled_file")
+    upload = st.file_uploader("CSV with a sequence ID and a label column", key="labelled_file")
     if upload is None:
         raise SequenceError(
             "Your own sequences",
             "no file yet",
-            "a CSV in which one column tells the sequences apart and another says what each one is",
+            "a CSV with a sequence ID column and a label column",
             "Upload one on the left.",
         )
     if upload.size > MAX_BYTES:
-        open_table(upload, name=upload.name)  # refuses it by its size, unread
-    table, opened = ask_opening(upload.getvalue(), upload.name, digest_of_upload(upload))
+        open_table(upload, name=upload.name)  # raises the error about its size, unread
+    table, opened = open_with_options(upload.getvalue(), upload.name, digest_of_upload(upload))
     names = [column.name for column in table.columns]
     fitting = table.label_columns() or names
     label = pick("Label column", f"label_{opened[:6]}", {name: name for name in fitting})
-    choices = ask_columns(table)
-    if choices["features"] is not None:
-        choices["features"] = tuple(feature for feature in choices["features"] if feature != label)
-    if not choices["id"]:
-        raise SequenceError(table.name, "no column that tells sequences apart", "one", "Choose it on the left.")
-    fingerprint = digest_of(repr((opened, label, sorted(choices.items()))).encode())
-    return _labelled(fingerprint, table, label, choices), fingerprint
+    columns = ask_columns(table)
+    if columns["features"] is not None:
+        columns["features"] = tuple(feature for feature in columns["features"] if feature != label)
+    if not columns["id"]:
+        raise SequenceError(table.name, "no sequence ID column", "one", "Select it on the left.")
+    fingerprint = digest_of(repr((opened, label, sorted(columns.items()))).encode())
+    return _labelled(fingerprint, table, label, columns), fingerprint
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _labelled(fingerprint: str, _table: Any, _label: str, _choices: dict[str, Any]) -> LabelledSequences:
-    return _table.labelled(_label, **_choices)
+def _labelled(fingerprint: str, _table: Any, _label: str, _columns: dict[str, Any]) -> LabelledSequences:
+    return _table.labelled(_label, **_columns)
 
 
-def tell_task(assignment: Assignment) -> None:
-    """What is learnt, and what to look for."""
-    st.markdown(f"{plain(assignment.task.sentence)} **{assignment.lesson.look_for}**")
-    if assignment.task.notices:
-        with st.expander(f"Noticed: {plain(assignment.task.notices[-1])}"):
-            st.markdown("\n".join(f"- {plain(notice)}" for notice in assignment.task.notices))
+def show_task(choice: TaskChoice) -> None:
+    """What is learned, and what to look for."""
+    st.markdown(f"{plain(choice.task.sentence)} **{choice.lesson.look_for}**")
+    notices = choice.task.notices
+    if notices:
+        show_notices(f"Note: {plain(notices[-1])}", notices)

@@ -1,4 +1,4 @@
-"""What the server process needs once for training: the store of runs, and the engine that works on them."""
+"""What the server process creates once for training: the store of runs, and the engine that trains them."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from gru_viz.training.runs import Follower, Store
 if TYPE_CHECKING:
     from gru_viz.training.engine import Engine
 
-__all__ = ["engine", "follow", "store", "task_of"]
+__all__ = ["engine", "follower", "store", "task_of"]
 
 
 @st.cache_resource(show_spinner=False)
 def store() -> Store:
-    """Where this server's runs are kept."""
+    """The store of this server's runs."""
     return Store()
 
 
 @st.cache_resource(show_spinner=False)
 def engine() -> Engine:
-    """The engine of this server; its workers come up in the background, so that the first click finds them ready."""
+    """The engine of this server; its workers start in the background, so that the first click finds them ready."""
     from gru_viz.training.engine import Engine  # a page that trains nothing does not load it
 
-    made = Engine(store())
-    atexit.register(made.close)
-    return made
+    created = Engine(store())
+    atexit.register(created.close)
+    return created
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def follow(key: str) -> Follower:
-    """One reader of a run's curves for everyone who watches it."""
-    return Follower(store(), key)
+def follower(run_id: str) -> Follower:
+    """One reader of a run's curves, shared by everyone who watches it."""
+    return Follower(store(), run_id)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def task_of(key: str) -> Task:
+def task_of(run_id: str) -> Task:
     """The task of a run, built once for everyone who watches it."""
-    return store().task(key)
+    return store().task(run_id)

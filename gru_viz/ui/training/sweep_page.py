@@ -1,4 +1,4 @@
-"""A sweep: every cell with every size and learning rate, and where each of them ends."""
+"""Page 3, a sweep: every cell with every size and learning rate, and the final loss of each."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from gru_viz.training import LIMITS, Lane
 from gru_viz.training.figures import sweep_picture
 from gru_viz.training.sweep import Sweep, resume_sweep, start_sweep, sweep_points, sweeps
 from gru_viz.ui.messages import plain, show_error
-from gru_viz.ui.training.controls import tell_refusal, try_to
-from gru_viz.ui.training.task_choice import Assignment
-from gru_viz.ui.workshop import engine, store
+from gru_viz.ui.resources import engine, store
+from gru_viz.ui.training.run_controls import attempt, show_refusal
+from gru_viz.ui.training.task_choice import TaskChoice
 
 __all__ = ["choose_sweep", "show_sweep"]
 
@@ -29,15 +29,15 @@ _picture = st.components.v2.component(
 )
 
 
-def choose_sweep(assignment: Assignment | None) -> Sweep | None:
-    """Ask in the sidebar what is crossed with what."""
-    if assignment is None:
+def choose_sweep(task: TaskChoice | None) -> Sweep | None:
+    """Ask for the grid in the sidebar; None if it cannot be trained, which is shown."""
+    if task is None:
         return None
     with st.sidebar:
-        st.header("2 Combinations", anchor=False)
+        st.header("2 Grid", anchor=False)
         names = {name: Lane(cell=name).title.partition(",")[0] for name in CONVENTIONS}
         cells = st.multiselect(
-            "Cells",
+            "Models",
             list(names),
             ["torch", "torch_lstm"],
             format_func=names.__getitem__,
@@ -53,35 +53,35 @@ def choose_sweep(assignment: Assignment | None) -> Sweep | None:
         updates = int(
             right.number_input("Updates", 1, LIMITS.updates, 300, 100, key="sweep_updates", bind="query-params")
         )
-    settings = replace(assignment.settings, seeds=seeds, updates=updates)
+    settings = replace(task.settings, seeds=seeds, updates=updates)
     try:
         sweep = Sweep(tuple(cells), tuple(sorted(sizes)), tuple(sorted(rates)), settings)
     except GruVizError as error:
-        show_error(error, "Choose on the left.")
+        show_error(error, "Change the grid on the left.")
         return None
     with st.sidebar:
-        st.caption(f"{len(sweep):,} trainings: every cell with every size, rate and seed.")
+        st.caption(f"{len(sweep):,} runs: every model × size × learning rate × seed.")
     return sweep
 
 
-def show_sweep(assignment: Assignment | None, sweep: Sweep | None) -> None:
-    """Start a sweep, and show where its trainings end as they do."""
+def show_sweep(task: TaskChoice | None, sweep: Sweep | None) -> None:
+    """Start a sweep, and show the final loss of each of its runs as they finish."""
 
     def begin() -> None:
         assert sweep is not None
-        assert assignment is not None
-        st.query_params["sweep"] = start_sweep(store(), engine(), sweep, assignment.data)
+        assert task is not None
+        st.query_params["sweep"] = start_sweep(store(), engine(), sweep, task.data)
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            "One training says little about a cell: with another size or learning rate, another may be ahead.",
+            "One run says little about a model: with another size or learning rate, another may be better.",
             width="stretch",
         )
         off = sweep is None
         st.button(
-            "Start", type="primary", icon=":material/play_arrow:", disabled=off, on_click=try_to, args=("start", begin)
+            "Start", type="primary", icon=":material/play_arrow:", disabled=off, on_click=attempt, args=("start", begin)
         )
-    tell_refusal("start")
+    show_refusal("start")
     known = {each.key: each for each in sweeps(store())}
     key = st.query_params.get("sweep", "")
     if known:
@@ -91,31 +91,27 @@ def show_sweep(assignment: Assignment | None, sweep: Sweep | None) -> None:
         key = st.selectbox("Sweep", keys, at, format_func=labels.__getitem__, key=f"sweep_{len(keys)}_{at}", width=480)
         st.query_params["sweep"] = key
         active = known[key].active
-        st.fragment(_watch, run_every=REFRESH_SECONDS if active else None)(key, active)
+        st.fragment(_show, run_every=REFRESH_SECONDS if active else None)(key, active)
 
 
-def _watch(key: str, active: bool) -> None:
+def _show(key: str, active: bool) -> None:
     now = next((each for each in sweeps(store()) if each.key == key), None)
     if now is None or now.active != active:
         st.rerun()
-    st.progress(now.done / now.total, f"{now.done:,} of {now.total:,} trainings have ended")
+    st.progress(now.done / now.total, f"{now.done:,} of {now.total:,} runs done")
     with st.container(horizontal=True):
         if active:
-            st.button(
-                "Cancel the rest",
-                key="cancel_sweep",
-                on_click=try_to,
-                args=("sweep", lambda: engine().cancel_sweep(key)),
-            )
+            cancel = ("sweep", lambda: engine().cancel_sweep(key))
+            st.button("Cancel remaining runs", key="cancel_sweep", on_click=attempt, args=cancel)
         elif now.resumable:
-            go_on = partial(resume_sweep, store(), engine(), key)
-            st.button(f"Go on with {now.resumable:,}", key="resume_sweep", on_click=try_to, args=("sweep", go_on))
-    tell_refusal("sweep")
+            resume = ("sweep", partial(resume_sweep, store(), engine(), key))
+            st.button(f"Resume {now.resumable:,} runs", key="resume_sweep", on_click=attempt, args=resume)
+    show_refusal("sweep")
     points = sweep_points(store(), key)
     if not points:
-        st.caption("The first field appears when the first training ends.")
+        st.caption("The first result appears when the first run finishes.")
         return
     result = _picture(data=pack([sweep_picture(points)]), key="sweep_picture", on_picked_change=lambda: None)
     if result.picked:
-        for run in [store().run(one) for one in result.picked]:
+        for run in [store().run(run_id) for run_id in result.picked]:
             st.page_link("pages/GRU_against_LSTM.py", label=plain(run.name), query_params={"run": run.id})

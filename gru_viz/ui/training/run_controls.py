@@ -1,4 +1,4 @@
-"""Start, pause, resume, stop, another learning rate, longer: what can be done with a run."""
+"""Start, pause, resume, stop, change the learning rate, train longer."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from gru_viz.training import Settings
 from gru_viz.training.runs import Run
 from gru_viz.training.settings import LIMITS
 from gru_viz.ui.messages import show_error
-from gru_viz.ui.workshop import engine, store
+from gru_viz.ui.resources import engine, store
 
-__all__ = ["offer_controls", "offer_start", "tell_refusal", "try_to"]
+__all__ = ["attempt", "offer_controls", "offer_start", "show_refusal"]
 
 REFUSED = "refused_action"
 SECONDS_TO_READ = 20.0
 
 
-def try_to(place: str, action: Callable[[], object]) -> None:
-    """Do it; a refusal is shown on the page, where ``tell_refusal`` is called for the same place."""
+def attempt(place: str, action: Callable[[], object]) -> None:
+    """Run an action; if it raises, ``show_refusal`` shows the error at the same place."""
     st.session_state.pop(REFUSED, None)
     try:
         action()
@@ -29,25 +29,25 @@ def try_to(place: str, action: Callable[[], object]) -> None:
         st.session_state[REFUSED] = (place, error, time.monotonic())
 
 
-def tell_refusal(place: str) -> None:
-    """Say why the last click could not be followed; long enough to be read where the page refreshes itself."""
+def show_refusal(place: str) -> None:
+    """Show why the last click failed; long enough to be read where the page refreshes itself."""
     refused, error, when = st.session_state.get(REFUSED, ("", None, 0.0))
-    with st.container():  # there with or without a message, so that what follows keeps its place
+    with st.container():  # always there, so that what follows keeps its place
         if refused == place and time.monotonic() - when < SECONDS_TO_READ:
             show_error(error, "Nothing was changed.")
 
 
 def _start(settings: Settings, data: object, name: str) -> None:
     def begin() -> None:
-        key = store().create(settings, data, name)
+        run_id = store().create(settings, data, name)
         try:
-            engine().start(key)
+            engine().start(run_id)
         except GruVizError:
-            store().delete(key)
+            store().delete(run_id)
             raise
-        st.query_params["run"] = key
+        st.query_params["run"] = run_id
 
-    try_to("start", begin)
+    attempt("start", begin)
 
 
 def offer_start(settings: Settings | None, data: object, name: str) -> None:
@@ -60,12 +60,12 @@ def offer_start(settings: Settings | None, data: object, name: str) -> None:
         disabled=settings is None,
         on_click=_start,
         args=(settings, data, name),
-        help="Trains every lane with the settings on the left. A run that is under way goes on.",
+        help="Trains all models with the settings on the left. Running trainings continue.",
     )
 
 
 def offer_controls(run: Run) -> None:
-    """What fits the state in which the run is."""
+    """The actions that the run's status allows."""
     if run.active:
         _button("Pause", "pause", lambda: engine().pause(run.id), disabled=run.status == "queued")
         _button("Stop", "stop", lambda: engine().stop(run.id))
@@ -75,24 +75,24 @@ def offer_controls(run: Run) -> None:
         until = max(lane.until for lane in run.lanes)
         more = min(run.settings.updates, LIMITS.updates - until)
         if more > 0 and run.status == "finished":
-            _button(f"Train {more:,} updates more", "longer", lambda: engine().extend(run.id, until + more))
+            _button(f"Train {more:,} more updates", "longer", lambda: engine().extend(run.id, until + more))
     if run.status != "diverged":
         with st.popover("Learning rate"):
             _ask_rates(run)
 
 
 def _button(label: str, key: str, action: Callable[[], object], *, disabled: bool = False) -> None:
-    st.button(label, key=key, on_click=try_to, args=("run", action), disabled=disabled)
+    st.button(label, key=key, on_click=attempt, args=("run", action), disabled=disabled)
 
 
 def _ask_rates(run: Run) -> None:
-    """Another learning rate for each lane, from its next update on; kept with the run."""
+    """A new learning rate for each lane, saved with the run."""
     for lane in run.lanes:
         key = f"rate_now_{run.id}_{lane.name}"
 
         def change(name: str = lane.name, key: str = key) -> None:
-            try_to("run", lambda: engine().change_rate(run.id, name, st.session_state[key]))
+            attempt("run", lambda: engine().change_rate(run.id, name, st.session_state[key]))
 
         base = run.settings.lane(lane.name).learning_rate
         st.number_input(lane.name, 1e-7, 10.0, base, step=0.001, format="%.4g", key=key, on_change=change)
-    st.caption("Holds from the next update on; the schedule is applied to it.")
+    st.caption("Takes effect at the next update; the schedule scales it.")

@@ -1,0 +1,170 @@
+"""Page 1: the maps of the gates, the cursor and the formulas, on one screen."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from gru_viz.errors import GruVizError
+from gru_viz.figures.inspector import ASSETS, pack
+from gru_viz.sequences import EXAMPLES
+from gru_viz.streaming import LongTrace
+from gru_viz.trace import Trace
+from gru_viz.ui.comparison_choice import ComparisonChoice
+from gru_viz.ui.downloads import offer_downloads
+from gru_viz.ui.gate_view import GateView, build_view
+from gru_viz.ui.messages import plain, show_error, show_notices
+from gru_viz.ui.model_choice import ModelChoice
+from gru_viz.ui.sequence_choice import SequenceChoice
+from gru_viz.ui.table_choice import digest_of
+from gru_viz.ui.trace_cache import TracedSequence, cached_traces
+from gru_viz.ui.uploaded_model import UploadedModel
+from gru_viz.ui.view_choice import (
+    ViewChoice,
+    ask_view,
+    current_sequence,
+    link_parameters,
+    linked_range,
+    linked_unit,
+    to_int,
+)
+
+__all__ = ["show_gates"]
+
+_component = st.components.v2.component(
+    "gru_viz.inspector", html=ASSETS["html"], css=ASSETS["css"], js=ASSETS["js"], isolate_styles=False
+)
+
+
+def show_gates(sequences: SequenceChoice, model: ModelChoice, comparison: ComparisonChoice | None) -> None:
+    """Trace the sequences and show the gates; if that fails, show the error and the previous view."""
+    choices: tuple[SequenceChoice, ModelChoice, ComparisonChoice | None] | None = None
+    with st.container():  # always there, so that the view keeps its place, cursor and zoom
+        try:
+            sequences = model.fit(sequences)
+            cached_traces("trace", sequences, model, comparison, current_sequence(sequences))
+            choices = sequences, model, comparison
+        except GruVizError as error:
+            choices = st.session_state.get("last_choices")
+            show_error(error, "The view below is unchanged." if choices else "Change the choice on the left.")
+    if choices is not None:
+        st.session_state["last_choices"] = choices
+        _inspector(*choices)
+
+
+@st.fragment
+def _inspector(sequences: SequenceChoice, model: ModelChoice, comparison: ComparisonChoice | None) -> None:
+    """Ask what of the trace is shown, and show it; reruns without the rest of the page."""
+    with st.container():
+        _show_notices(sequences.sequences.notices)
+    problem = st.container()
+    with st.container(horizontal=True, vertical_alignment="center", key="view_choices"):
+        summary = st.container(width="stretch")
+        weights = model.weights(len(sequences.sequences.features))
+        choice = ask_view(sequences, model, comparison, weights)
+    with problem:
+        try:
+            traces = cached_traces("view", sequences, model, comparison, choice.sequence)
+            gates = build_view(traces, model, choice, _names(sequences, comparison, choice, traces))
+            packed = _pack(gates)
+        except GruVizError as error:
+            show_error(error, "The view below is unchanged.")
+            if "last_view" not in st.session_state:
+                return
+            gates, packed = st.session_state["last_view"]
+    st.session_state["last_view"] = gates, packed
+    with summary:
+        badge, details = _badge([each.trace for each in gates.traces], model.file)
+        st.markdown(f"{_look_for(sequences, model)} {badge}", help=details)
+    result = _component(data=packed, key="inspector", on_cursor_change=_nothing, on_range_change=_nothing)
+    if result.cursor:
+        st.query_params["step"], st.query_params["unit"] = str(result.cursor["step"]), str(result.cursor["unit"] + 1)
+    offer_downloads(gates, packed, sequences.sequences.notices, model.output_layer)
+
+
+def _nothing() -> None:
+    """The component's values are read where they are needed."""
+
+
+def _names(
+    sequences: SequenceChoice,
+    comparison: ComparisonChoice | None,
+    choice: ViewChoice,
+    traces: tuple[TracedSequence, ...],
+) -> tuple[str, str]:
+    """Names of the two that are compared."""
+    if comparison is None or comparison.sequence is None:
+        return traces[0].trace.convention.title, traces[-1].trace.convention.title
+    return sequences.sequences[choice.sequence].name, sequences.sequences[comparison.sequence].name
+
+
+def _pack(gates: GateView) -> bytes:
+    """The view as it is sent to the browser.
+
+    What is sent must not follow the cursor, or all of it would be sent again whenever the cursor rests.
+    """
+    choice, view, formulas = gates.choice, gates.view, gates.formulas
+    several = not formulas or len(formulas[0].formulas) > 1
+    subject = digest_of(repr(([each.key for each in gates.traces], choice.subject)).encode())
+    return pack(
+        view,
+        formulas,
+        unit=linked_unit(gates.trace.weights.units[choice.layer]) if several else gates.unit,
+        start=to_int(link_parameters().get("step"), 0 if choice.long else view.first + view.steps // 3),
+        total=choice.length,
+        filename="gru_viz",
+        zoom=(choice.start + 1, choice.stop) if choice.long else linked_range(choice.length),
+        subject=subject if choice.long else "",
+        single=choice.drawable_steps if view.edges else 0,
+        room=choice.width,
+    )
+
+
+def _look_for(sequences: SequenceChoice, model: ModelChoice) -> str:
+    """One sentence on what to look for."""
+    if model.snapshot:
+        return "A training snapshot: choose an earlier or later one on the left to see what the gates have learned."
+    if model.file:
+        kind = model.file.weights.convention
+        if kind.cell == "rnn":
+            return "Your network. A tanh RNN has no gates: every step overwrites its whole state."
+        gate = kind.quantity("update" if kind.cell == "gru" else "forget")
+        return f"Your network. {gate.name.title()} gate: light {gate.high_means}, dark {gate.low_means}."
+    example = EXAMPLES[sequences.example] if sequences.example else None
+    if example and (model.trained or not example.pretrained):
+        return example.look_for
+    return "Random weights: the gates follow the input, but nothing has been learned."
+
+
+def _show_notices(notices: tuple[str, ...]) -> None:
+    """What reading the data decided or filled in; what changed numbers comes last, and is shown first."""
+    if notices:
+        more = f" … and {len(notices) - 1} more" if len(notices) > 1 else ""
+        show_notices(f"Note: {plain(notices[-1])}{more}", notices[::-1])
+
+
+def _badge(traces: list[Trace | LongTrace], file: UploadedModel | None) -> tuple[str, str]:
+    """The badge, green where the proof holds for all that is shown and red otherwise; and its details."""
+    distinct = list({id(trace): trace for trace in traces}.values())
+    holds, worst = all(each.proven for each in distinct), max(each.proof for each in distinct)
+    witnesses = " and ".join(dict.fromkeys(_witness(each) for each in distinct))
+    badge = f"{'✓ matches' if holds else '✗ differs from'} {witnesses} (max difference {worst:.0e})"
+    details = [
+        f"{each.convention.title} on {each.device}, {each.dtype}: the hidden states rebuilt from the gates shown "
+        f"differ from {each.witness} by at most {each.proof:.1e}; tolerance {each.bound:.0e}."
+        for each in distinct
+    ]
+    check = file.check if file else None
+    if check:
+        name = check.framework.partition(" ")[0]
+        badge += f", same in {name}" if check.agrees else f", but {name} differs by {check.difference:.0e}"
+        details.append(
+            f"On random inputs, the file's network in {check.framework} and in gru_viz differ by at most "
+            f"{check.difference:.1e}; tolerance {check.bound:.0e}."
+        )
+        holds = holds and check.agrees
+    return f":{'green' if holds else 'red'}-badge[{badge}]", "\n\n".join(details)
+
+
+def _witness(trace: Trace | LongTrace) -> str:
+    """What the trace was compared with, in short."""
+    return "PyTorch" if trace.witness.startswith("torch.nn") else "an independent float64 evaluation"

@@ -1,0 +1,140 @@
+"""How a table is parsed, and which of its columns are used how."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from gru_viz.errors import SequenceError
+from gru_viz.sequences import Sequences, Table, open_table
+from gru_viz.ui.background_work import Progress, run_in_background
+from gru_viz.ui.messages import CONTROLS, plain
+from gru_viz.ui.widgets import pick
+
+__all__ = ["ask_columns", "build_sequences", "digest_of", "digest_of_upload", "open_with_options"]
+
+MAX_PRESELECTED = 24
+
+DIALECT: dict[str, dict[Any, str]] = {
+    "delimiter": {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "spaces"},
+    "decimal": {".": "point", ",": "comma"},
+    "thousands": {"": "none", ",": "comma", ".": "point", " ": "space", "'": "apostrophe"},
+    "header": {True: "first row", False: "none"},
+    "comment": {"#": "#", "%": "%", "//": "//"},
+    "day_first": {True: "day first", False: "month first"},
+    "encoding": {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Latin-1 (Windows)"},
+}
+"""Parsing options that can be overridden, and their values."""
+
+MISSING = {"forward": "forward fill", "interpolate": "linear interpolation", "drop": "drop the row"}
+SCALES = {"standardise": "standardise", "minmax": "min–max", "robust": "robust", "none": "none"}
+
+
+def open_with_options(data: bytes, name: str, digest: str) -> tuple[Table, str]:
+    """Parse a table, show how it was parsed, and offer to override the parsing options.
+
+    Returns:
+        The table, and a fingerprint of data and options.
+    """
+    with st.expander("Parsing options"):
+        found = st.container()
+        options = tuple(sorted(_ask_dialect(digest).items()))
+    opened = digest_of(repr((digest, name, options)).encode())
+    table = run_in_background(
+        "reading",
+        f"Reading {plain(name)}",
+        opened,
+        lambda progress: _open(digest, name, options, data, progress),
+    )
+    found.caption(plain(table.dialect.describe()))
+    found.dataframe(table.preview(6), hide_index=True)
+    return table, opened
+
+
+def _ask_dialect(digest: str) -> dict[str, Any]:
+    """The options that are specified rather than detected; a choice belongs to one file."""
+    specified: dict[str, Any] = {}
+    for argument, options in DIALECT.items():
+        names = {None: "auto", **options}
+        choice = st.selectbox(
+            CONTROLS[argument], list(names), format_func=names.__getitem__, key=f"{argument}_{digest[:6]}"
+        )
+        if choice is not None:
+            specified[argument] = choice
+    return specified
+
+
+def ask_columns(table: Table) -> dict[str, Any]:
+    """Ask which columns are used how; returns the arguments of ``Table.sequences``.
+
+    Raises:
+        SequenceError: no column is selected.
+    """
+    key = digest_of(repr([c.name for c in table.columns]).encode())[:6]
+    suggested = table.suggested
+    features = _ask_features(table, key)
+    roles: dict[str | None, str] = {None: "none", **{c.name: c.name for c in table.columns}}
+    time = pick(CONTROLS["time"], f"time_{key}", roles, list(roles).index(suggested.time))
+    identity = pick(CONTROLS["id"], f"id_{key}", roles, list(roles).index(suggested.id))
+    texts = [c.name for c in table.columns if c.kind == "text"]
+    one_hot = st.multiselect(CONTROLS["one_hot"], texts, key=f"one_hot_{key}", bind="query-params") if texts else []
+    gaps = sum(c.missing for c in table.columns if c.name in features)
+    missing = "forward"
+    if gaps:
+        missing = st.radio(
+            f"{CONTROLS['missing']} ({gaps:,})",
+            list(MISSING),
+            format_func=MISSING.__getitem__,
+            key=f"missing_{key}",
+            bind="query-params",
+        )
+    scale = pick(CONTROLS["scale"], f"scale_{key}", SCALES)
+    if not features and not one_hot:
+        remedy = "Select a feature, or a text column as one-hot."
+        raise SequenceError("features", "no column selected", "at least one", remedy)
+    return {
+        # The suggestion itself is left to the reader, which then reports what it leaves out.
+        "features": None if tuple(features) == suggested.features and not one_hot else tuple(features),
+        "time": time or False,
+        "id": identity or False,
+        "one_hot": tuple(one_hot),
+        "missing": missing,
+        "scale": scale,
+    }
+
+
+def _ask_features(table: Table, key: str) -> list[str]:
+    numbers = [c.name for c in table.columns if c.kind == "number"]
+    suggested = table.suggested.features
+    start = list(suggested[:MAX_PRESELECTED])
+    features = st.multiselect(CONTROLS["features"], numbers, default=start, key=f"features_{key}", bind="query-params")
+    if len(suggested) > MAX_PRESELECTED:
+        st.caption(f"{MAX_PRESELECTED} of {len(suggested):,} numeric columns are preselected; choose others above.")
+    return features
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _open(digest: str, name: str, options: tuple[tuple[str, Any], ...], _data: bytes, _progress: Progress) -> Table:
+    return open_table(_data, name=name, progress=_progress, **dict(options))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def build_sequences(fingerprint: str, _table: Table, _columns: dict[str, Any]) -> Sequences:
+    """The sequences of a table, cached by a fingerprint of the table and of ``_columns``, from ``ask_columns``."""
+    return _table.sequences(**_columns)
+
+
+def digest_of_upload(upload: UploadedFile) -> str:
+    """A digest of an upload's bytes, computed once and not at every rerun."""
+    known: dict[str, str] = st.session_state.setdefault("digests", {})
+    if upload.file_id not in known:
+        known[upload.file_id] = digest_of(upload.getvalue())
+    return known[upload.file_id]
+
+
+def digest_of(data: bytes) -> str:
+    """A digest of bytes, for cache keys."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

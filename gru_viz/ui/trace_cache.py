@@ -1,0 +1,115 @@
+"""The trace of the chosen sequence by the chosen model: cached for all visitors, cancellable."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from gru_viz.figures.budget import most_steps, traced_together
+from gru_viz.sequences import Sequences
+from gru_viz.streaming import LongTrace, stream
+from gru_viz.trace import Trace, trace
+from gru_viz.ui.background_work import Progress, run_in_background
+from gru_viz.ui.comparison_choice import ComparisonChoice
+from gru_viz.ui.model_choice import ModelChoice
+from gru_viz.ui.result_cache import result_cache
+from gru_viz.ui.sequence_choice import SequenceChoice
+from gru_viz.weights import Weights
+
+__all__ = ["TracedSequence", "cached_trace", "cached_traces"]
+
+LONG_BYTES = 128 * 2**20
+"""What a long trace counts for: its part in memory, and its share of the disk."""
+
+
+@dataclass(frozen=True)
+class TracedSequence:
+    """One sequence of a trace.
+
+    Attributes:
+        trace: the trace, or the long trace of a sequence with more steps than a view has columns.
+        sequence: the sequence's index in the trace.
+        key: identifies model, data and sequence.
+    """
+
+    trace: Trace | LongTrace
+    sequence: int
+    key: Hashable
+
+    def window(self, start: int, stop: int) -> tuple[Trace, int]:
+        """A trace with these steps, and the sequence's index in it."""
+        if isinstance(self.trace, LongTrace):
+            return self.trace.window(start, stop), 0
+        return self.trace, self.sequence
+
+
+def cached_traces(
+    name: str, sequences: SequenceChoice, model: ModelChoice, comparison: ComparisonChoice | None, sequence: int
+) -> tuple[TracedSequence, ...]:
+    """The trace of a sequence, and the other one where two are compared.
+
+    Raises:
+        GruVizError: one of them cannot be computed, or was cancelled.
+    """
+    first = cached_trace(name, sequences, model, sequence)
+    if comparison is None:
+        return (first,)
+    other = sequence if comparison.sequence is None else comparison.sequence
+    return first, cached_trace(f"other {name}", sequences, model, other, comparison.variant)
+
+
+def cached_trace(
+    name: str, choice: SequenceChoice, model: ModelChoice, sequence: int, variant: str | None = None
+) -> TracedSequence:
+    """Trace one of the sequences, or all of them where that is cheap; or find the trace in the cache.
+
+    Args:
+        name: name of the job, for ``run_in_background``.
+        choice: the sequences, as fitted to the model.
+        model: the model.
+        sequence: which one is shown, counted from 0.
+        variant: the convention under which its weights are read, if another.
+
+    Raises:
+        CancelledError: the visitor cancelled it.
+        GruVizError: the model cannot read the sequences.
+    """
+    sequences, weights, backend = choice.sequences, model.weights(len(choice.sequences.features)), model.backend
+    if variant:
+        weights, backend = weights.read_as(variant), "auto"
+    together = traced_together(weights, sequences.lengths, sequences.features, model.outputs)
+    key = (model, choice.fingerprint, variant, None if together else sequence)
+    found = result_cache().get(key)
+    if found is None:
+        short = sequences.lengths[sequence] <= most_steps(weights, sequences.features, model.outputs)
+        if not together:
+            sequences = replace(sequences, items=(sequences[sequence],))
+        work = partial(_trace if together or short else _stream, weights, sequences, backend, model.device)
+        found = run_in_background(
+            name,
+            f"Tracing {sum(sequences.lengths):,} steps",
+            repr(key),
+            lambda progress: result_cache().get_or_compute(key, work, _size, progress),
+        )
+    return TracedSequence(found, sequence if together else 0, key)
+
+
+def _trace(weights: Weights, sequences: Sequences, backend: str, device: str, progress: Progress) -> Trace:
+    return trace(weights, sequences, backend=backend, device=device)  # type: ignore[arg-type]
+
+
+def _stream(weights: Weights, sequences: Sequences, backend: str, device: str, progress: Progress) -> LongTrace:
+    return stream(weights, sequences, progress=progress, backend=backend, device=device)
+
+
+def _size(found: Any) -> int:
+    """Bytes of a trace."""
+    if not isinstance(found, Trace):
+        return LONG_BYTES
+    arrays = [found.inputs]
+    for layer in found.layers:
+        for direction in layer.directions:
+            arrays += [direction.inputs, *direction.quantities.values()]
+    return sum(array.nbytes for array in {id(array): array for array in arrays}.values())

@@ -1,0 +1,148 @@
+"""A run during and after training: its progress, curves, predictions, and the verdict."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import streamlit as st
+
+from gru_viz.figures.live import ASSETS, LaneStatus, pack
+from gru_viz.training import Curve, Diverged, RateChange, Shown, Task
+from gru_viz.training.figures import (
+    AXES,
+    PlotOptions,
+    gradient_picture,
+    loss_picture,
+    measure_picture,
+    predictions_picture,
+)
+from gru_viz.training.runs import LaneState, Run, answers_of, learnt
+from gru_viz.training.verdict import verdict
+from gru_viz.ui.messages import plain
+from gru_viz.ui.resources import engine, follower, store, task_of
+from gru_viz.ui.training.lane_choice import BACKEND_NAMES
+from gru_viz.ui.training.run_controls import offer_controls, show_refusal
+from gru_viz.ui.widgets import pick
+
+__all__ = ["show_run"]
+
+REFRESH_SECONDS = 0.5
+STATUSES = {
+    "running": "Training",
+    "queued": "Starting",
+    "interrupted": "Interrupted",
+    "failed": "Failed",
+    "paused": "Paused",
+    "stopped": "Stopped",
+    "diverged": "Diverged",
+    "finished": "Finished",
+}
+
+_charts = st.components.v2.component(
+    "gru_viz.live", html=ASSETS["html"], css=ASSETS["css"], js=ASSETS["js"], isolate_styles=False
+)
+
+
+def show_run(run_id: str) -> None:
+    """Show a run; while it is active, refresh twice a second."""
+    active = store().run(run_id).active
+    st.fragment(_show, run_every=REFRESH_SECONDS if active else None)(run_id, active)
+
+
+def _show(run_id: str, active: bool) -> None:
+    run = store().run(run_id)
+    if run.active != active:
+        st.rerun()  # starts the refreshing, or ends it
+    task, curves = task_of(run_id), follower(run_id).curves()
+    with st.container(horizontal=True, vertical_alignment="center", key="controls"):
+        st.markdown(_status(run), width="stretch")
+        with st.popover("Chart options"):
+            options = _ask_plot_options(run, task, curves)
+        offer_controls(run)
+    show_refusal("run")
+    with st.container():
+        if not active and curves:
+            _show_verdict(run, task, curves)
+    pictures = [
+        loss_picture(curves, task.baselines, options),
+        measure_picture(curves, task.measure, task.baselines, options),
+        predictions_picture(_predictions(run, task), [lane.name for lane in run.lanes]),
+        gradient_picture(curves, run.settings.lanes[0].clip, options),
+    ]
+    strip = [_lane_status(run, lane, task, curves) for lane in run.lanes]
+    _charts(data=pack(pictures, strip, task.measure.name.replace("_", " ")), key="live", on_picked_change=lambda: None)
+
+
+def _show_verdict(run: Run, task: Task, curves: list[Curve]) -> None:
+    """Which lane is ahead, if the seeds can tell; and what the comparison leaves open."""
+    lost = {lane.name: Diverged(lane.update + 1, (), "loss") for lane in run.lanes if lane.status == "diverged"}
+    first, *more = verdict(curves, task, [lane.name for lane in run.lanes], lost).sentences
+    result, bracket, basis = first.partition(" (")
+    with st.expander(f"**{plain(result)}**" + (f" ({plain(basis)}" if bracket else "")):
+        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in more))
+
+
+def _status(run: Run) -> str:
+    """The run's status in one line."""
+    place, state = engine().place(run.id), engine().state
+    if place is None:
+        return f"**{STATUSES[run.status]}.** {plain(run.name)}"
+    position = "first in line" if place == 1 else f"number {place} in line"
+    if not state.ready:
+        return f"**Queued, {position}.** {plain(state.message)}"
+    if not state.running:
+        return f"**Queued, {position}.** Starting workers …"
+    return f"**Queued, {position}.** {state.running} of {state.slots} workers are training."
+
+
+def _ask_plot_options(run: Run, task: Task, curves: list[Curve]) -> PlotOptions:
+    """How the curves are drawn."""
+    axis = pick("Horizontal axis", "axis", dict(AXES))
+    if axis == "seconds" and any(lane.way == "torch" for lane in run.lanes):
+        st.caption(
+            "On a CPU, torch runs an LSTM with oneDNN but has no such kernel for a GRU, so its GRU is slower. To "
+            "compare seconds, switch oneDNN off or use the compiled backend for both."
+        )
+    log = st.toggle("Log scale for losses", value=True, key="log", bind="query-params")
+    smoothing = st.slider("Training-loss smoothing", 0.0, 0.99, 0.9, key="smoothing", bind="query-params")
+    events = {lane.name: _events(run, lane) for lane in run.lanes}
+    tokens = run.settings.batch * task.tokens
+    return PlotOptions([lane.name for lane in run.lanes], cast(Any, axis), tokens, log, smoothing, events)
+
+
+def _events(run: Run, lane: LaneState) -> list[RateChange | Diverged]:
+    events: list[RateChange | Diverged] = list(store().changes(run.id, lane.name))
+    if lane.status == "diverged":
+        events.append(Diverged(lane.update, (), "loss"))
+    return events
+
+
+def _predictions(run: Run, task: Task) -> dict[str, Shown]:
+    """The newest predictions of each lane's first seed, with the targets."""
+    newest = {lane.name: store().newest(run.id, lane.name) for lane in run.lanes}
+    found = {name: _predict(run.id, name, update, task) for name, update in newest.items()}
+    return {name: each for name, each in found.items() if each is not None}
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _predict(run_id: str, lane: str, update: int | None, _task: Task) -> Shown | None:
+    network = learnt(store(), run_id, lane, _task)
+    return None if network is None else answers_of(network, _task)
+
+
+def _lane_status(run: Run, lane: LaneState, task: Task, curves: list[Curve]) -> LaneStatus:
+    newest = {c.measure: float(c.median[-1]) for c in curves if c.lane == lane.name and len(c.updates)}
+    return LaneStatus(
+        name=lane.name,
+        title=run.settings.lane(lane.name).title,
+        parameters=lane.parameters,
+        backend=BACKEND_NAMES[lane.way] if lane.way else "",
+        update=lane.update,
+        planned=lane.until,
+        per_second=lane.rate or None,
+        seconds_left=lane.seconds_left,
+        loss=newest.get("held_out"),
+        measure=newest.get(task.measure.name),
+        learning_rate=lane.learning_rate,
+        message=lane.message,
+    )

@@ -1,0 +1,75 @@
+"""The gates during training: every snapshot's maps of one held-out sequence, and links to page 1."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from gru_viz.analysis import ORDERS
+from gru_viz.figures.live import FILM_ASSETS
+from gru_viz.trace import Trace, trace
+from gru_viz.training.figures import Snapshots, pack_snapshots
+from gru_viz.training.runs import learnt, probe_of
+from gru_viz.ui.messages import plain
+from gru_viz.ui.resources import store, task_of
+from gru_viz.ui.widgets import pick
+
+__all__ = ["show_snapshots"]
+
+REFRESH_SECONDS = 2.0
+
+_snapshots = st.components.v2.component(
+    "gru_viz.film",
+    html=FILM_ASSETS["html"],
+    css=FILM_ASSETS["css"],
+    js=FILM_ASSETS["js"],
+    isolate_styles=False,
+)
+
+
+def show_snapshots(run_id: str) -> None:
+    """Show how the gates of every lane change during training; new snapshots appear by themselves."""
+    active = store().run(run_id).active
+    st.fragment(_show, run_every=REFRESH_SECONDS if active else None)(run_id)
+
+
+def _show(run_id: str) -> None:
+    run = store().run(run_id)
+    updates = {lane.name: store().snapshots(run_id, lane.name) for lane in run.lanes}
+    traces = {name: [(update, _trace(run_id, name, update)) for update in each] for name, each in updates.items()}
+    if not any(traces.values()):
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom", key="film_choices"):
+        st.subheader("Gates during training", anchor=False, width="stretch")
+        layers = min(run.settings.lane(name).layers for name in traces)
+        layer = 0
+        if layers > 1:
+            layer = pick("Layer", "film_layer", {k: f"layer {k + 1}" for k in range(layers)}, labelled=False, width=150)
+        orders = {name: f"units by {words}" for name, words in ORDERS.items()}
+        order = pick("Units sorted by", "film_order", orders, labelled=False, width=210)
+    packed = _pack(run_id, tuple(updates.items()), order, layer, traces)
+    result = _snapshots(data=packed, key="film", on_frame_change=lambda: None)
+    _link_to_inspector(run_id, result.frame, updates)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _pack(run_id: str, updates: object, order: str, layer: int, _traces: dict[str, Snapshots]) -> bytes:
+    return pack_snapshots(_traces, order, layer)
+
+
+@st.cache_resource(max_entries=512, show_spinner=False)
+def _trace(run_id: str, lane: str, update: int) -> Trace:
+    """The trace of the probe by the network after so many updates."""
+    task = task_of(run_id)
+    network = learnt(store(), run_id, lane, task, update)
+    assert network is not None  # a missing snapshot is an error of the store
+    return trace(network.weights(), probe_of(task))
+
+
+def _link_to_inspector(run_id: str, frame: dict[str, object] | None, updates: dict[str, tuple[int, ...]]) -> None:
+    """For each lane a link that opens the snapshot at the slider on page 1."""
+    visible = (frame or {}).get("updates") or {lane: each[-1] for lane, each in updates.items() if each}
+    with st.container(horizontal=True, key="open_in_inspector"):
+        for lane, update in dict(visible).items():  # type: ignore[call-overload]
+            query = {"source": "Training", "run": run_id, "lane": lane, "snapshot": str(update)}
+            label = f"Open {plain(lane)} after {update:,} updates in the inspector"
+            st.page_link("dashboard.py", label=label, icon=":material/grid_on:", query_params=query)

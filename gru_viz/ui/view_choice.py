@@ -1,0 +1,182 @@
+"""What of a trace is shown: sequence, layer, direction, order, and the range of steps, which a link reproduces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import streamlit as st
+
+from gru_viz.analysis import ORDERS
+from gru_viz.figures.budget import choose_window, most_steps
+from gru_viz.ui.comparison_choice import ComparisonChoice
+from gru_viz.ui.model_choice import ModelChoice
+from gru_viz.ui.sequence_choice import SequenceChoice
+from gru_viz.ui.sequence_list import MANY, choose_from_list, listed_sequence
+from gru_viz.ui.widgets import pick
+from gru_viz.weights import Weights
+
+__all__ = [
+    "ViewChoice",
+    "ask_view",
+    "current_sequence",
+    "cursor_unit",
+    "link_parameters",
+    "linked_range",
+    "linked_unit",
+    "to_int",
+]
+
+DIRECTIONS = {"forward": "forward direction", "backward": "backward direction"}
+SMALL: dict[str, Any] = {"labelled": False, "width": 175}
+WIDTH = 900
+"""Pixels of the maps, until the browser reports their number."""
+
+
+@dataclass(frozen=True)
+class ViewChoice:
+    """What of a trace is shown.
+
+    Attributes:
+        sequence, layer: counted from 0.
+        direction: ``"forward"`` or ``"backward"``.
+        order: a name in ``analysis.ORDERS``.
+        quantity: the quantity that is compared; None without a comparison.
+        most_steps: how many steps can be drawn one by one.
+        length: steps of the sequence.
+        start, stop: the visible steps, from ``start`` to before ``stop``, counted from 0.
+        width: pixels available for them.
+    """
+
+    sequence: int
+    layer: int
+    direction: Literal["forward", "backward"]
+    order: str
+    quantity: str | None
+    most_steps: int
+    length: int
+    start: int
+    stop: int
+    width: int
+
+    @property
+    def long(self) -> bool:
+        """Whether the sequence has more steps than can be drawn one by one."""
+        return self.length > self.most_steps
+
+    @property
+    def whole(self) -> bool:
+        """Whether all steps are visible."""
+        return (self.start, self.stop) == (0, self.length)
+
+    @property
+    def drawable_steps(self) -> int:
+        """How many visible steps are drawn one by one: at most one per pixel, or some would be left out."""
+        return min(self.most_steps, self.width)
+
+    @property
+    def window(self) -> tuple[int, int] | None:
+        """The steps that are drawn one by one; None where each column is many steps."""
+        if not self.long:
+            return 0, self.length
+        if self.stop - self.start > self.drawable_steps:
+            return None
+        return choose_window(self.start, self.stop, self.length, self.most_steps)
+
+    @property
+    def subject(self) -> tuple[object, ...]:
+        """What is shown, whatever the range."""
+        return self.sequence, self.layer, self.direction, self.order, self.quantity, self.most_steps
+
+
+def current_sequence(sequences: SequenceChoice) -> int:
+    """The index of the sequence that was viewed last or that a link names, if it is among these; else 0."""
+    names = [item.name for item in sequences.sequences]
+    if len(names) >= MANY:
+        return listed_sequence(names)
+    name = st.session_state.get("sequence", st.query_params.get("sequence"))
+    return names.index(name) if name in names else 0
+
+
+def ask_view(
+    sequences: SequenceChoice, model: ModelChoice, comparison: ComparisonChoice | None, weights: Weights
+) -> ViewChoice:
+    """Ask for sequence, layer, direction, order and quantity, each only where there is a choice."""
+    names = [item.name for item in sequences.sequences]
+    sequence, layer, direction, quantity = 0, 0, "forward", None
+    if len(names) >= MANY:
+        sequence = choose_from_list(sequences, model, weights)
+    elif len(names) > 1:
+        # By name, not by number: another data's sequence of the same number is another choice.
+        sequence = names.index(pick("Sequence", "sequence", {name: name for name in names}, **SMALL))
+    if len(weights.layers) > 1:
+        layer = pick("Layer", "layer", {k: f"layer {k + 1}" for k in range(len(weights.layers))}, **SMALL)
+    if weights.bidirectional:
+        direction = pick("Direction shown", "direction", DIRECTIONS, **SMALL)
+    order = pick("Units sorted by", "order", {name: f"units by {words}" for name, words in ORDERS.items()}, **SMALL)
+    if comparison:
+        quantities = [q.name for q in reversed(weights.convention.quantities)]
+        labels = {name: f"compared: {name.replace('_', ' ')}" for name in quantities}
+        quantity = pick("Compared quantity", "quantity", labels, **SMALL)
+    visible = [sequence] if comparison is None or comparison.sequence is None else [sequence, comparison.sequence]
+    length = min(sequences.sequences.lengths[each] for each in visible)
+    return ViewChoice(
+        sequence,
+        layer,
+        "backward" if direction == "backward" else "forward",
+        order,
+        quantity,
+        most_steps(weights, sequences.sequences.features, model.outputs),
+        length,
+        *_visible_range(length),
+    )
+
+
+def _visible_range(length: int) -> tuple[int, int, int]:
+    """First visible step, the step after the last, and pixels; the address is updated to match."""
+    reported = (st.session_state.get("inspector") or {}).get("range")
+    first, last = 1, length
+    if reported and reported["total"] == length:
+        first, last = int(reported["from"]), int(reported["to"])
+    elif not reported:
+        first, last = linked_range(length) or (1, length)
+    first = min(max(first, 1), max(length, 1))
+    start, stop = first - 1, min(max(last, first), length)
+    for name, value in (("from", first), ("to", last)):
+        if (start, stop) == (0, length):
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != str(value):
+            st.query_params[name] = str(value)
+    return start, stop, int((reported or {}).get("width", WIDTH))
+
+
+def linked_range(length: int) -> tuple[int, int] | None:
+    """The first and last step in the link, counted from 1, where the first sequence shown has them."""
+    link = link_parameters()
+    first, last = to_int(link.get("from"), 0), to_int(link.get("to"), 0)
+    if not 1 <= first <= last <= length:
+        return None
+    return (first, last) if st.session_state.setdefault("linked_length", length) == length else None
+
+
+def cursor_unit(units: int) -> int:
+    """The unit at the cursor; before it has moved, the one in the link; counted from 0."""
+    position: dict[str, int] = (st.session_state.get("inspector") or {}).get("cursor") or {}
+    return min(position.get("unit", linked_unit(units)), units - 1)
+
+
+def linked_unit(units: int) -> int:
+    """The unit in the link, counted from 0; the nearest that exists."""
+    return min(max(to_int(link_parameters().get("unit"), 1), 1), units) - 1
+
+
+def link_parameters() -> Mapping[str, str]:
+    """The parameters of the link that opened the page."""
+    link: Mapping[str, str] = st.session_state.setdefault("link", dict(st.query_params))
+    return link
+
+
+def to_int(text: str | None, default: int) -> int:
+    """The number in a link, if it is one."""
+    return int(text) if text and text.isdecimal() and len(text) < 10 else default
