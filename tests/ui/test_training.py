@@ -41,11 +41,12 @@ class Recorder:
     places: dict[str, int] = field(default_factory=dict)
     refusal: str = ""
     ready: bool = True
+    running: int = 2
 
     @property
     def state(self) -> EngineState:
         message = "" if self.ready else "The workers are starting."
-        return EngineState("local", "", 2, 2, len(self.places), self.ready, message)
+        return EngineState("local", "", 2, self.running, len(self.places), self.ready, message)
 
     def place(self, run: str) -> int | None:
         return self.places.get(run)
@@ -337,9 +338,11 @@ def test_every_state_has_its_controls_and_its_curves(engine: Recorder) -> None:
 def test_a_run_in_line_says_its_place(engine: Recorder) -> None:
     key = engine.store.create(SINE)
     engine.start(key)
-    for place, text in ((1, "**Queued, first in line.** Starting workers …"), (7, "**Queued, number 7 in line.**")):
+    for place, text in ((1, "**Queued, first in line.** 2 of 2 workers"), (7, "**Queued, number 7 in line.**")):
         engine.places[key] = place
         assert text in Page(run=key).text
+    engine.running = 0
+    assert "**Queued, number 7 in line.** Starting workers …" in Page(run=key).text
     engine.ready = False
     assert "The workers are starting" in Page(run=key).text.replace("\\", "")
 
@@ -552,7 +555,7 @@ def test_a_snapshot_is_opened_with_its_own_weights_and_data(engine: Recorder) ->
     key = trained(engine.store, Settings("sine", {}, lanes, updates=8))
     page = Page("", source="Training", run=key, lane="LSTM", snapshot="4")
     assert page.errors == []
-    assert "LSTM after 4 updates" in page.text
+    assert "LSTM after 4 training updates" in page.text
     assert "✓ matches PyTorch (max difference " in page.text
     saved = engine.store.snapshots(key, "LSTM")
     run, lane, moment = (
@@ -567,7 +570,7 @@ def test_a_snapshot_is_opened_with_its_own_weights_and_data(engine: Recorder) ->
 
 
 @pytest.mark.parametrize("others", [False, True])
-def test_a_training_that_is_gone_leaves_page_one_usable(engine: Recorder, others: bool) -> None:
+def test_a_training_that_is_missing_leaves_page_one_usable(engine: Recorder, others: bool) -> None:
     key = trained(engine.store) if others else ""
     page = Page("", source="Training", run="nothing")
     assert len(page.errors) == 1
@@ -576,7 +579,7 @@ def test_a_training_that_is_gone_leaves_page_one_usable(engine: Recorder, others
         run = next(k for k in page.values() if k.startswith("run_"))
         page.press(**{run: key})
         assert page.errors == []
-        assert "after 8 updates" in page.text
+        assert "GRU after 8 training updates" in page.text
     assert page.press(source="example").errors == []
 
 
