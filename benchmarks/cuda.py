@@ -156,7 +156,7 @@ def closed(shapes: tuple[Shape, ...], device: torch.device) -> str:
         for shape in shapes:
             network = Network(kind, shape, device)
             trace = gru_viz.trace(network.weights, network.x.cpu().numpy(), device=str(device))
-            row = [kind, named(shape), f"{trace.proof:.1e}", "yes" if trace.proven else "no"]
+            row = [kind, named(shape), f"{trace.proof.difference:.1e}", "yes" if trace.proof.holds else "no"]
             rows.append([*row, f"{network.closure():.1e}" if kind != "cho_2014_v3" else "not fused"])
     return table(("cell", "shape", "proof, TF32 off", "proven", "closure, TF32 as torch has it"), rows)
 

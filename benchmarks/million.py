@@ -61,7 +61,7 @@ def ours(path: Path) -> tuple[float, float, float, float]:
     read = opened.sequences()
     at.append(time.perf_counter())
     long = gru_viz.stream(gru_viz.random_weights("torch", COLUMNS, HIDDEN), read)
-    if not long.proven:
+    if not long.proof.holds:
         raise SystemExit("The trace is not proven.")
     at.append(time.perf_counter())
     pack(overview(long), (), unit=0, start=0, total=long.length, filename="gru_viz")

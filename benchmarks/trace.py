@@ -204,7 +204,7 @@ def table_of_errors() -> str:
             trace = gru_viz.trace(weights, x)
             gates, closure = _errors(trace)
             title = weights.convention.title
-            rows.append([title, dtype, f"{gates:.1e}", near, f"{closure:.1e}", closed, f"{trace.proof:.1e}"])
+            rows.append([title, dtype, f"{gates:.1e}", near, f"{closure:.1e}", closed, f"{trace.proof.difference:.1e}"])
     return table(["variant", "precision", "gates", "aim", "closure", "aim", "proof"], rows)
 
 

@@ -40,7 +40,7 @@ def ways(kind: str, mode: str, shape: tuple[int, int, int, int], device: str) ->
 
     def read() -> object:
         trace = watched()[""]
-        assert trace.proven
+        assert trace.proof.holds
         return trace
 
     return {"bare": bare, "watched": watched, "every gate": read}

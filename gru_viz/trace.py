@@ -3,15 +3,15 @@
 ``trace`` runs the network in one of four ways. *Compiled* kernels for the CPU write every gate as they go. *Torch*
 lets the framework's fused layer produce every hidden state, shifts them by one step to get every previous state, and
 evaluates the equations once over all steps. *Loop* takes torch's operations step by step, in place. *Scratch* walks the
-equations as they are written. All but torch serve every variant. Whichever ran, the result is held against an
-independent witness when its proof is first asked for; the largest absolute difference is the trace's proof.
+equations as they are written. All but torch serve every variant. Whichever ran, the result is compared with
+an independent witness when ``trace.proof`` is first asked for.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence as AbstractSequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,8 +24,8 @@ from gru_viz.backends.interface import DirectionRun
 from gru_viz.conventions import Convention
 from gru_viz.errors import TraceError
 from gru_viz.inputs import Input, collect, find_device
-from gru_viz.proving import AT_EACH_STEP, Check, Proof, prove
 from gru_viz.sequences import Scaling
+from gru_viz.verification import Proof, Witness, prove
 from gru_viz.weights import CellWeights, Weights
 
 if TYPE_CHECKING:
@@ -137,10 +137,7 @@ class Trace:
         scaling: how the inputs were scaled, or None where that is not known.
         backend: ``"compiled"``, ``"torch"``, ``"loop"`` or ``"scratch"``, the one that ran.
         device: where it ran, such as ``"cpu"`` or ``"cuda:0"``.
-        witness: what the gates are held against, in words.
         details: what else is known of the sequences.
-        check: what the gates are held against.
-        proved: the proof where it is known already; None where it is to be found when it is first asked for.
     """
 
     layers: tuple[LayerTrace, ...]
@@ -152,44 +149,32 @@ class Trace:
     scaling: Scaling | None
     backend: str
     device: str
-    witness: str
+    _witness: Witness
     details: Mapping[str, str] = field(default_factory=dict)
-    check: Check = AT_EACH_STEP
-    proved: Proof | None = None
+    _proof: Proof | None = field(default=None, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "details", MappingProxyType(dict(self.details)))
-        object.__setattr__(self, "_proving", threading.Lock())
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        plain = self.__dict__ | {"details": dict(self.details), "proved": self.__dict__.get("_proof", self.proved)}
-        return Trace, tuple(plain[each.name] for each in fields(self))
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"details": dict(self.details), "_lock": None}
 
-    @property
-    def proof(self) -> float:
-        """Max |h rebuilt from the shown gates − h of the witness|; computed when first asked for, then kept."""
-        return self._prove().difference
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, details=MappingProxyType(state["details"]), _lock=threading.Lock())
 
     @property
-    def bound(self) -> float:
-        """The largest proof that is still rounding, for these weights, inputs and dtype."""
-        return self._prove().bound
+    def proof(self) -> Proof:
+        """How far the gates of the trace are from those of a witness; computed once, when first asked for."""
+        with self._lock:
+            proof = self._proof or prove(self.runs, self._witness)
+            object.__setattr__(self, "_proof", proof)
+            return proof
 
     @property
-    def proven(self) -> bool:
-        """Whether the proof is within its bound, so that the gates shown are the gates used."""
-        return self.proof <= self.bound
-
-    def _prove(self) -> Proof:
-        if self.proved is not None:
-            return self.proved
-        lock: threading.Lock = self.__dict__["_proving"]
-        with lock:
-            if "_proof" not in self.__dict__:
-                runs = (run for layer in self.layers for run in layer.directions)
-                object.__setattr__(self, "_proof", prove(runs, self.check))
-        found: Proof = self.__dict__["_proof"]
-        return found
+    def runs(self) -> list[DirectionTrace]:
+        """Every layer and direction, in the order of ``h0``."""
+        return [run for layer in self.layers for run in layer.directions]
 
     @property
     def final(self) -> dict[str, list[np.ndarray]]:
@@ -198,8 +183,7 @@ class Trace:
         A run from there, ``trace(weights, next_x, h0=trace.final["hidden"])``, goes on as if it had never stopped; for
         an LSTM ``h0=(trace.final["hidden"], trace.final["cell"])``.
         """
-        runs = [run for layer in self.layers for run in layer.directions]
-        return {name: [run.final(name) for run in runs] for name in self.convention.states}
+        return {name: [run.final(name) for run in self.runs] for name in self.convention.states}
 
     @property
     def inputs(self) -> np.ndarray:
@@ -231,7 +215,7 @@ class Trace:
     def __repr__(self) -> str:
         layers = f"{len(self.layers)} layer{'s' * (len(self.layers) != 1)}"
         batch = f"{len(self.lengths)} sequence{'s' * (len(self.lengths) != 1)} of up to {max(self.lengths)} steps"
-        return f"<Trace of {self.convention.title}: {layers}, {batch}, proof {self.proof:.0e}>"
+        return f"<Trace of {self.convention.title}: {layers}, {batch}, proof {float(self.proof):.0e}>"
 
     def _repr_html_(self) -> str:
         from gru_viz.reporting import card
@@ -278,7 +262,7 @@ def trace(
     Example:
         >>> gru = torch.nn.GRU(3, 4)
         >>> t = trace(gru, np.zeros((5, 3), np.float32))
-        >>> t.update.shape, t.proven, t.witness
+        >>> t.update.shape, t.proof.holds, t.proof.witness
         ((1, 5, 4), True, 'torch.nn.GRUCell, from the same state at each step')
     """
     weights = model if isinstance(model, Weights) else Weights.from_module(model)
@@ -296,9 +280,8 @@ def trace(
         scaling=batch.scaling,
         backend=chosen.name,
         device=ran.device,
-        witness=ran.witness,
+        _witness=ran.witness,
         details=batch.details,
-        check=ran.check,
     )
 
 

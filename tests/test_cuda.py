@@ -42,7 +42,7 @@ def test_the_gpu_shows_what_the_cpu_shows_with_proof(name: str, dtype: str, back
     x, lengths = inputs(3, 60, 3, dtype=dtype), [60, 0, 31]
     cpu, gpu = (gru_viz.trace(w, x, lengths=lengths, backend=backend, device=d) for d in ("cpu", "cuda"))  # type: ignore[arg-type]
     assert gpu.device.startswith("cuda")
-    assert gpu.proof <= {"float32": 1e-5, "float64": 1e-12}[dtype]
+    assert gpu.proof.difference <= {"float32": 1e-5, "float64": 1e-12}[dtype]
     for a, b in zip(cpu.layers, gpu.layers, strict=True):
         for mine, theirs in zip(a.directions, b.directions, strict=True):
             for q, values in mine.quantities.items():
@@ -60,7 +60,7 @@ def test_the_precision_switches_are_restored(setting: str, fails: bool, turn: Ca
         with pytest.raises(gru_viz.TraceError):
             gru_viz.trace(w, inputs(4, 3), h0=np.zeros(7), device="cuda")
     else:
-        assert gru_viz.trace(w, inputs(4, 3), device="cuda").proven
+        assert gru_viz.trace(w, inputs(4, 3), device="cuda").proof.holds
     assert [knob.fp32_precision for knob in KNOBS] == [setting] * 2
 
 
@@ -81,12 +81,12 @@ def test_a_proof_is_computed_without_tf32_whatever_torch_is_set_to(setting: str,
     turn(setting)
     for name in ("torch", "torch_lstm", "cho_2014_v3"):
         there = gru_viz.trace(gru_viz.random_weights(name, 8, 256), inputs(16, 300, 8, dtype="float32"), device="cuda")
-        assert there.proof <= 1e-5
+        assert there.proof.difference <= 1e-5
 
 
 def test_a_reset_before_the_product_is_run_by_the_equations() -> None:
     trace = gru_viz.trace(gru_viz.random_weights("cho_2014_v3", 3, 16), inputs(2, 200, 3), device="cuda")
-    assert (trace.backend, trace.proven) == ("scratch", True)
+    assert (trace.backend, trace.proof.holds) == ("scratch", True)
 
 
 # --- training -----------------------------------------------------------------------------------------------------

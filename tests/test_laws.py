@@ -79,7 +79,7 @@ def test_parity_every_backend_equals_the_bare_module(
     for each in (scratch, *others):
         assert largest_difference(scratch, each) < TOLERANCE[dtype], each.backend
         assert each.dtype == dtype
-        assert each.proven, each.proof
+        assert each.proof.holds, each.proof
     top = np.concatenate([run.hidden for run in scratch.layers[-1].directions], -1)
     for i, n in enumerate(lengths):
         assert np.isnan(top[i, n:]).all()
@@ -146,7 +146,7 @@ def test_parity_of_the_kernels_at_every_width_and_length(
     scratch, compiled = (gru_viz.trace(w, x, h0=h0, lengths=lengths, backend=b) for b in ("scratch", "compiled"))  # type: ignore[arg-type]
     if hidden < 8:  # a wide network with such weights is chaotic
         assert largest_difference(scratch, compiled) < 4 * TOLERANCE[dtype]
-    assert compiled.proven, (compiled.proof, compiled.bound)
+    assert compiled.proof.holds, (compiled.proof.difference, compiled.proof.bound)
     alone = gru_viz.trace(w, x[:1], h0=_rows(h0, 1), lengths=lengths[:1], backend="compiled")
     for whole, one in zip(runs(compiled), runs(alone), strict=True):
         for q in whole.quantities:
@@ -258,7 +258,7 @@ def test_closure_and_proof_hold_for_huge_weights_over_a_long_run(name: str, back
     arrays, x = matrices(name, 3, 5, scale=20), inputs(3000, 3)
     trace = gru_viz.trace(Weights.from_matrices(name, arrays), x, backend=backend)  # type: ignore[arg-type]
     run = trace.layers[0].forward
-    assert trace.proven, trace.proof
+    assert trace.proof.holds, trace.proof
     assert gap(run) < 1e-12
     h = run.previous()[0]
     for t in range(0, 3000, 7):
@@ -276,7 +276,7 @@ def test_torchs_own_weights_twentyfold_are_proven_in_float32_within_their_roundi
     once = gru_viz.random_weights("torch", features=4, hidden=16, seed=1)
     w = Weights.from_matrices("torch", {k: 20 * v for k, v in once.matrices.items()})
     trace = gru_viz.trace(w, inputs(3000, 4, dtype="float32"), backend=backend)  # type: ignore[arg-type]
-    assert trace.proof < 5e-5
+    assert trace.proof.difference < 5e-5
     assert gap(trace.layers[0].forward) < 5e-5
 
 
@@ -388,7 +388,7 @@ def test_nan_and_infinity_pass_through_as_in_torch_and_are_no_failure_of_the_pro
         top = trace.layers[-1].hidden
         assert np.array_equal(np.isnan(top), np.isnan(bare))
         assert np.nanmax(np.abs(top - bare)) < 1e-12
-        assert trace.proven
+        assert trace.proof.holds
     assert np.isnan(bare[0, 4:]).all() == bool(np.isnan(bad))
     assert not np.isnan(bare[0, :4]).any()
     assert not np.isnan(bare[1]).any()
@@ -400,7 +400,7 @@ def test_every_variant_carries_nan_from_where_it_stands_and_no_earlier(name: str
     x = inputs(2, 9, 3)
     x[0, 4, 1] = bad
     trace = gru_viz.trace(network(name), x)
-    assert trace.proven
+    assert trace.proof.holds
     assert np.isnan(trace.hidden[0, 4:]).all() == bool(np.isnan(bad))
     assert not np.isnan(trace.hidden[0, :4]).any()
     assert not np.isnan(trace.hidden[1]).any()

@@ -21,7 +21,6 @@ from gru_viz import Trace, TraceError, Weights
 from gru_viz.figures import inspect
 from gru_viz.figures.draw import COLOURS
 from gru_viz.formats import Head
-from gru_viz.proving import Proof
 from gru_viz.reporting import card, read_head, report
 from gru_viz.reporting.maps import png, shrink
 from gru_viz.sequences import Scaling, Sequence, Sequences
@@ -154,9 +153,12 @@ def test_a_map_of_the_card_holds_the_numbers_of_the_trace() -> None:
 
 
 def test_the_badge_is_red_where_the_proof_fails() -> None:
-    trace = dataclasses.replace(traced(), proved=Proof(0.5, 1e-6))
+    trace = traced()
+    forward = trace.layers[0].forward
+    wrong = dataclasses.replace(forward, quantities={**forward.quantities, "update": 1 - forward.update})
+    trace = dataclasses.replace(trace, layers=(dataclasses.replace(trace.layers[0], forward=wrong), trace.layers[1]))
     for page in (card(trace), report(trace)):
-        assert "✗ not proven 5e-01" in Page(page).text
+        assert f"✗ not proven {trace.proof.difference:.0e}" in Page(page).text
         assert "✓ proven" not in page
     assert 'class="badge unproven"' in report(trace)
     assert 'class="badge proven"' in report(traced())
@@ -172,8 +174,9 @@ def test_the_card_stays_small_and_says_what_was_averaged() -> None:
 
 
 def test_a_trace_is_a_line_where_there_is_no_html() -> None:
-    trace = dataclasses.replace(traced(), proved=Proof(2e-7, 1e-6))
-    assert repr(trace) == "<Trace of torch.nn.GRU: 2 layers, 3 sequences of up to 9 steps, proof 2e-07>"
+    trace = traced()
+    proof = f"{trace.proof.difference:.0e}"
+    assert repr(trace) == f"<Trace of torch.nn.GRU: 2 layers, 3 sequences of up to 9 steps, proof {proof}>"
 
 
 @pytest.mark.parametrize("lengths", [(0,), (1,), (0, 3)])
@@ -209,7 +212,7 @@ def test_the_report_holds_every_map_facts_and_meanings() -> None:
         "run 9 (9)",
     ):
         assert said in page.text, said
-    for said in (gru_viz.__version__, torch.__version__, trace.witness, f"{trace.proof!r}", "given"):
+    for said in (gru_viz.__version__, torch.__version__, trace.proof.witness, f"{trace.proof.difference!r}", "given"):
         assert said in page.text, said
     assert "averaged" not in page.text
 

@@ -14,9 +14,10 @@ import torch
 from lopsided import ALL, RESET_BEFORE, inputs, stack
 
 import gru_viz
-from gru_viz import ConventionError, DeviceError, GruVizError, Trace, TraceError, Weights
+from gru_viz import ConventionError, DeviceError, GruVizError, Trace, TraceError, Weights, verification
 from gru_viz.sequences import Scaling, Sequence, Sequences
 from gru_viz.trace import LayerTrace
+from gru_viz.verification import Proof
 
 EVERYWHERE = ("compiled", "loop", "scratch")
 """The backends that run every variant."""
@@ -116,7 +117,7 @@ def test_plain_arrays_get_plain_names() -> None:
 @pytest.mark.parametrize(("batch", "steps"), [(1, 0), (3, 0), (1, 1), (2, 1)])
 def test_no_time_and_one_step(name: str, batch: int, steps: int, backend: str) -> None:
     trace = gru_viz.trace(network(name, 2, 2), inputs(batch, steps, 3), backend=backend)  # type: ignore[arg-type]
-    assert trace.proven
+    assert trace.proof.holds
     for layer in trace.layers:
         for run in layer.directions:
             assert all(values.shape == (batch, steps, 5) for values in run.quantities.values())
@@ -171,7 +172,7 @@ def test_a_stack_of_unequal_layers_runs_as_its_layers_run_one_after_the_other(
     states = w.convention.states
     starts = [[np.tanh(inputs(3, n, seed=9 * s + k)) for k, n in enumerate(sizes)] for s in range(len(states))]
     both = gru_viz.trace(w, x, h0=tuple(starts) if len(states) > 1 else starts[0], lengths=lengths, backend=backend)  # type: ignore[arg-type]
-    assert both.proven
+    assert both.proof.holds
     read = x
     for k, layer in enumerate(w.layers):
         own = [np.stack(each[k * directions : (k + 1) * directions]) for each in starts]
@@ -270,7 +271,7 @@ def test_what_ran_is_said_and_is_the_fastest_that_is_there(name: str, monkeypatc
     monkeypatch.setitem(sys.modules, "numba", None)
     trace = gru_viz.trace(network(name), inputs(4, 3))
     assert trace.backend == "loop"
-    assert trace.proven
+    assert trace.proof.holds
     with pytest.raises(TraceError) as caught:
         gru_viz.trace(network(name), inputs(4, 3), backend="compiled")
     says_everything(caught.value)
@@ -352,7 +353,7 @@ def test_a_trace_can_be_copied_and_pickled(name: str, copied: object) -> None:
     trace = gru_viz.trace(network(name, 2, 2), sequences())
     again: Trace = copied(trace)  # type: ignore[operator]
     same(trace, again)
-    for field in ("lengths", "names", "features", "time", "backend", "device", "proof", "witness", "convention"):
+    for field in ("lengths", "names", "features", "time", "backend", "device", "proof", "convention"):
         assert getattr(again, field) == getattr(trace, field)
     assert again.scaling is not None
     assert dict(again.details) == dict(trace.details)
@@ -372,11 +373,11 @@ def test_it_runs_in_the_dtype_of_the_weights(dtype: str, backend: str) -> None:
 
 def test_the_witness_is_named_after_what_ran() -> None:
     x = inputs(4, 3)
-    assert gru_viz.trace(network(), x, backend="torch").witness == "torch.nn.GRU"
-    assert gru_viz.trace(network("torch_lstm"), x, backend="torch").witness == "torch.nn.LSTM"
+    assert gru_viz.trace(network(), x, backend="torch").proof.witness == "torch.nn.GRU"
+    assert gru_viz.trace(network("torch_lstm"), x, backend="torch").proof.witness == "torch.nn.LSTM"
     for backend in EVERYWHERE:
-        assert "torch.nn.GRUCell" in gru_viz.trace(network(), x, backend=backend).witness  # type: ignore[arg-type]
-    assert "float64" in gru_viz.trace(network("onnx"), x).witness
+        assert "torch.nn.GRUCell" in gru_viz.trace(network(), x, backend=backend).proof.witness  # type: ignore[arg-type]
+    assert "float64" in gru_viz.trace(network("onnx"), x).proof.witness
 
 
 SHOWN = [("torch", "reset"), ("torch", "update"), ("torch", "candidate"), ("torch_rnn", "hidden")]
@@ -397,8 +398,8 @@ def test_the_proof_fails_where_a_shown_gate_is_not_the_one_used(
 
     monkeypatch.setattr(gru_viz.equations, "gates", tampered)
     trace = gru_viz.trace(network(name), inputs(6, 3), backend=backend)  # type: ignore[arg-type]
-    assert not trace.proven
-    assert trace.proof > 1e-4
+    assert not trace.proof.holds
+    assert trace.proof.difference > 1e-4
 
 
 STATES = [("torch", "hidden"), ("torch_lstm", "hidden"), ("torch_lstm", "cell")]
@@ -424,16 +425,16 @@ def test_one_wrong_step_among_those_shown_is_found(name: str, quantity: str, bac
             runs[direction], quantities={**runs[direction].quantities, quantity: values}
         )
         wrong = dataclasses.replace(trace, layers=(LayerTrace(**runs),))
-        assert not wrong.proven
-        assert wrong.proof > 1e-6
-    assert trace.proven
+        assert not wrong.proof.holds
+        assert wrong.proof.difference > 1e-6
+    assert trace.proof.holds
 
 
 def test_the_proof_is_found_once_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     true = gru_viz.trace.__globals__["prove"]
     monkeypatch.setitem(gru_viz.trace.__globals__, "prove", lambda *a: (asked.append(1), true(*a))[1])
-    trace, found = gru_viz.trace(network(), inputs(200, 3)), list[float]()
+    trace, found = gru_viz.trace(network(), inputs(200, 3)), list[Proof]()
     assert not asked
     threads = [threading.Thread(target=lambda: found.append(trace.proof)) for _ in range(4)]
     for thread in threads:
@@ -447,13 +448,10 @@ def test_the_proof_is_found_once_however_many_ask(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_proof_takes_every_step_in_whichever_block_it_falls(monkeypatch: pytest.MonkeyPatch) -> None:
-    import gru_viz.proving
-
     trace = gru_viz.trace(network("torch", directions=2), inputs(3, 700, 3), lengths=[700, 1, 131])
-    monkeypatch.setattr(gru_viz.proving, "CELLS", 1)  # blocks of 128 steps
+    monkeypatch.setattr(verification, "CELLS", 1)  # blocks of 128 steps
     again = dataclasses.replace(trace)
     assert again.proof == trace.proof
-    assert again.bound == trace.bound
 
 
 # --- the user's module ------------------------------------------------------------------------------------------
@@ -492,7 +490,7 @@ def test_a_module_is_traced_as_its_own_forward_runs(name: str, bias: bool, batch
         theirs = module(torch.tensor(x if batch_first else x.swapaxes(0, 1)))[0].numpy()
     trace = gru_viz.trace(module, x)
     assert np.abs(trace.layers[1].hidden - (theirs if batch_first else theirs.swapaxes(0, 1))).max() < 1e-14
-    assert trace.proven
+    assert trace.proof.holds
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -502,7 +500,7 @@ def test_half_precision_modules_are_traced_in_float32(dtype: torch.dtype) -> Non
     full = gru_viz.trace(copy.deepcopy(module).float(), inputs(4, 3, dtype="float32"))
     assert trace.dtype == "float32"
     assert np.abs(trace.hidden - full.hidden).max() < 1e-6
-    assert trace.proven
+    assert trace.proof.holds
 
 
 def test_a_trace_equals_itself_after_a_second_run() -> None:

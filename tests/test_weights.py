@@ -77,7 +77,7 @@ def test_swapping_two_gates_is_noticed() -> None:
     x = inputs(9, 3)
     right, wrong = (gru_viz.trace(Weights.from_matrices("torch", each), x) for each in (arrays, swapped))
     assert np.abs(right.hidden - wrong.hidden).max() > 1e-2
-    assert wrong.proven  # a proof shows that the gates are those used, not that the file was read rightly
+    assert wrong.proof.holds  # a proof shows that the gates are those used, not that the file was read rightly
 
 
 # --- what from_matrices refuses ---------------------------------------------------------------------------------
@@ -415,7 +415,7 @@ def test_a_diagonal_candidate_with_a_recurrent_bias_from_before_to_after() -> No
     there = convert(w, to="torch")
     own, theirs = (gru_viz.trace(each, x, backend="scratch") for each in (w, there))
     assert np.abs(own.hidden - theirs.hidden).max() < 1e-13
-    assert gru_viz.trace(w, x, backend="torch").proven
+    assert gru_viz.trace(w, x, backend="torch").proof.holds
 
 
 @pytest.mark.parametrize(

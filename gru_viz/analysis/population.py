@@ -116,7 +116,7 @@ def survey(
     for members in _batches(lengths, most):
         for run, first, steps in _runs(weights, sequences, members, most, backend, device):
             tally.add(getattr(run.layers[layer], direction), members, first)
-            tally.proven &= run.proven
+            tally.proven &= run.proof.holds
             done += steps
             if progress is not None:
                 progress(done, int(lengths.sum()))

@@ -10,7 +10,7 @@ from torch import Tensor
 from gru_viz import equations
 from gru_viz.backends.interface import DirectionRun, StateList
 from gru_viz.conventions import Convention
-from gru_viz.proving import largest
+from gru_viz.verification import largest
 from gru_viz.weights import CellWeights
 
 __all__ = ["inside", "recover_layer"]

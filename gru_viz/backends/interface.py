@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gru_viz.conventions import Convention
-from gru_viz.proving import AT_EACH_STEP, Check
+from gru_viz.verification import Witness
 from gru_viz.weights import CellWeights, Weights
 
 __all__ = ["Backend", "BackendRun", "DirectionRun", "NumberArray", "StateList", "finished_run"]
@@ -36,14 +36,12 @@ class BackendRun(NamedTuple):
 
     Attributes:
         layers: the directions of each layer.
-        check: what the gates are compared with by the proof.
-        witness: its name in words.
+        witness: what the proof compares the states with.
         device: where it ran, such as ``"cpu"`` or ``"cuda:0"``.
     """
 
     layers: Sequence[Sequence[DirectionRun[Any]]]
-    check: Check
-    witness: str
+    witness: Witness
     device: str
 
 
@@ -64,14 +62,19 @@ class Backend:
 
 
 def finished_run(
-    weights: Weights, layers: Sequence[Sequence[DirectionRun[Any]]], device: str, check: Check = AT_EACH_STEP
+    weights: Weights,
+    layers: Sequence[Sequence[DirectionRun[Any]]],
+    device: str,
+    *,
+    computed_states: bool = False,
+    difference: float = 0.0,
 ) -> BackendRun:
-    """Name the witness: torch's own layer where it computed the states that are shown, else one step at a time."""
+    """Name the witness: torch's layer where it computed the states of the trace, else one step at a time."""
     module = f"torch.nn.{weights.convention.cell.upper()}"
-    if check.shown:
-        witness = module
+    if computed_states:
+        name = module
     elif weights.runs_in_torch:
-        witness = f"{module}Cell, from the same state at each step"
+        name = f"{module}Cell, from the same state at each step"
     else:
-        witness = "the equations again, all steps at once in float64"
-    return BackendRun(layers, check, witness, device)
+        name = "the equations again, all steps at once in float64"
+    return BackendRun(layers, Witness(name, computed_states, difference), device)

@@ -15,7 +15,7 @@ from torch import Tensor
 from gru_viz.backends.gate_recovery import inside, recover_layer
 from gru_viz.backends.interface import BackendRun, DirectionRun, StateList, finished_run
 from gru_viz.backends.layers import full_precision, join_directions, run_layers
-from gru_viz.proving import Check, largest
+from gru_viz.verification import largest
 from gru_viz.weights import CellWeights, Weights
 
 __all__ = ["fuse", "run"]
@@ -36,8 +36,8 @@ def run(weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any, devi
     layers = run_layers(weights, x, lengths, h0, device, run_layer)
     if x.shape[1] and len(layers) > 1 and len(set(weights.units)) == 1:
         differences.append(_difference_at_once(weights, layers, lengths))
-    check = Check(shown=True, least=max(differences))
-    return finished_run(weights, layers, str(layers[0][0].inputs.device), check)
+    where = str(layers[0][0].inputs.device)
+    return finished_run(weights, layers, where, computed_states=True, difference=max(differences))
 
 
 def _difference_at_once(

@@ -28,7 +28,7 @@ def hidden_states(weights: Weights, x: np.ndarray) -> tuple[np.ndarray, float]:
     """The top layer's hidden states, (batch, steps, units · directions), by the equations; and a step's bound."""
     run = trace(weights, x, backend="scratch")
     top = run.layers[-1].directions
-    return np.concatenate([direction.hidden for direction in top], -1), run.bound
+    return np.concatenate([direction.hidden for direction in top], -1), run.proof.bound
 
 
 def compare(framework: str, weights: Weights, x: np.ndarray, theirs: np.ndarray) -> Check:

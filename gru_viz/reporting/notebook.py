@@ -28,11 +28,12 @@ def card(trace: Trace) -> str:
     parts = [_run(trace, k, direction, label, pixels, first=i == 0) for i, (k, direction, label) in enumerate(shown)]
     if len(runs) > len(shown):
         parts.append(f"<p>{len(runs) - len(shown)} more layers and directions are in the trace.</p>")
+    colour = "#1a7f37" if trace.proof.holds else "#b42318"
     origin = f"Weights: {trace.weights.origin}. Ran on {trace.device} in {trace.dtype}."
     return (
         f'<div class="gru_viz-trace" style="max-width:64em;font-size:.95em;color:inherit">'
         f"<p><b>{html.escape(words.network(trace.weights))}</b>; {html.escape(words.sequences(trace))} "
-        f'<span style="{BADGE}{"#1a7f37" if trace.proven else "#b42318"}">{html.escape(words.badge(trace))}</span><br>'
+        f'<span style="{BADGE}{colour}">{html.escape(words.badge(trace))}</span><br>'
         f"<small>{html.escape(origin)} {html.escape(words.proof(trace))}</small></p>{''.join(parts)}</div>"
     )
 

@@ -103,7 +103,7 @@ def report(
         version=_safe(facts(trace)["gru_viz"]),
         title=_safe(title),
         about=_safe(f"{words.network(trace.weights)}; {words.sequences(trace)}. {words.proof(trace)}"),
-        verdict="proven" if trace.proven else "unproven",
+        verdict="proven" if trace.proof.holds else "unproven",
         badge=_safe(words.badge(trace)),
         remarks=_remarks(list(warnings), list(notices)),
         extent=_safe(_tell(trace, extent)),
@@ -223,7 +223,7 @@ def _meanings(trace: Trace) -> str:
 
 
 def _facts(trace: Trace, head: Head | None) -> str:
-    told, convention = facts(trace), trace.convention
+    told, convention, proof = facts(trace), trace.convention, trace.proof
     rows = [
         ("network", words.network(trace.weights)),
         ("weights", trace.weights.origin),
@@ -242,7 +242,10 @@ def _facts(trace: Trace, head: Head | None) -> str:
         ("features", _listed(trace.features)),
         ("sequences", _listed(f"{n} ({k:,})" for n, k in zip(trace.names, trace.lengths, strict=True))),
         ("ran by", f"{trace.backend} on {trace.device} in {trace.dtype}"),
-        ("largest difference", f"{trace.proof!r} from {trace.witness}; rounding may reach {trace.bound:.1e}"),
+        (
+            "largest difference",
+            f"{proof.difference!r} from {proof.witness}; tolerance {proof.bound:.1e}",
+        ),
         *trace.details.items(),
         ("versions", ", ".join(f"{name} {told[name]}" for name in ("gru_viz", "torch", "numpy", "python"))),
     ]

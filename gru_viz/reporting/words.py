@@ -42,14 +42,14 @@ def sequences(trace: Trace) -> str:
 
 def badge(trace: Trace) -> str:
     """Whether the gates shown are proven to be the gates used, and the largest difference."""
-    return f"{'✓ proven' if trace.proven else '✗ not proven'} {trace.proof:.0e}"
+    return f"{'✓ proven' if trace.proof.holds else '✗ not proven'} {trace.proof.difference:.0e}"
 
 
 def proof(trace: Trace) -> str:
     """What the badge says, in a sentence."""
     return (
-        f"Rebuilt from the gates shown here, the hidden state differs from that of {trace.witness} by at most "
-        f"{trace.proof:.1e}; rounding may reach {trace.bound:.0e}."
+        f"Rebuilt from the gates shown here, the hidden state differs from that of {trace.proof.witness} by at most "
+        f"{trace.proof.difference:.1e} (tolerance {trace.proof.bound:.0e})."
     )
 
 

@@ -14,12 +14,13 @@ from gru_viz.conventions import Convention
 from gru_viz.errors import TraceError
 from gru_viz.sequences import Scaling
 from gru_viz.streaming.bins import Bins
+from gru_viz.streaming.chunk_runner import ChunkRunner
 from gru_viz.streaming.plan import dtype_of
 from gru_viz.streaming.pyramid import Pyramid
 from gru_viz.streaming.reduction import reduce
-from gru_viz.streaming.run import Sweep
 from gru_viz.streaming.store import Rows, Scratch
 from gru_viz.trace import Trace
+from gru_viz.verification import Proof
 from gru_viz.weights import Weights
 
 __all__ = ["LongTrace"]
@@ -48,9 +49,7 @@ class LongTrace:
         time: its step labels, or None.
         scaling: how the inputs were scaled, or None where that is not known.
         details: what else is known of the sequences.
-        proof: max |h rebuilt from the gates − h of the witness| over all steps.
-        bound: the largest proof that is still rounding, for these weights, inputs and dtype.
-        witness: what the gates were held against, in words.
+        proof: of all steps.
         backend: the one that ran.
         device: where it ran.
     """
@@ -61,12 +60,10 @@ class LongTrace:
     time: AbstractSequence[str] | None
     scaling: Scaling | None
     details: Mapping[str, str]
-    proof: float
-    bound: float
-    witness: str
+    proof: Proof
     backend: str
     device: str
-    _sweep: Sweep
+    _runner: ChunkRunner
     _pyramids: Mapping[tuple[int, int, str], Pyramid]
     _recent: OrderedDict[tuple[int, ...], dict[tuple[int, str], Rows]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -74,7 +71,7 @@ class LongTrace:
     @property
     def weights(self) -> Weights:
         """The network."""
-        return self._sweep.weights
+        return self._runner.weights
 
     @property
     def length(self) -> int:
@@ -92,24 +89,19 @@ class LongTrace:
         return str(dtype_of(self.weights))
 
     @property
-    def proven(self) -> bool:
-        """Whether the proof is within its bound, so that the gates shown are the gates used."""
-        return self.proof <= self.bound
-
-    @property
     def recomputed(self) -> int:
         """A window of up to so many steps is shown from the steps themselves, and a wider one from the bins kept.
 
         So is a narrower one where few columns are asked for, since then the bins kept are narrow enough.
         """
-        return self._sweep.plan.recomputed
+        return self._runner.plan.recomputed
 
     def __len__(self) -> int:
         return self.length
 
     def __repr__(self) -> str:
         layers = f"{len(self.weights.layers)} layer{'s' * (len(self.weights.layers) != 1)}"
-        return f"<LongTrace of {self.convention.title}: {layers}, {self.length} steps, proof {self.proof:.0e}>"
+        return f"<LongTrace of {self.convention.title}: {layers}, {self.length} steps, proof {float(self.proof):.0e}>"
 
     def window(self, start: int, stop: int) -> Trace:
         """The exact trace of the steps from ``start`` to before ``stop``, counted from 0.
@@ -127,7 +119,7 @@ class LongTrace:
             (1, 10, 3)
         """
         self._check(start, stop)
-        again = self._sweep.again(start, stop, len(self.weights.layers))
+        again = self._runner.again(start, stop, len(self.weights.layers))
         return replace(
             again.batch,
             layers=again.layers(),
@@ -187,7 +179,7 @@ class LongTrace:
     def _grid(self, start: int, stop: int, columns: int) -> tuple[int, int, int, bool]:
         """Where the bins of a view begin and end, how wide they are, and whether they are made from the steps."""
         first, last, width = self._aligned(start, stop, columns, 1)
-        base, *coarser = self._sweep.plan.widths
+        base, *coarser = self._runner.plan.widths
         if last - first <= self.recomputed and width < FEW * base:
             return first, last, width, True
         unit = max([base, *(each for each in coarser if 2 * each <= width)])
@@ -201,7 +193,7 @@ class LongTrace:
 
     def _pieces(self, first: int, last: int, width: int) -> list[slice]:
         """A window cut into what may run again at a time, in whole bins."""
-        piece = max(self._sweep.plan.piece // width, 1) * width
+        piece = max(self._runner.plan.piece // width, 1) * width
         return [slice(begin, min(begin + piece, last)) for begin in range(first, max(last, first + 1), piece)]
 
     def _recompute(self, first: int, last: int, width: int, layer: int) -> dict[tuple[int, str], Rows]:
@@ -230,7 +222,7 @@ class LongTrace:
 
     def _reduced(self, steps: slice, width: int, layer: int) -> Iterator[tuple[tuple[int, str], np.ndarray]]:
         """The bins of each quantity and direction of a layer over a piece; its steps go with the last of them."""
-        again = self._sweep.again(steps.start, steps.stop, layer + 1)
+        again = self._runner.again(steps.start, steps.stop, layer + 1)
         for d in range(len(self.weights.layers[layer])):
             for name, values in again.quantities(layer, d).items():
                 yield (d, name), reduce(values, width)

@@ -15,10 +15,10 @@ from gru_viz.errors import TraceError
 from gru_viz.inputs import find_device, initial_states, number_features, number_sequences
 from gru_viz.sequences import Scaling, Sequence, Sequences
 from gru_viz.streaming.checkpoints import Checkpoints, Key
+from gru_viz.streaming.chunk_runner import INPUTS, ChunkRunner
 from gru_viz.streaming.long import LongTrace
 from gru_viz.streaming.plan import Plan, dtype_of, make_plan
 from gru_viz.streaming.pyramid import Pyramid
-from gru_viz.streaming.run import INPUTS, Sweep
 from gru_viz.streaming.store import Scratch
 from gru_viz.weights import Weights
 
@@ -60,7 +60,7 @@ def stream(
     Example:
         >>> from gru_viz import random_weights
         >>> long = stream(random_weights("torch", 2, 3), np.zeros((100_000, 2), np.float32))
-        >>> long.length, long.proven, long.bins("update", 0, 100_000, 1000).mean.shape
+        >>> long.length, long.proof.holds, long.bins("update", 0, 100_000, 1000).mean.shape
         (100000, True, (3, 1000))
     """
     weights = model if isinstance(model, Weights) else Weights.from_module(model)
@@ -71,7 +71,7 @@ def stream(
     tell, scratch = progress or (lambda done, total: None), Scratch()
     plan = make_plan(weights, len(values), scratch.free // 2)
     try:
-        sweep = Sweep(weights, values, plan, Checkpoints(weights, plan, initial, scratch), backend, device)
+        runner = ChunkRunner(weights, values, plan, Checkpoints(weights, plan, initial, scratch), backend, device)
         pyramids = _pyramids(weights, plan, scratch)
 
         def put(key: tuple[int, int], quantity: str, first: int, values: np.ndarray) -> None:
@@ -79,7 +79,7 @@ def stream(
 
         passes = 2 * len(weights.layers) if weights.bidirectional else 1
         done, total = 0, passes * len(values)
-        for steps in sweep.first_time(put):
+        for steps in runner.first_time(put):
             done += steps
             tell(done, total)
         for pyramid in pyramids.values():
@@ -88,7 +88,6 @@ def stream(
     except BaseException:
         scratch.close()
         raise
-    proof = sweep.proof
     return LongTrace(
         inputs=values,
         name=known.name,
@@ -96,12 +95,10 @@ def stream(
         time=known.time,
         scaling=known.scaling,
         details=known.details,
-        proof=proof.value,
-        bound=proof.bound,
-        witness=proof.witness,
-        backend=proof.backend,
-        device=proof.device,
-        _sweep=sweep,
+        proof=runner.proof,
+        backend=backend,
+        device=runner.ran_on,
+        _runner=runner,
         _pyramids=pyramids,
     )
 

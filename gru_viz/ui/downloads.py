@@ -55,7 +55,8 @@ def _offer_pages(gates: GateView, packed: bytes, notices: tuple[str, ...], head:
     trace, title = gates.trace, gates.view.title
     about = (
         f"{title}. {trace.weights.origin}. {trace.device}, {trace.dtype}. "
-        f"The hidden states rebuilt from the gates shown differ from {trace.witness} by at most {trace.proof:.1e}."
+        f"The hidden states rebuilt from the gates shown differ from {trace.proof.witness} "
+        f"by at most {float(trace.proof):.1e}."
     )
     pages: dict[str, tuple[str, Callable[[], str]]] = {
         "HTML": ("gru_viz.html", lambda: standalone(packed, title, about))

@@ -145,12 +145,12 @@ def _show_notices(notices: tuple[str, ...]) -> None:
 def _badge(traces: list[Trace | LongTrace], file: UploadedModel | None) -> tuple[str, str]:
     """The badge, green where the proof holds for all that is shown and red otherwise; and its details."""
     distinct = list({id(trace): trace for trace in traces}.values())
-    holds, worst = all(each.proven for each in distinct), max(each.proof for each in distinct)
+    holds, worst = all(each.proof.holds for each in distinct), max(each.proof.difference for each in distinct)
     witnesses = " and ".join(dict.fromkeys(_witness(each) for each in distinct))
     badge = f"{'✓ matches' if holds else '✗ differs from'} {witnesses} (max difference {worst:.0e})"
     details = [
         f"{each.convention.title} on {each.device}, {each.dtype}: the hidden states rebuilt from the gates shown "
-        f"differ from {each.witness} by at most {each.proof:.1e}; tolerance {each.bound:.0e}."
+        f"differ from {each.proof.witness} by at most {float(each.proof):.1e}; tolerance {each.proof.bound:.0e}."
         for each in distinct
     ]
     check = file.check if file else None
@@ -167,4 +167,4 @@ def _badge(traces: list[Trace | LongTrace], file: UploadedModel | None) -> tuple
 
 def _witness(trace: Trace | LongTrace) -> str:
     """What the trace was compared with, in short."""
-    return "PyTorch" if trace.witness.startswith("torch.nn") else "an independent float64 evaluation"
+    return "PyTorch" if trace.proof.witness.startswith("torch.nn") else "an independent float64 evaluation"

@@ -44,7 +44,7 @@ def watch(model: torch.nn.Module, only: str | Iterable[str] | None = None) -> Wa
         >>> model = Tagger()
         >>> with watch(model) as seen:
         ...     tags = model(torch.zeros(2, 5, 3))
-        >>> seen["rnn"].backward.update.shape, seen["rnn"].proven, seen["rnn"].witness
+        >>> seen["rnn"].backward.update.shape, seen["rnn"].proof.holds, seen["rnn"].proof.witness
         ((2, 5, 4), True, 'rnn of Tagger, as it ran')
     """
     if not isinstance(model, torch.nn.Module):

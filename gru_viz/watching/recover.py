@@ -14,8 +14,8 @@ from gru_viz.backends.layers import full_precision
 from gru_viz.backends.torch_fused import fuse
 from gru_viz.errors import TraceError
 from gru_viz.inputs import number_features, number_sequences
-from gru_viz.proving import Check
 from gru_viz.trace import Trace, freeze
+from gru_viz.verification import Witness
 from gru_viz.watching.capture import Call, Stretch
 from gru_viz.weights import Weights
 
@@ -63,8 +63,7 @@ def recover(kept: Call | Stretch, kind: str, place: str) -> Trace:
         scaling=None,
         backend="torch",
         device=str(device),
-        witness=f"{place}, as it ran",
-        check=Check(shown=True, least=least, eps=kept.arithmetic.eps),
+        _witness=Witness(f"{place}, as it ran", computed_states=True, difference=least, eps=kept.arithmetic.eps),
     )
 
 

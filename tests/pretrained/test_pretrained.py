@@ -62,7 +62,7 @@ def test_the_network_reads_its_example_with_proof(name):
     sequences = EXAMPLES[name].load()
     assert sequences.features == network.training.features
     run = trace(network.weights, sequences)
-    assert run.proven
+    assert run.proof.holds
     assert network.answers(run).shape == (len(sequences), len(sequences[0]), len(network.outputs))
 
 

@@ -16,9 +16,9 @@ from hypothesis import given, strategies as st
 
 import gru_viz
 from gru_viz import LongTrace, Trace, TraceError, Weights
-from gru_viz.proving import Proof
 from gru_viz.sequences import Scaling, Sequence, Sequences
 from gru_viz.streaming.long import WINDOWS
+from gru_viz.trace import LayerTrace
 
 pytestmark = pytest.mark.usefixtures("small", "unchecked")
 
@@ -89,7 +89,7 @@ def test_a_window_is_the_slice_of_the_whole(kind: str) -> None:
     for start, stop in WHERE:
         part = long.window(start, stop)
         assert_slice(part, whole, start, stop)
-        assert part.proven
+        assert part.proof.holds
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -133,7 +133,7 @@ def test_the_size_of_the_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch)
     wide, _ = both("both directions")
     for long in (small, wide):
         assert_bins(long, whole, 0, 211, 30)
-    assert wide._sweep.plan.chunk == 4 * small._sweep.plan.chunk
+    assert wide._runner.plan.chunk == 4 * small._runner.plan.chunk
 
 
 def test_panning_keeps_the_bins() -> None:
@@ -161,26 +161,30 @@ def test_all_quantities_have_the_same_edges() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_proof_is_that_of_every_chunk(kind: str) -> None:
     long, whole = both(kind)
-    assert long.proven
-    assert 0 < long.proof <= long.bound <= 2 * whole.bound
-    assert long.witness == whole.witness
+    assert long.proof.holds
+    assert 0 < long.proof.difference <= long.proof.bound <= 2 * whole.proof.bound
+    assert long.proof.witness == whole.proof.witness
     assert (long.backend, long.device) == (whole.backend, whole.device)
 
 
 def test_one_bad_chunk_is_enough_to_be_unproven(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Trace] = []
-    true = gru_viz.streaming.run.trace
+    true = gru_viz.streaming.chunk_runner.trace
 
     def faulty(*args: Any, **more: Any) -> Trace:
         one = true(*args, **more)
-        seen.append(replace(one, proved=Proof(0.01, one.bound)) if len(seen) == 2 else one)
+        if len(seen) == 2:
+            run = one.layers[0].forward
+            run = replace(run, quantities={**run.quantities, "update": run.update * 0.9})
+            one = replace(one, layers=(LayerTrace(run),))
+        seen.append(one)
         return seen[-1]
 
-    monkeypatch.setattr("gru_viz.streaming.run.trace", faulty)
+    monkeypatch.setattr("gru_viz.streaming.chunk_runner.trace", faulty)
     long = gru_viz.stream(network("gru"), lopsided.inputs(211, 3))
     assert len(seen) > 4
-    assert long.proof == 0.01
-    assert not long.proven
+    assert long.proof.difference == seen[2].proof.difference > 1e-4
+    assert not long.proof.holds
 
 
 def test_what_a_sequence_is_called_goes_along() -> None:
@@ -340,7 +344,7 @@ def test_without_numba_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_disk_with_little_room_makes_the_narrowest_bins_wider(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gru_viz.streaming.store.Scratch.free", 2 * 24_000)
     long, whole = both("gru")
-    assert long._sweep.plan.base == 8
+    assert long._runner.plan.base == 8
     assert_bins(long, whole, 0, 211, 40)
 
 
@@ -348,7 +352,7 @@ def test_windows_that_were_run_again_are_kept_for_the_other_quantities(monkeypat
     long, _ = both("gru")
     hidden = long.bins("hidden", 100, 110, 10)
     with monkeypatch.context() as patched:
-        patched.setattr("gru_viz.streaming.run.trace", None)  # nothing runs here
+        patched.setattr("gru_viz.streaming.chunk_runner.trace", None)  # nothing runs here
         assert long.bins("update", 100, 110, 10).edges.tolist() == hidden.edges.tolist()
         with pytest.raises(TypeError):
             long.bins("hidden", 100, 110, 5)
@@ -360,7 +364,7 @@ def test_windows_that_were_run_again_are_kept_for_the_other_quantities(monkeypat
 def test_where_few_columns_are_asked_for_nothing_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
     long, whole = both("gru")
     assert len(long) > long.recomputed >= 16
-    monkeypatch.setattr("gru_viz.streaming.run.trace", None)
+    monkeypatch.setattr("gru_viz.streaming.chunk_runner.trace", None)
     assert_bins(long, whole, 0, 16, 1)
 
 

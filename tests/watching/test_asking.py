@@ -126,7 +126,7 @@ def test_only_what_is_asked_for_is_watched() -> None:
             assert not model.encoder["rnn"]._forward_hooks
             model(reads(4, 7, 3), reads(6, 4, 2))
         assert list(seen) == ["decoder"]
-        assert seen["decoder"].proven
+        assert seen["decoder"].proof.holds
     for wrong in ("encoder", ["decoder", "nothing"]):
         with pytest.raises(TraceError) as caught:
             watch(model, only=wrong)

@@ -30,8 +30,8 @@ def test_a_loop_over_a_cell_is_one_sequence(kind: str, way: str) -> None:
                 state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
     trace = seen[""]
     assert trace.hidden.shape == (len(x), 50, 5)
-    assert trace.proof < 1e-14
-    assert trace.proven
+    assert trace.proof.difference < 1e-14
+    assert trace.proof.holds
     assert differs(trace, by_hand(cell, x, None, start if way == "from h0" else ())) < 1e-12
 
 
@@ -61,7 +61,7 @@ def test_a_state_that_was_changed_or_made_anew_begins_another_sequence() -> None
         cell(x, two)  # and so does this, as a branch of its own
     traces = seen.calls("")
     assert [len(trace.time) and trace.lengths[0] for trace in traces] == [1, 2, 1, 1]
-    assert all(trace.proven for trace in traces)
+    assert all(trace.proof.holds for trace in traces)
     assert np.array_equal(traces[1].initial["hidden"], one.numpy())
     assert not np.array_equal(traces[0].hidden[:, 0], one.numpy())
 
@@ -74,8 +74,8 @@ def test_weights_that_change_between_two_steps_begin_another_sequence() -> None:
         state = cell(x, state)
     first, second = seen.calls("")
     assert (first.lengths, second.lengths) == ((2, 2), (1, 1))
-    assert first.proven
-    assert second.proven
+    assert first.proof.holds
+    assert second.proof.holds
     assert np.array_equal(first.weights.matrices["weight_hh"], 2 * second.weights.matrices["weight_hh"])
 
 
@@ -100,4 +100,4 @@ def test_a_false_step_of_a_cell_is_not_proven(kind: type[nn.RNNCellBase], which:
     cell.register_forward_hook(falsify)
     with watch(cell) as seen:
         cell(reads(4, 3))
-    assert not seen[""].proven
+    assert not seen[""].proof.holds

@@ -23,7 +23,7 @@ def test_a_gpu_shows_what_ran_there(kind: type[nn.RNNBase], dtype: torch.dtype) 
         out = module(x.cuda())[0]
     trace = seen[""]
     assert trace.device.startswith("cuda")
-    assert trace.proven
+    assert trace.proof.holds
     assert differs(trace, told) < (1e-2 if dtype == torch.float32 else 1e-11)
     top = np.concatenate([run.hidden for run in trace.layers[1].directions], -1)
     assert np.array_equal(top, out.detach().cpu().transpose(0, 1).numpy())
@@ -36,14 +36,14 @@ def test_a_loop_on_a_gpu_is_one_sequence(kind: type[nn.RNNCellBase]) -> None:
         for step in x:
             state = cell(step, state)
     assert seen[""].hidden.shape == (4, 20, 5)
-    assert seen[""].proven
+    assert seen[""].proof.holds
 
 
 def test_autocast_on_a_gpu_is_proven_to_its_own_rounding() -> None:
     module = seeded(nn.GRU, 3, 5, 2).cuda()
     with watch(module) as seen, torch.autocast("cuda", torch.float16):
         module(reads(6, 4, 3).cuda())
-    assert seen[""].proven
+    assert seen[""].proof.holds
 
 
 def test_dropout_of_a_gpu_is_said_to_be_unknown() -> None:
@@ -54,4 +54,4 @@ def test_dropout_of_a_gpu_is_said_to_be_unknown() -> None:
         _ = seen[""]
     with watch(module.eval()) as seen:
         module(reads(6, 4, 3).cuda())
-    assert seen[""].proven
+    assert seen[""].proof.holds

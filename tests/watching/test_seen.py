@@ -66,9 +66,9 @@ def test_five_models_show_the_gates_that_ran(name: str, training: bool) -> None:
         if each not in passed:
             continue
         trace = seen[each]
-        assert trace.proven
-        assert trace.proof < 2e-6
-        assert trace.witness == f"{each} of {type(model).__name__}, as it ran"
+        assert trace.proof.holds
+        assert trace.proof.difference < 2e-6
+        assert trace.proof.witness == f"{each} of {type(model).__name__}, as it ran"
         assert trace.weights.origin == f"{each} of {type(model).__name__}"
         assert trace.features == tuple(f"x{i + 1}" for i in range(trace.inputs.shape[2]))
         x, states, out = passed[each][0]
@@ -114,8 +114,8 @@ def test_every_layout_is_seen_in_the_callers_order(kind: str, layout: str, given
     with watch(module) as seen:
         module(hx=hx, input=fed) if given == "h0 by name" else module(fed, hx)
     trace = seen[""]
-    assert trace.proven
-    assert trace.proof < 1e-14
+    assert trace.proof.holds
+    assert trace.proof.difference < 1e-14
     assert trace.lengths == (lengths or (7,) * batch)
     assert differs(trace, by_hand(module, x, lengths, states)) < 1e-12
     assert np.array_equal(np.nan_to_num(trace.inputs), np.where(np.isnan(trace.inputs), 0, x.numpy()))
@@ -133,7 +133,7 @@ def test_one_and_three_layers_both_ways_and_one_step(
         x = reads(steps, 2, 3, dtype=dtype)
         with watch(module) as seen:
             module(x)
-        assert seen[""].proven
+        assert seen[""].proof.holds
         assert seen[""].dtype == str(dtype).removeprefix("torch.")
         assert differs(seen[""], by_hand(module, x.transpose(0, 1))) < EXACT[dtype]
 
@@ -158,8 +158,8 @@ def test_dropout_between_layers_is_dropped_again_as_it_was(kind: str, layout: st
     after = torch.get_rng_state()
     trace = seen[""]
     assert torch.equal(torch.get_rng_state(), after)
-    assert trace.proven
-    assert trace.proof < 2e-6
+    assert trace.proof.holds
+    assert trace.proof.difference < 2e-6
     for below, above in zip(trace.layers, trace.layers[1:], strict=False):
         handed = np.concatenate([run.hidden for run in below.directions], -1)
         share = above.forward.inputs / handed
@@ -182,7 +182,7 @@ def test_a_wrong_mask_would_be_noticed() -> None:
         early = module.register_forward_pre_hook(lambda *_: torch.manual_seed(5) and None)  # after ours has looked
         module(reads(6, 2, 3))
     early.remove(), hook.remove()
-    assert not seen[""].proven
+    assert not seen[""].proof.holds
 
 
 @pytest.mark.parametrize("dropout", [1.0, 0.0])
@@ -192,7 +192,7 @@ def test_all_or_nothing_dropped(dropout: float, training: bool) -> None:
     module = seeded(nn.GRU, 3, 5, 2, dropout=dropout).train(training)
     with watch(module) as seen:
         module(reads(6, 2, 3))
-    assert seen[""].proven
+    assert seen[""].proof.holds
     assert np.any(seen[""].layers[1].inputs) != (dropout == 1.0 and training)
 
 
@@ -209,11 +209,11 @@ def test_autocast_is_proven_to_its_own_rounding(kind: type[nn.Module]) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         trace = seen[""]
     assert trace.dtype == "float32"
-    assert trace.proven
-    assert trace.proof < 0.05 < trace.bound
+    assert trace.proof.holds
+    assert trace.proof.difference < 0.05 < trace.proof.bound
     with watch(module) as plain:
         module(x)
-    assert plain[""].bound < trace.bound / 1000
+    assert plain[""].proof.bound < trace.proof.bound / 1000
 
 
 @pytest.mark.parametrize("dropped", [0.0, 0.3])
@@ -227,8 +227,8 @@ def test_a_bound_never_grows_so_wide_that_nothing_could_break_it(kind: str, drop
     with watch(module) as seen, torch.autocast("cpu", torch.bfloat16):
         module(reads(100, 4, 3))
     trace = seen[""]
-    assert trace.bound <= 1 / 16
-    assert trace.proven == (trace.proof <= 1 / 16)
+    assert trace.proof.bound <= 1 / 16
+    assert trace.proof.holds == (trace.proof.difference <= 1 / 16)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -239,8 +239,8 @@ def test_half_precision_is_proven_to_its_own_rounding(kind: str, dtype: torch.dt
         module(reads(6, 4, 3, dtype=dtype))
     trace = seen[""]
     assert trace.dtype == "float32"
-    assert trace.proven
-    assert trace.proof < 16 * torch.finfo(dtype).eps
+    assert trace.proof.holds
+    assert trace.proof.difference < 16 * torch.finfo(dtype).eps
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
@@ -248,7 +248,7 @@ def test_every_mode_shows_the_same(mode: Callable[[], Any]) -> None:
     module, x = seeded(nn.LSTM, 3, 5, 2), reads(6, 4, 3)
     with watch(module) as seen, mode():
         module(x)
-    assert seen[""].proof < 2e-6
+    assert seen[""].proof.difference < 2e-6
     assert differs(seen[""], by_hand(module, x.transpose(0, 1))) < 2e-5
 
 
@@ -273,7 +273,7 @@ def test_each_call_is_shown_with_the_weights_it_ran_with(way: str) -> None:
                     module.weight_hh_l0.mul_(0.5)
     traces = seen.calls("")
     assert len(traces) == 3
-    assert all(trace.proof < 2e-6 for trace in traces)
+    assert all(trace.proof.difference < 2e-6 for trace in traces)
     states = [trace.layers[1].hidden for trace in traces]
     assert np.abs(states[0] - states[1]).max() > 1e-3
     assert np.abs(states[1] - states[2]).max() > 1e-3
@@ -292,7 +292,7 @@ def test_what_is_written_over_afterwards_is_shown_as_it_was(kind: type[nn.Module
         for tensor in (x, *states, *module.parameters(), *(out if isinstance(out, tuple) else (out,))):
             for each in last_axis(tensor):
                 each.zero_()
-    assert seen[""].proven
+    assert seen[""].proof.holds
     assert differs(seen[""], told) < 1e-12
 
 
@@ -313,8 +313,8 @@ def test_an_output_that_the_gates_do_not_lead_to_is_not_proven(what: str) -> Non
     module.register_forward_hook(lambda _, __, out: FALSE[what](out))
     with watch(module) as seen:
         module(reads(6, 4, 3))
-    assert not seen[""].proven
-    assert seen[""].proof > 1e-3
+    assert not seen[""].proof.holds
+    assert seen[""].proof.difference > 1e-3
 
 
 def test_a_gate_that_was_not_used_is_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,4 +323,4 @@ def test_a_gate_that_was_not_used_is_not_proven(monkeypatch: pytest.MonkeyPatch)
     module = seeded(nn.GRU, 3, 5)
     with watch(module) as seen:
         module(reads(6, 4, 3))
-    assert not seen[""].proven
+    assert not seen[""].proof.holds

@@ -92,13 +92,13 @@ def test_no_hook_is_left_behind_by_a_model_that_fails() -> None:
         fail()
     (seen,) = seens
     assert hooks(model) == 0
-    assert seen["cell"].proven
+    assert seen["cell"].proof.holds
     gru = seeded(nn.GRU, 3, 5, 2, dropout=0.5)
     with watch(gru) as seen:
         with pytest.raises(RuntimeError):
             gru(reads(6, 4, 2))
         gru(reads(6, 4, 3))
-    assert seen[""].proven
+    assert seen[""].proof.holds
     assert hooks(gru) == 0
 
 
@@ -139,7 +139,7 @@ def test_copies_and_files_made_meanwhile_are_not_watched() -> None:
         expected = model(x)[0]
         assert torch.equal(twin(x)[0], expected)
         assert torch.equal(again(x)[0], expected)
-    assert seen[""].proven
+    assert seen[""].proof.holds
     assert torch.equal(twin(x)[0], expected)
 
 
@@ -148,7 +148,7 @@ def test_the_weights_of_a_functional_call_are_the_ones_shown() -> None:
     other = {name: p.detach() * 0.5 for name, p in model.named_parameters()}
     with watch(model) as seen:
         torch.func.functional_call(model, other, (x,))
-    assert seen[""].proven
+    assert seen[""].proof.holds
     assert np.array_equal(seen[""].weights.matrices["weight_hh"], other["weight_hh_l0"].numpy())
 
 
@@ -158,7 +158,7 @@ def test_a_parametrised_weight_is_shown_as_it_ran() -> None:
         torch.nn.utils.parametrizations.weight_norm(model, name)
         with watch(model) as seen:
             model(reads(4, 3))
-        assert seen[""].proven
+        assert seen[""].proof.holds
 
 
 def test_threads_that_share_a_model_are_seen_apart() -> None:
@@ -168,7 +168,7 @@ def test_threads_that_share_a_model_are_seen_apart() -> None:
         answers = list(pool.map(lambda each: model(each)[0].detach(), x))
     traces = seen.calls("")
     assert len(traces) == 16
-    assert all(trace.proven for trace in traces)
+    assert all(trace.proof.holds for trace in traces)
     shown = {trace.layers[1].hidden.tobytes() for trace in traces}
     assert shown == {answer.transpose(0, 1).contiguous().numpy().tobytes() for answer in answers}
 
@@ -195,4 +195,4 @@ def test_the_graph_of_a_call_is_not_kept_alive() -> None:
         del state
         gc.collect()
         assert node() is None
-    assert seen[""].proven
+    assert seen[""].proof.holds

@@ -54,7 +54,7 @@ def test_a_snapshot_is_the_first_model_at_its_update(tmp_path: Path) -> None:
         for name, array in early.network.arrays(0).items():
             np.testing.assert_array_equal(then.arrays()[name], array)
         trace = gru_viz.trace(then.weights(), probe_of(task))
-        assert trace.proven
+        assert trace.proof.holds
         assert trace.update.shape == (1, 6, 5)
         with pytest.raises(TrainingError, match="one of 0, 1, 2"):
             learnt(store, key, "one", task, update=5)

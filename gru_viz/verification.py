@@ -1,13 +1,14 @@
-"""The proof of a trace: every state again from the gates shown, held against an independent witness.
+"""The proof of a trace: every state rebuilt from the recorded gates and compared with an independent witness.
 
-The steps go through in blocks that stay in the processor's cache, so that a proof needs little memory at any length.
+Steps are processed in blocks that fit the processor's cache, so a proof needs little memory at any length.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import partial, reduce
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from gru_viz import equations
 from gru_viz.conventions import Convention
 from gru_viz.weights import TORCH_CELL, CellWeights, Weights, convert
 
-__all__ = ["AT_EACH_STEP", "Check", "Proof", "Run", "largest", "prove"]
+__all__ = ["Proof", "TracedDirection", "Witness", "largest", "prove"]
 
 CELLS = 3 << 16
 """How many gates a block has."""
@@ -27,34 +28,62 @@ LONG = 256
 """So many numbers make a row that is quickly reduced."""
 
 
-class Proof(NamedTuple):
-    """The largest difference from the witness, and how large one may be that is still rounding."""
+@dataclass(frozen=True, repr=False)
+class Proof:
+    """How far the states rebuilt from the gates of a trace are from those of an independent witness.
+
+    Attributes:
+        difference: max |state rebuilt from the gates − state of the witness|; ``float(proof)`` is this number.
+        bound: the largest difference that rounding can cause, for these weights, inputs and dtype.
+        witness: what computed the states to compare with, such as ``"torch.nn.GRU"``.
+
+    Example:
+        >>> Proof(3e-7, 3e-5, "torch.nn.GRU")
+        Proof holds: 3e-07 (tolerance 3e-05, witness torch.nn.GRU)
+    """
 
     difference: float
     bound: float
+    witness: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether the difference is within the bound: the gates of the trace are the gates that were used."""
+        return self.difference <= self.bound
+
+    def merge(self, other: Proof) -> Proof:
+        """The proof of both together: the larger difference, and the larger bound."""
+        return Proof(max(self.difference, other.difference), max(self.bound, other.bound), other.witness)
+
+    def __float__(self) -> float:
+        return self.difference
+
+    def __str__(self) -> str:
+        return f"{self.difference:.0e} (tolerance {self.bound:.0e}, witness {self.witness})"
+
+    def __repr__(self) -> str:
+        return f"Proof {'holds' if self.holds else 'FAILS'}: {self}"
 
 
-class Check(NamedTuple):
-    """What the gates of a trace are held against.
+class Witness(NamedTuple):
+    """What the states of a trace are compared with.
 
     Attributes:
-        shown: the witness gave the states that are shown; otherwise it runs now, from the same state at each step:
-            torch's own cell or, where torch has no such variant, the equations in float64.
-        least: a difference that came to light while the network ran.
-        eps: rounding of the arithmetic that ran, where it is coarser than that of the numbers shown.
+        name: in words.
+        computed_states: the trace holds the witness's own states. Otherwise the witness runs for the proof, from the
+            recorded state at each step: torch's cell or, where torch lacks the variant, the equations in float64.
+        difference: the largest difference found while the network ran.
+        eps: rounding of the arithmetic that ran, where it is coarser than that of the trace's dtype.
     """
 
-    shown: bool = False
-    least: float = 0.0
+    name: str
+    computed_states: bool = False
+    difference: float = 0.0
     eps: float = 0.0
 
 
-AT_EACH_STEP = Check()
-"""The check of a network that no framework ran."""
-
-
-class Run(Protocol):
-    """What one layer did while reading in one direction: a ``DirectionTrace``."""
+class TracedDirection(Protocol):
+    """One layer and direction of a trace, as ``DirectionTrace`` has it."""
 
     @property
     def weights(self) -> CellWeights:
@@ -81,33 +110,31 @@ class Run(Protocol):
         """Whether it read from the last step to the first."""
 
 
-def prove(runs: Iterable[Run], check: Check) -> Proof:
-    """Hold the gates of all layers and directions against the witness."""
-    found = [Proof(check.least, 0.0), *(_prove_run(run, check) for run in runs)]
-    differences, bounds = zip(*found, strict=True)
-    return Proof(max(differences), max(bounds))
+def prove(runs: Iterable[TracedDirection], witness: Witness) -> Proof:
+    """Compare the states of all layers and directions with the witness."""
+    return reduce(Proof.merge, (_prove_run(run, witness) for run in runs), Proof(witness.difference, 0.0, witness.name))
 
 
-def _prove_run(run: Run, check: Check) -> Proof:
+def _prove_run(run: TracedDirection, witness: Witness) -> Proof:
     cell, states = run.weights, run.weights.convention.states
     dtype = torch.float64 if run.inputs.dtype == np.float64 else torch.float32
-    difference, read, kept = 0.0, torch.zeros(cell.features, dtype=dtype), 0.0
+    difference, largest_input, largest_hidden = 0.0, torch.zeros(cell.features, dtype=dtype), 0.0
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-        p, witness = cell.once(("proof", dtype), partial(_prepare, dtype=dtype))
+        p, step = cell.once(("proof", dtype), partial(_prepare, dtype=dtype))
         for block in _blocks(run, len(p.bias_input)):
             rebuilt = rebuild(cell.convention, p, block.inputs, block.quantities, block.previous)
-            shown = {name: block.quantities[name] for name in states}
-            if check.shown:
-                difference = max(difference, _differ(rebuilt, shown))
+            recorded = {name: block.quantities[name] for name in states}
+            if witness.computed_states:
+                difference = max(difference, _differ(rebuilt, recorded))
             else:
-                difference = max(difference, _differ([*rebuilt, shown], witness(block.inputs, block.previous)))
-            read = torch.maximum(read, _sizes(block.inputs))
-            kept = max(kept, _size(shown["hidden"]))
-        bound = rounding_bound(p, read, kept, check.eps) if any(run.lengths) else 0.0
-    return Proof(difference, bound)
+                difference = max(difference, _differ([*rebuilt, recorded], step(block.inputs, block.previous)))
+            largest_input = torch.maximum(largest_input, _sizes(block.inputs))
+            largest_hidden = max(largest_hidden, _size(recorded["hidden"]))
+        bound = rounding_bound(p, largest_input, largest_hidden, witness.eps) if any(run.lengths) else 0.0
+    return Proof(difference, bound, witness.name)
 
 
-class _Block(NamedTuple):
+class _Steps(NamedTuple):
     """Some steps, whichever sequence they are of, (steps, ·), and the states before each of them."""
 
     inputs: Tensor
@@ -115,7 +142,7 @@ class _Block(NamedTuple):
     previous: list[Tensor]
 
 
-def _blocks(run: Run, width: int) -> Iterator[_Block]:
+def _blocks(run: TracedDirection, width: int) -> Iterator[_Steps]:
     """All steps within their sequences, the rows of (batch · time), in blocks of equally many."""
     batch, steps, _ = run.inputs.shape
     rows, most = batch * steps, max(CELLS // width, 128)
@@ -128,14 +155,14 @@ def _blocks(run: Run, width: int) -> Iterator[_Block]:
         part = _cut_whole(run, flat, first, last) if whole else _cut_unequal(run, flat, ends, first, last)
         if len(part[""]):
             tensors = {name: torch.from_numpy(values) for name, values in part.items()}
-            yield _Block(
+            yield _Steps(
                 tensors[""],
                 {name: tensors[name] for name in run.quantities},
                 [tensors[f"before {name}"] for name in run.weights.convention.states],
             )
 
 
-def _cut_whole(run: Run, flat: Mapping[str, np.ndarray], first: int, last: int) -> dict[str, np.ndarray]:
+def _cut_whole(run: TracedDirection, flat: Mapping[str, np.ndarray], first: int, last: int) -> dict[str, np.ndarray]:
     """The rows from ``first`` to before ``last``, where all sequences are equally long; copied as they lie."""
     rows, steps = len(flat[""]), run.inputs.shape[1]
     edge, shift = (steps - 1, 1) if run.backward else (0, -1)
@@ -150,7 +177,7 @@ def _cut_whole(run: Run, flat: Mapping[str, np.ndarray], first: int, last: int) 
 
 
 def _cut_unequal(
-    run: Run, flat: Mapping[str, np.ndarray], ends: np.ndarray, first: int, last: int
+    run: TracedDirection, flat: Mapping[str, np.ndarray], ends: np.ndarray, first: int, last: int
 ) -> dict[str, np.ndarray]:
     """The rows from ``first`` to before ``last`` that lie within their sequence."""
     rows, steps = np.arange(first, last), run.inputs.shape[1]
@@ -165,12 +192,12 @@ def _cut_unequal(
     return part
 
 
-def _prepare(cell: CellWeights, dtype: torch.dtype) -> tuple[equations.Parameters, _Witness]:
+def _prepare(cell: CellWeights, dtype: torch.dtype) -> tuple[equations.Parameters, _WitnessStep]:
     p = cell.parameters(dtype=dtype)
-    return p, _Witness(cell, p)
+    return p, _WitnessStep(cell, p)
 
 
-class _Witness:
+class _WitnessStep:
     """The next states from recorded ones, by torch's own cell, or by the equations in float64 where torch has none.
 
     Starting each step from the recorded state keeps the comparison fair for large weights, where a GRU is chaotic and
@@ -229,16 +256,21 @@ def _differ(rebuilt: Sequence[Mapping[str, Tensor]], witness: Mapping[str, Tenso
     )
 
 
-def rounding_bound(p: equations.Parameters, read: Tensor, kept: float, eps: float = 0.0) -> float:
-    """How far two correct ways of computing a step may lie apart: 8 ε (1 + the largest sum of |terms| of a gate).
+def rounding_bound(p: equations.Parameters, largest_input: Tensor, largest_hidden: float, eps: float = 0.0) -> float:
+    """How far two correct computations of a step may differ: 8 ε (1 + the largest sum of |terms| of a gate).
 
-    Large weights let rounding weigh more; a fixed bound would call them unproven, or let small weights hide a fault.
-    ε is that of ``read``, the largest |input| of each feature, or ``eps`` where that is coarser; ``kept`` is the
-    largest |hidden state|. States lie between −1 and 1, so a bound near 1 would prove nothing: it ends at 1/16.
+    Rounding grows with the weights: a fixed bound would reject large ones, or hide a fault in small ones. The bound
+    ends at 1/16, since states are between −1 and 1 and a bound near 1 would prove nothing.
+
+    Args:
+        p: the weights.
+        largest_input: (features,) the largest |input| of each feature; ε is that of its dtype.
+        largest_hidden: the largest |hidden state|.
+        eps: replaces ε where it is coarser.
     """
-    terms = p.weight_input.abs() @ read + p.weight_recurrent.abs().sum(1) * max(kept, 1.0)
+    terms = p.weight_input.abs() @ largest_input + p.weight_recurrent.abs().sum(1) * max(largest_hidden, 1.0)
     terms = terms + p.bias_input.abs() + p.bias_recurrent.abs()
-    return min(float(8 * max(torch.finfo(read.dtype).eps, eps) * (1 + terms.max())), 2.0**-4)
+    return min(float(8 * max(torch.finfo(largest_input.dtype).eps, eps) * (1 + terms.max())), 2.0**-4)
 
 
 def _sizes(values: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
-"""Running one long sequence chunk by chunk, and any part of it again from the states that were kept."""
+"""Runs one long sequence chunk by chunk, and any part of it again from the stored states."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,33 +12,19 @@ from gru_viz.streaming.again import Again
 from gru_viz.streaming.checkpoints import Checkpoints, Key, h0_of
 from gru_viz.streaming.plan import Plan
 from gru_viz.trace import DirectionTrace, Trace, trace
+from gru_viz.verification import Proof
 from gru_viz.weights import Weights
 
-__all__ = ["INPUTS", "Proof", "Sweep"]
+__all__ = ["INPUTS", "ChunkRunner"]
 
 INPUTS: Key = (-1, 0)
+NOTHING_RAN = Proof(0.0, 0.0, "")
 
 Put = Callable[[Key, str, int, np.ndarray], object]
 
 
 @dataclass
-class Proof:
-    """The largest proof of any chunk, the largest bound, and what the gates were held against."""
-
-    value: float = 0.0
-    bound: float = 0.0
-    witness: str = ""
-    backend: str = ""
-    device: str = ""
-
-    def add(self, chunk: Trace) -> None:
-        """Take in the proof of a chunk."""
-        self.value, self.bound = max(self.value, chunk.proof), max(self.bound, chunk.bound)
-        self.witness, self.backend, self.device = chunk.witness, chunk.backend, chunk.device
-
-
-@dataclass(frozen=True)
-class Sweep:
+class ChunkRunner:
     """Runs one sequence through one network.
 
     Attributes:
@@ -48,7 +34,8 @@ class Sweep:
         checkpoints: where states are put, and taken from.
         backend: as for ``trace``.
         device: as for ``trace``.
-        proof: of everything that ran for the first time.
+        proof: of all chunks that ran for the first time.
+        ran_on: the device that ran them, such as ``"cuda:0"``.
     """
 
     weights: Weights
@@ -57,7 +44,8 @@ class Sweep:
     checkpoints: Checkpoints
     backend: Any
     device: str
-    proof: Proof = field(default_factory=Proof)
+    proof: Proof = NOTHING_RAN
+    ran_on: str = ""
 
     def first_time(self, put: Put) -> Iterator[int]:
         """Run everything, in as many passes as it takes, giving after each chunk the steps it had.
@@ -101,7 +89,7 @@ class Sweep:
     def _run(self, weights: Weights, read: np.ndarray, start: Any) -> Trace:
         """A chunk for the first time, with its proof."""
         chunk = trace(weights, read, start, backend=self.backend, device=self.device)
-        self.proof.add(chunk)
+        self.proof, self.ran_on = self.proof.merge(chunk.proof), chunk.device
         return chunk
 
     def _input(self, steps: slice, layer: int) -> np.ndarray:
