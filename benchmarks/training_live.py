@@ -23,7 +23,7 @@ from benchmarks.machine import describe_machine, table, write
 from benchmarks.session import Visitor
 from gru_viz.training import Settings, Trainer, make_task
 from gru_viz.training.engine import Engine
-from gru_viz.training.runs import Store
+from gru_viz.training.runs import RunStore
 
 Session = Callable[[str], AbstractContextManager[object]]
 """Somebody who watches a run, by its key, while the block lasts."""
@@ -220,7 +220,7 @@ def main() -> None:
     rounds, updates, window, sizes = (1, 300, 1.0, (32,)) if quick else (3, 600, 4.0, (32,))
     torch.set_num_threads(1)
     machine = describe_machine(("torch", "numpy", "numba", "distributed"))
-    with tempfile.TemporaryDirectory() as folder, Store(f"{folder}/a") as store, Store(f"{folder}/b") as other:
+    with tempfile.TemporaryDirectory() as folder, RunStore(f"{folder}/a") as store, RunStore(f"{folder}/b") as other:
         both, one = Engine(store, slots=2), Engine(other, slots=1)
         try:
             for engine in (both, one):

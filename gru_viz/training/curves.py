@@ -50,6 +50,18 @@ class Curve:
             np.array([p.values for p in kept], float).reshape(len(kept), seeds),
         )
 
+    def extended(self, points: Iterable[Point]) -> Self:
+        """Return the curve with more points; of two at the same update the later counts."""
+        more = type(self).gather(self.lane, self.measure, points)
+        if not len(more.updates):
+            return self
+        old = ~np.isin(self.updates, more.updates)
+        updates = np.concatenate([self.updates[old], more.updates])
+        order = np.argsort(updates)
+        seconds = np.concatenate([self.seconds[old], more.seconds])
+        values = np.concatenate([self.values[old], more.values])
+        return type(self)(self.lane, self.measure, updates[order], seconds[order], values[order])
+
     @property
     def seeds(self) -> int:
         """How many models."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gru_viz.errors import TrainingError
-from gru_viz.training.runs import ACTIVE, Status, Store
+from gru_viz.training.runs import ACTIVE, RunStore, Status
 from gru_viz.training.settings import Lane, Settings
 from gru_viz.training.tasks import TASKS
 
@@ -131,7 +131,7 @@ class SweepState:
     resumable: int
 
 
-def start_sweep(store: Store, engine: Engine, sweep: Sweep, data: Any = None) -> str:
+def start_sweep(store: RunStore, engine: Engine, sweep: Sweep, data: Any = None) -> str:
     """Write every training of a sweep down as a run, and put them in line, behind the runs that someone watches.
 
     Args:
@@ -151,26 +151,26 @@ def start_sweep(store: Store, engine: Engine, sweep: Sweep, data: Any = None) ->
     return key
 
 
-def resume_sweep(store: Store, engine: Engine, key: str) -> None:
+def resume_sweep(store: RunStore, engine: Engine, key: str) -> None:
     """Put back in line what of a sweep was stopped, interrupted or failed.
 
     Raises:
         TrainingError: nothing was.
     """
-    engine.start_all(run.id for run in store.runs(key) if run.status in RESUMABLE)
+    engine.start_all(run.run_id for run in store.runs(key) if run.status in RESUMABLE)
 
 
-def sweep_points(store: Store, key: str) -> list[SweepPoint]:
+def sweep_points(store: RunStore, key: str) -> list[SweepPoint]:
     """Where the trainings of a sweep ended, as far as they have."""
     points = []
-    for run, settings, status, losses in store.sweep_ends(key):
+    for run, settings, status, losses in store.sweep_results(key):
         lane = settings.lanes[0]
         loss = losses[0] if losses and status == "finished" else math.nan
         points.append(SweepPoint(lane.name, lane.hidden, lane.learning_rate, settings.first_seed, loss, run))
     return points
 
 
-def sweeps(store: Store) -> list[SweepState]:
+def sweeps(store: RunStore) -> list[SweepState]:
     """Every sweep that is kept, the newest first."""
     return [
         SweepState(

@@ -14,7 +14,7 @@ from gru_viz.initialisation import INITIALISATIONS, random_weights
 from gru_viz.pretrained import load_pretrained
 from gru_viz.sequences import EXAMPLES
 from gru_viz.trace import Backend
-from gru_viz.training.runs import learnt
+from gru_viz.training.runs import trained_network
 from gru_viz.ui.messages import plain, show_error
 from gru_viz.ui.resources import store, task_of
 from gru_viz.ui.sequence_choice import SequenceChoice, SnapshotRef
@@ -89,7 +89,7 @@ class ModelChoice:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _snapshot_weights(snapshot: SnapshotRef) -> Weights:
-    network = learnt(store(), snapshot.run, snapshot.lane, task_of(snapshot.run), snapshot.update)
+    network = trained_network(store(), snapshot.run, snapshot.lane, task_of(snapshot.run), snapshot.update)
     assert network is not None  # a missing snapshot is an error of the store
     return network.weights()
 

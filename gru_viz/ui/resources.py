@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from gru_viz.training import Task
-from gru_viz.training.runs import Follower, Store
+from gru_viz.training.runs import Follower, RunStore
 
 if TYPE_CHECKING:
     from gru_viz.training.engine import Engine
@@ -17,9 +17,9 @@ __all__ = ["engine", "follower", "store", "task_of"]
 
 
 @st.cache_resource(show_spinner=False)
-def store() -> Store:
+def store() -> RunStore:
     """The store of this server's runs."""
-    return Store()
+    return RunStore()
 
 
 @st.cache_resource(show_spinner=False)

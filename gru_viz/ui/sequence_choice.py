@@ -9,7 +9,7 @@ import streamlit as st
 
 from gru_viz.errors import GruVizError, SequenceError
 from gru_viz.sequences import EXAMPLES, MAX_BYTES, Sequences, open_table, read_text
-from gru_viz.training.runs import probe_of
+from gru_viz.training.runs import probe_sequences
 from gru_viz.ui.messages import show_error
 from gru_viz.ui.resources import store, task_of
 from gru_viz.ui.table_choice import ask_columns, build_sequences, digest_of, digest_of_upload, open_with_options
@@ -129,7 +129,8 @@ def _text() -> SequenceChoice:
 
 def _run() -> SequenceChoice | None:
     """A training run's probe sequence, with the weights of one of its snapshots."""
-    runs = {run.id: run for run in store().runs() if any(store().snapshots(run.id, lane.name) for lane in run.lanes)}
+    trained = [run for run in store().runs() if any(store().snapshots(run.run_id, lane.name) for lane in run.lanes)]
+    runs = {run.run_id: run for run in trained}
     linked, missing = st.query_params.get("run", ""), None
     if linked and linked not in runs:
         try:
@@ -141,7 +142,7 @@ def _run() -> SequenceChoice | None:
             raise missing
         st.caption("No trained run yet. Start one on page 2.")
         return None
-    names = {run.id: f"{run.name}, {run.created:%d %b %H:%M}" for run in runs.values()}
+    names = {run.run_id: f"{run.name}, {run.created:%d %b %H:%M}" for run in runs.values()}
     run_id = _linked("Run", "run", names, None if missing else 0)
     if run_id is None:
         raise missing or SequenceError("Run", "none selected", "one of the list", "Select one.")
@@ -152,7 +153,8 @@ def _run() -> SequenceChoice | None:
         raise SequenceError(f"Model {lane}", "no snapshot yet", "at least one", "Wait until it has trained a little.")
     update = _linked("After updates", "snapshot", {str(update): f"{update:,}" for update in saved}, len(saved) - 1)
     assert update is not None
-    return SequenceChoice(probe_of(task_of(run_id)), f"probe {run_id}", snapshot=SnapshotRef(run_id, lane, int(update)))
+    sequences, snapshot = probe_sequences(task_of(run_id)), SnapshotRef(run_id, lane, int(update))
+    return SequenceChoice(sequences, f"probe {run_id}", snapshot=snapshot)
 
 
 def _linked(label: str, name: str, options: dict[str, str], default: int | None = 0) -> str | None:

@@ -11,7 +11,7 @@ import pytest
 from gru_viz.errors import TrainingError
 from gru_viz.training import Diverged, Lane, Point, Settings
 from gru_viz.training.figures import sweep_picture
-from gru_viz.training.runs import Store
+from gru_viz.training.runs import RunStore
 from gru_viz.training.sweep import MOST_TRAININGS, Sweep, resume_sweep, start_sweep, sweep_points, sweeps
 
 SETTINGS = Settings("adding", {"length": 6}, (Lane(optimiser="sgd", clip=0.5), Lane("other")), seeds=2, first_seed=7)
@@ -67,19 +67,19 @@ def test_a_sweep_that_cannot_be_is_refused(
 
 def test_a_sweep_is_kept_as_runs_and_told_as_points(tmp_path: Path) -> None:
     engine = Secretary()
-    with Store(tmp_path) as store:
+    with RunStore(tmp_path) as store:
         store.create(SETTINGS)
         key = start_sweep(store, engine, SWEEP)  # type: ignore[arg-type]
         runs = [store.run(run) for run in engine.asked]
         assert [run.settings for run in runs] == list(SWEEP.each())
-        assert {run.id for run in store.runs(key)} == set(engine.asked)
+        assert {run.run_id for run in store.runs(key)} == set(engine.asked)
         assert runs[0].name == "GRU, 4 units, rate 0.01, seed 7"
         assert sweep_points(store, key) == []
         (state,) = sweeps(store)
         assert (state.key, state.total, state.done, state.active, state.resumable) == (key, 16, 0, False, 16)
         assert state.name == "Adding two marked numbers: 16 trainings"
 
-        ended, diverged, running = (run.id for run in runs[:3])
+        ended, diverged, running = (run.run_id for run in runs[:3])
         told = [Point("held_out", update, 0.0, (1 / update,)) for update in (2, 16, 4)]
         store.write(ended, "GRU", [*told, Point("train", 16, 0.0, (9.0,))], status="finished")
         store.write(diverged, "LSTM", [*told, Diverged(17, (7,), "loss")])
@@ -97,4 +97,4 @@ def test_a_sweep_is_kept_as_runs_and_told_as_points(tmp_path: Path) -> None:
 
         engine.asked.clear()
         resume_sweep(store, engine, key)  # type: ignore[arg-type]
-        assert engine.asked == [run.id for run in runs[3:]]
+        assert engine.asked == [run.run_id for run in runs[3:]]

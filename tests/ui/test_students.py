@@ -12,7 +12,7 @@ import pytest
 from served import GENEROUS, dashboard
 
 from benchmarks.session import Visitor
-from gru_viz.training.runs import Store
+from gru_viz.training.runs import RunStore
 
 STUDENTS, STAYING = 30, 8
 PAGE = "GRU_against_LSTM"
@@ -57,7 +57,7 @@ def test_a_class_presses_start_at_once(server: str, tmp_path: Path) -> None:
             each.close()
 
         other.press("Stop", GENEROUS)
-        with Store(tmp_path) as store:
+        with RunStore(tmp_path) as store:
             wanted = ["finished"] * STUDENTS + ["stopped"]
             wait(lambda: sorted(run.status for run in store.runs()) == wanted, "not all have finished")
         wait(lambda: all(sees(each, "Finished") for each in students[:STAYING]), "a page has not heard of the end")

@@ -18,7 +18,7 @@ from gru_viz.errors import TrainingError
 from gru_viz.training import LESSONS, Lane, Settings, Trainer, count_parameters, make_task
 from gru_viz.training.engine import EngineState
 from gru_viz.training.records import Point, RateChange
-from gru_viz.training.runs import Store
+from gru_viz.training.runs import RunStore
 from gru_viz.training.settings import BACKENDS, OPTIMISERS, SCHEDULES
 from gru_viz.training.sweep import start_sweep
 from gru_viz.ui import resources
@@ -36,7 +36,7 @@ SERIES = "load,heat\n" + "".join(f"{k % 9},{k % 5}\n" for k in range(300))
 class Recorder:
     """A stand-in for the engine: records calls, and trains nothing."""
 
-    store: Store
+    store: RunStore
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     places: dict[str, int] = field(default_factory=dict)
     refusal: str = ""
@@ -170,13 +170,13 @@ class Page:
         return [figure["key"] for header in self.sent() for figure in header.get("figures", [])]
 
 
-def trained(store: Store, settings: Settings = SINE, data: Any = None, name: str = "", **state: Any) -> str:
+def trained(store: RunStore, settings: Settings = SINE, data: Any = None, name: str = "", **state: Any) -> str:
     """A run that has trained, here and now; with a status of one's choice."""
     key = store.create(settings, data, name)
     task = make_task(settings, data)
     for lane in settings.lanes:
         records = list(Trainer(task, settings, lane.name))
-        state = {"status": "finished", "update": settings.updates, "way": "compiled"} | state
+        state = {"status": "finished", "update": settings.updates, "backend": "compiled"} | state
         store.write(key, lane.name, records, **state)
     return key
 
@@ -277,13 +277,13 @@ def test_what_cannot_be_trained_is_refused_before_it_is_started(
 
 def test_a_refusal_is_shown_and_nothing_is_lost(engine: Recorder) -> None:
     page = Page().press("start", units_sine=4)
-    run, values, runs = page.open_run, page.values(), [each.id for each in engine.store.runs()]
+    run, values, runs = page.open_run, page.values(), [each.run_id for each in engine.store.runs()]
     engine.refusal = "200 runs in line"
     page.press("start")
     (error,) = page.errors
     assert "200 runs in line" in error
     assert (page.open_run, page.values()) == (run, values)
-    assert [run.id for run in engine.store.runs()] == runs, "a run that was never put in line is not left behind"
+    assert [run.run_id for run in engine.store.runs()] == runs, "a run that was never put in line is not left behind"
     assert len(page.run().errors) == 1, "it can be read while the page refreshes itself"
     engine.refusal = ""
     page.press("start")
@@ -465,7 +465,7 @@ def test_a_run_of_the_list_is_opened_renamed_saved_and_deleted(engine: Recorder,
     page.press("open_run")
     assert page.open_run == old
     page.press("delete_run")
-    assert [run.id for run in engine.store.runs()] == [new]
+    assert [run.run_id for run in engine.store.runs()] == [new]
     assert page.open_run == ""
     assert page.errors == []
 
@@ -488,7 +488,7 @@ def test_a_run_under_way_is_not_deleted(engine: Recorder, marked: list[int]) -> 
     if page.buttons.get("delete_run"):
         page.press("delete_run")
         assert "Stop it first" in page.text.replace("\\", "")
-    assert [run.id for run in engine.store.runs()] == [key]
+    assert [run.run_id for run in engine.store.runs()] == [key]
 
 
 # --- sweeps ---------------------------------------------------------------------------------------------------------
@@ -527,9 +527,9 @@ def test_a_sweep_at_rest_shows_its_fields_and_goes_on(engine: Recorder) -> None:
     for k, run in enumerate(engine.store.runs(key)):
         lane = run.lanes[0].name
         if k == 0:
-            engine.store.set_lane(run.id, lane, status="stopped")
+            engine.store.set_lane(run.run_id, lane, status="stopped")
         else:
-            engine.store.write(run.id, lane, [Point("held_out", 4, 1.0, (0.1 * k,))], status="finished", update=4)
+            engine.store.write(run.run_id, lane, [Point("held_out", 4, 1.0, (0.1 * k,))], status="finished", update=4)
     page = Page("Sweep", sweep=key)
     assert page.figures() == ["sweep"]
     assert page.buttons["resume_sweep"]

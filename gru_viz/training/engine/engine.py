@@ -20,8 +20,8 @@ from gru_viz.training.engine.crew import Crew, CrewLostError
 from gru_viz.training.engine.foreman import Foreman
 from gru_viz.training.engine.line import Line, Ticket
 from gru_viz.training.engine.local_crew import LocalCrew
-from gru_viz.training.runs import ACTIVE, Run, Status, Store
-from gru_viz.training.runs.engines import NotInChargeError, name_engine
+from gru_viz.training.runs import ACTIVE, RunStore, Status, TrainingRun
+from gru_viz.training.runs.lane_owners import NotOwnerError, new_engine_id
 from gru_viz.training.settings import LIMITS, check_rate
 
 __all__ = ["SCHEDULER", "Engine", "EngineState"]
@@ -86,8 +86,8 @@ class Engine:
         TrainingError: there cannot be so many slots.
     """
 
-    def __init__(self, store: Store, scheduler: str | None = None, slots: int | None = None) -> None:
-        self.store, self.id = store, name_engine()
+    def __init__(self, store: RunStore, scheduler: str | None = None, slots: int | None = None) -> None:
+        self.store, self.id = store, new_engine_id()
         address = scheduler or os.environ.get(SCHEDULER) or ""
         if slots is not None and slots < 1:
             raise TrainingError("engine, slots", str(slots), "1 or more", "Leave it out to use every core.")
@@ -98,8 +98,8 @@ class Engine:
         self._wishes: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._wake, self._closing = threading.Event(), threading.Event()
         self._message = ""
-        store.beat(self.id)
-        store.mark_orphans()
+        store.owners.heartbeat(self.id)
+        store.owners.interrupt_orphans()
         self._threads = [
             threading.Thread(target=target, name=f"gru_viz {target.__name__.strip('_')}", daemon=True)
             for target in (self._work, self._live)
@@ -152,7 +152,7 @@ class Engine:
             )
         self._enqueue([run], ("finished",), until=until)
 
-    def _enqueue(self, runs: list[Run], which: tuple[Status, ...], **state: Any) -> None:
+    def _enqueue(self, runs: list[TrainingRun], which: tuple[Status, ...], **state: Any) -> None:
         if self._closing.is_set():
             raise TrainingError("engine", "a closed engine", "one at work", "Start the server again.")
         with self._lock:
@@ -161,14 +161,14 @@ class Engine:
                 found = f"{self._line.watched:,} runs in line"
                 raise TrainingError("training", found, f"{LIMITS.waiting:,} at most", "Try again when some have ended.")
             queued: dict[str, Any] = {"status": "queued", "message": "", "rate": 0.0}
-            claimed = self.store.claim([run.id for run in runs], self.id, which, **queued, **state)
+            claimed = self.store.owners.claim([run.run_id for run in runs], self.id, which, **queued, **state)
             if not claimed:
                 found = f"a run that is {runs[0].status}" if runs else "no run"
                 wanted = f"one with a lane that is {' or '.join(which)}"
                 raise TrainingError(f"run {runs[0].name}" if runs else "runs", found, wanted, "There is nothing to do.")
             for run in runs:
-                if run.id in claimed:
-                    self._line.append(Ticket(run.id, tuple(claimed[run.id]), run.sweep))
+                if run.run_id in claimed:
+                    self._line.append(Ticket(run.run_id, tuple(claimed[run.run_id]), run.sweep))
         self._wake.set()
 
     def pause(self, run_id: str) -> None:
@@ -187,7 +187,7 @@ class Engine:
                 self._foreman.settle(ticket, status, "")
         for lane in run.lanes:
             if self._foreman.has(run_id, lane.name):
-                with suppress(NotInChargeError):  # it has ended by itself just now
+                with suppress(NotOwnerError):  # it has ended by itself just now
                     self.store.set_lane(run_id, lane.name, by=self.id, message=message)
         self._wish(partial(self._foreman.end, run_id, status))
 
@@ -195,7 +195,7 @@ class Engine:
         """Stop what has not ended of a sweep."""
         with self._lock:
             tickets = self._line.take_sweep(key)
-            self.store.claim([ticket.run for ticket in tickets], "", ("queued",), status="stopped", message="")
+            self.store.owners.claim([ticket.run for ticket in tickets], "", ("queued",), status="stopped", message="")
         self._wish(partial(self._foreman.end_sweep, key))
 
     def change_rate(self, run_id: str, lane: str, rate: float) -> None:
@@ -209,8 +209,8 @@ class Engine:
         self.store.set_lane(run_id, lane, learning_rate=rate)
         self._wish(partial(self._foreman.change_rate, run_id, lane, rate))
 
-    def _check_ours(self, run: Run) -> None:
-        engines = self.store.engines(run.id)
+    def _check_ours(self, run: TrainingRun) -> None:
+        engines = self.store.owners.of_run(run.run_id)
         for lane in run.lanes:
             if lane.status in ACTIVE and engines[lane.name] not in ("", self.id):
                 wanted = "one that this server trains"
@@ -235,10 +235,10 @@ class Engine:
         beats = 0
         while not self._closing.wait(BEAT_SECONDS):
             try:
-                self.store.beat(self.id)
+                self.store.owners.heartbeat(self.id)
                 beats += 1
                 if beats % BEATS_PER_SEARCH == 0:
-                    self.store.mark_orphans(self.id)
+                    self.store.owners.interrupt_orphans(self.id)
             except (sqlite3.Error, OSError):
                 log.warning("The engine cannot write to its folder.", exc_info=True)
 
@@ -307,7 +307,7 @@ class Engine:
         try:
             with self._lock:
                 for ticket in self._line.take_all():
-                    message = "The server was stopped while this lane waited; resume puts it back in line."
+                    message = "The server was stopped while this lane was queued; resume queues it again."
                     self._foreman.settle(ticket, "interrupted", message)
             self._foreman.farewell(FAREWELL_SECONDS)
         except Exception:  # the interpreter may be ending already; the next server will find the lanes

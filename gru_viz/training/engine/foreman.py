@@ -15,8 +15,8 @@ from gru_viz.training.engine.crew import PREFIX, Crew, CrewLostError, Seat
 from gru_viz.training.engine.lane import Answer, Ask, Job
 from gru_viz.training.engine.line import Line, Ticket
 from gru_viz.training.records import Checkpoint, RateChange, Record
-from gru_viz.training.runs import Status, Store
-from gru_viz.training.runs.engines import NotInChargeError
+from gru_viz.training.runs import RunStore, Status
+from gru_viz.training.runs.lane_owners import NotOwnerError
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -88,7 +88,7 @@ class Foreman:
         ready: whether there is a worker.
     """
 
-    store: Store
+    store: RunStore
     engine: str
     crew: Crew
     line: Line
@@ -151,7 +151,7 @@ class Foreman:
         """Tell a lane that trains; keep it for one at rest."""
         attempt = self._attempts.get((run, lane))
         if attempt is None:
-            self.store.keep_rate(run, lane, rate)
+            self.store.set_rate(run, lane, rate)
         else:
             self._serial += 1
             attempt.rate = (self._serial, rate)
@@ -258,7 +258,7 @@ class Foreman:
         if status == "interrupted":
             reached = answer.checkpoint.update if answer.checkpoint else attempt.saved
             why = "It was not asked for too long" if answer.ended == "abandoned" else "The server was stopped"
-            message = f"{why}; resume goes on from update {max(0, reached):,}."
+            message = f"{why}; resume continues from update {max(0, reached):,}."
         return rest | {"status": status, "message": message}
 
     def _release(self, attempt: Attempt) -> None:
@@ -269,7 +269,7 @@ class Foreman:
         self._done.setdefault(attempt.seat.address, []).append(attempt.token)
         if attempt.rate:
             try:
-                self.store.keep_rate(attempt.ticket.run, attempt.lane, attempt.rate[1])
+                self.store.set_rate(attempt.ticket.run, attempt.lane, attempt.rate[1])
             except GruVizError as reason:
                 log.info("%s", reason)
 
@@ -280,7 +280,7 @@ class Foreman:
         self._lost[ticket.run] += 1
         again = ticket.sweep and self._lost[ticket.run] <= SWEEP_TRIES and attempt.then in (None, "queued")
         try:
-            goes_on = self.store.goes_on(ticket.run, attempt.lane)
+            goes_on = self.store.describe_resume(ticket.run, attempt.lane)
         except GruVizError:
             return
         message = f"{why} near update {attempt.update:,}; {goes_on}"
@@ -290,7 +290,7 @@ class Foreman:
             return
         try:
             self.store.set_lane(ticket.run, attempt.lane, by=self.engine, status="queued", message=message, rate=0.0)
-        except NotInChargeError:
+        except NotOwnerError:
             return
         with self.lock:
             self.line.push_front(ticket)
@@ -406,7 +406,7 @@ class Foreman:
             run.lane(lane).until,
             store.files(key).data(),
             store.checkpoint(key, lane),
-            tuple(store.changes(key, lane)),
+            tuple(store.rate_changes(key, lane)),
             self.crew.lease,
         )
 

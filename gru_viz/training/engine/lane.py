@@ -82,7 +82,7 @@ class Progress:
     seconds: float
     rate: float
     learning_rate: float
-    way: str
+    backend: str
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,20 @@
-"""Runs on disk: what was asked, what was measured, weights on the way, and how to go on."""
+"""Runs on disk: settings, measured points, snapshots of the weights, and checkpoints to resume from."""
 
 from gru_viz.training.runs.follower import Follower
-from gru_viz.training.runs.learnt import answers_of, continuation, learnt, probe_of
-from gru_viz.training.runs.run import ACTIVE, LaneState, Run, Status
-from gru_viz.training.runs.store import Store, home
+from gru_viz.training.runs.run_store import RunStore, runs_folder
+from gru_viz.training.runs.trained_model import continuation, predict_examples, probe_sequences, trained_network
+from gru_viz.training.runs.training_run import ACTIVE, LaneState, Status, TrainingRun
 
 __all__ = [
     "ACTIVE",
     "Follower",
     "LaneState",
-    "Run",
+    "RunStore",
     "Status",
-    "Store",
-    "answers_of",
+    "TrainingRun",
     "continuation",
-    "home",
-    "learnt",
-    "probe_of",
+    "predict_examples",
+    "probe_sequences",
+    "runs_folder",
+    "trained_network",
 ]

@@ -1,4 +1,4 @@
-"""The curves of a run while it grows: only what is new is read."""
+"""The curves of a run while it grows: only new points are read."""
 
 from __future__ import annotations
 
@@ -6,49 +6,48 @@ import threading
 
 from gru_viz.training.curves import Curve
 from gru_viz.training.records import Point
-from gru_viz.training.runs.store import Store
+from gru_viz.training.runs.run_store import RunStore
 
 __all__ = ["Follower"]
 
 
 class Follower:
-    """Keeps a run's points in memory and reads the new ones from the store; one may serve many viewers.
+    """Caches the curves of a run and reads new points from the store; several viewers may share one.
 
     Args:
-        store: where the run is kept.
-        key: the run's.
+        store: where the run is stored.
+        run_id: id of the run.
 
     Example:
         >>> import tempfile
         >>> from gru_viz.training import Settings
-        >>> with tempfile.TemporaryDirectory() as folder, Store(folder) as store:
-        ...     key = store.create(Settings("adding", {"length": 5}))
-        ...     store.write(key, "GRU", [Point("train", 1, 0.1, (0.5,))])
-        ...     [(curve.lane, curve.measure, curve.values.tolist()) for curve in Follower(store, key).curves()]
+        >>> with tempfile.TemporaryDirectory() as folder, RunStore(folder) as store:
+        ...     run_id = store.create(Settings("adding", {"length": 5}))
+        ...     store.write(run_id, "GRU", [Point("train", 1, 0.1, (0.5,))])
+        ...     [(curve.lane, curve.measure, curve.values.tolist()) for curve in Follower(store, run_id).curves()]
         [('GRU', 'train', [[0.5]])]
     """
 
-    def __init__(self, store: Store, key: str) -> None:
-        self.store, self.key = store, key
+    def __init__(self, store: RunStore, run_id: str) -> None:
+        self.store, self.run_id = store, run_id
         self._lock = threading.Lock()
-        self._mark = 0
-        self._points: dict[tuple[str, str], dict[int, Point]] = {}
+        self._last = 0
         self._curves: dict[tuple[str, str], Curve] = {}
 
     def curves(self) -> list[Curve]:
-        """All curves up to now; a curve that has not grown is the same object as before."""
+        """Return all curves so far; a curve without new points is the same object as before."""
         with self._lock:
             self._read()
-            if self.store.count_points(self.key) < sum(map(len, self._points.values())):
-                self._mark, self._points, self._curves = 0, {}, {}  # some were taken back
+            if self.store.count_points(self.run_id) < sum(len(curve.updates) for curve in self._curves.values()):
+                self._last, self._curves = 0, {}  # some were deleted
                 self._read()
-            for which, points in self._points.items():
-                if which not in self._curves:
-                    self._curves[which] = Curve.gather(*which, points.values())
             return list(self._curves.values())
 
     def _read(self) -> None:
-        told, self._mark = self.store.points(self.key, self._mark)
-        for lane, point in told:
-            self._points.setdefault((lane, point.measure), {})[point.update] = point
-            self._curves.pop((lane, point.measure), None)
+        points, self._last = self.store.points(self.run_id, self._last)
+        new: dict[tuple[str, str], list[Point]] = {}
+        for lane, point in points:
+            new.setdefault((lane, point.measure), []).append(point)
+        for which, added in new.items():
+            curve = self._curves.pop(which, None)
+            self._curves[which] = curve.extended(added) if curve else Curve.gather(*which, added)

@@ -6,7 +6,7 @@ import html
 
 import streamlit as st
 
-from gru_viz.training.runs import continuation, learnt
+from gru_viz.training.runs import continuation, trained_network
 from gru_viz.training.tasks.text import Text
 from gru_viz.ui.resources import store, task_of
 
@@ -50,7 +50,7 @@ def _show(run_id: str, prompt: str, temperature: float) -> None:
 @st.cache_resource(max_entries=128, show_spinner=False)
 def _generate(run_id: str, lane: str, update: int, prompt: str, temperature: float) -> str:
     task = task_of(run_id)
-    network = learnt(store(), run_id, lane, task)
+    network = trained_network(store(), run_id, lane, task)
     if network is None or not isinstance(task, Text):
         return " …"
     return continuation(network, task, prompt, LENGTH, temperature)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from gru_viz.errors import GruVizError
 from gru_viz.training import Settings
-from gru_viz.training.runs import Run
+from gru_viz.training.runs import TrainingRun
 from gru_viz.training.settings import LIMITS
 from gru_viz.ui.messages import show_error
 from gru_viz.ui.resources import engine, store
@@ -64,18 +64,18 @@ def offer_start(settings: Settings | None, data: object, name: str) -> None:
     )
 
 
-def offer_controls(run: Run) -> None:
+def offer_controls(run: TrainingRun) -> None:
     """The actions that the run's status allows."""
     if run.active:
-        _button("Pause", "pause", lambda: engine().pause(run.id), disabled=run.status == "queued")
-        _button("Stop", "stop", lambda: engine().stop(run.id))
+        _button("Pause", "pause", lambda: engine().pause(run.run_id), disabled=run.status == "queued")
+        _button("Stop", "stop", lambda: engine().stop(run.run_id))
     elif run.status in ("paused", "stopped", "interrupted", "failed"):
-        _button("Resume", "resume", lambda: engine().start(run.id))
+        _button("Resume", "resume", lambda: engine().start(run.run_id))
     else:
         until = max(lane.until for lane in run.lanes)
         more = min(run.settings.updates, LIMITS.updates - until)
         if more > 0 and run.status == "finished":
-            _button(f"Train {more:,} more updates", "longer", lambda: engine().extend(run.id, until + more))
+            _button(f"Train {more:,} more updates", "longer", lambda: engine().extend(run.run_id, until + more))
     if run.status != "diverged":
         with st.popover("Learning rate"):
             _ask_rates(run)
@@ -85,13 +85,13 @@ def _button(label: str, key: str, action: Callable[[], object], *, disabled: boo
     st.button(label, key=key, on_click=attempt, args=("run", action), disabled=disabled)
 
 
-def _ask_rates(run: Run) -> None:
+def _ask_rates(run: TrainingRun) -> None:
     """A new learning rate for each lane, saved with the run."""
     for lane in run.lanes:
-        key = f"rate_now_{run.id}_{lane.name}"
+        key = f"rate_now_{run.run_id}_{lane.name}"
 
         def change(name: str = lane.name, key: str = key) -> None:
-            attempt("run", lambda: engine().change_rate(run.id, name, st.session_state[key]))
+            attempt("run", lambda: engine().change_rate(run.run_id, name, st.session_state[key]))
 
         base = run.settings.lane(lane.name).learning_rate
         st.number_input(lane.name, 1e-7, 10.0, base, step=0.001, format="%.4g", key=key, on_change=change)

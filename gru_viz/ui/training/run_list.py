@@ -12,7 +12,7 @@ from gru_viz.figures.live import ASSETS, pack
 from gru_viz.training import TASKS, Curve
 from gru_viz.training.exports import tensorboard_zip, to_csv
 from gru_viz.training.figures import PlotOptions, loss_picture
-from gru_viz.training.runs import Run
+from gru_viz.training.runs import TrainingRun
 from gru_viz.ui.messages import plain, show_error
 from gru_viz.ui.resources import follower, store, task_of
 from gru_viz.ui.training.run_controls import attempt, show_refusal
@@ -59,10 +59,10 @@ def _list(open_id: str) -> None:
         _compare(selected)
 
 
-def _row(run: Run, open_id: str) -> dict[str, Any]:
+def _row(run: TrainingRun, open_id: str) -> dict[str, Any]:
     done = min((lane.update / lane.until for lane in run.lanes), default=0)
     return {
-        "name": run.name + (" (on screen)" if run.id == open_id else ""),
+        "name": run.name + (" (on screen)" if run.run_id == open_id else ""),
         "status": run.status,
         "task": TASKS[run.settings.task].title,
         "models": ", ".join(f"{lane.name} {run.settings.lane(lane.name).hidden}" for lane in run.lanes),
@@ -72,20 +72,20 @@ def _row(run: Run, open_id: str) -> dict[str, Any]:
     }
 
 
-def _offer_one(run: Run, open_id: str) -> None:
+def _offer_one(run: TrainingRun, open_id: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        if run.id != open_id and st.button("Open", key="open_run", type="primary"):
-            st.query_params["run"] = run.id
+        if run.run_id != open_id and st.button("Open", key="open_run", type="primary"):
+            st.query_params["run"] = run.run_id
             st.rerun()
-        name = st.text_input("Name", run.name, key=f"name_{run.id}", width=320)
+        name = st.text_input("Name", run.name, key=f"name_{run.run_id}", width=320)
         if name.strip() and name != run.name:
-            store().rename(run.id, name.strip())
+            store().rename(run.run_id, name.strip())
             st.rerun()
         _offer_files(run)
 
         def delete() -> None:
-            store().delete(run.id)
-            if run.id == open_id:
+            store().delete(run.run_id)
+            if run.run_id == open_id:
                 del st.query_params["run"]
 
         with st.popover("Delete", disabled=run.active, help="Stop the run first." if run.active else None):
@@ -95,12 +95,12 @@ def _offer_one(run: Run, open_id: str) -> None:
                 st.rerun()
 
 
-def _offer_files(run: Run) -> None:
-    curves = follower(run.id).curves()
+def _offer_files(run: TrainingRun) -> None:
+    curves = follower(run.run_id).curves()
     if not curves:
         return
     stem = "".join(c if c.isalnum() else "_" for c in run.name)[:60]
-    tokens = run.settings.batch * task_of(run.id).tokens
+    tokens = run.settings.batch * task_of(run.run_id).tokens
 
     def folder() -> bytes:
         return tensorboard_zip(curves, run.settings, tokens, began=run.created.timestamp())
@@ -109,7 +109,7 @@ def _offer_files(run: Run) -> None:
     st.download_button("TensorBoard", folder, f"{stem}_tensorboard.zip", "application/zip", on_click="ignore")
 
 
-def _compare(runs: Sequence[Run]) -> None:
+def _compare(runs: Sequence[TrainingRun]) -> None:
     """The held-out curves of several runs in one picture."""
     tasks = {(run.settings.task, repr(sorted(run.settings.options.items()))) for run in runs}
     if len(tasks) > 1:
@@ -119,11 +119,11 @@ def _compare(runs: Sequence[Run]) -> None:
     curves = [
         Curve(f"{k} {curve.lane}", curve.measure, curve.updates, curve.seconds, curve.values)
         for k, run in enumerate(runs, 1)
-        for curve in follower(run.id).curves()
+        for curve in follower(run.run_id).curves()
         if curve.measure == "held_out"
     ]
     try:
-        baselines = task_of(runs[0].id).baselines if len(tasks) == 1 else ()
+        baselines = task_of(runs[0].run_id).baselines if len(tasks) == 1 else ()
         picture = loss_picture(curves, baselines, PlotOptions())
     except GruVizError as error:
         show_error(error, "Select other runs.")

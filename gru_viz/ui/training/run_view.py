@@ -16,7 +16,7 @@ from gru_viz.training.figures import (
     measure_picture,
     predictions_picture,
 )
-from gru_viz.training.runs import LaneState, Run, answers_of, learnt
+from gru_viz.training.runs import LaneState, TrainingRun, predict_examples, trained_network
 from gru_viz.training.verdict import verdict
 from gru_viz.ui.messages import plain
 from gru_viz.ui.resources import engine, follower, store, task_of
@@ -73,7 +73,7 @@ def _show(run_id: str, active: bool) -> None:
     _charts(data=pack(pictures, strip, task.measure.name.replace("_", " ")), key="live", on_picked_change=lambda: None)
 
 
-def _show_verdict(run: Run, task: Task, curves: list[Curve]) -> None:
+def _show_verdict(run: TrainingRun, task: Task, curves: list[Curve]) -> None:
     """Which lane is ahead, if the seeds can tell; and what the comparison leaves open."""
     lost = {lane.name: Diverged(lane.update + 1, (), "loss") for lane in run.lanes if lane.status == "diverged"}
     first, *more = verdict(curves, task, [lane.name for lane in run.lanes], lost).sentences
@@ -82,9 +82,9 @@ def _show_verdict(run: Run, task: Task, curves: list[Curve]) -> None:
         st.markdown("\n".join(f"- {plain(sentence)}" for sentence in more))
 
 
-def _status(run: Run) -> str:
+def _status(run: TrainingRun) -> str:
     """The run's status in one line."""
-    place, state = engine().place(run.id), engine().state
+    place, state = engine().place(run.run_id), engine().state
     if place is None:
         return f"**{STATUSES[run.status]}.** {plain(run.name)}"
     position = "first in line" if place == 1 else f"number {place} in line"
@@ -95,10 +95,10 @@ def _status(run: Run) -> str:
     return f"**Queued, {position}.** {state.running} of {state.slots} workers are training."
 
 
-def _ask_plot_options(run: Run, task: Task, curves: list[Curve]) -> PlotOptions:
+def _ask_plot_options(run: TrainingRun, task: Task, curves: list[Curve]) -> PlotOptions:
     """How the curves are drawn."""
     axis = pick("Horizontal axis", "axis", dict(AXES))
-    if axis == "seconds" and any(lane.way == "torch" for lane in run.lanes):
+    if axis == "seconds" and any(lane.backend == "torch" for lane in run.lanes):
         st.caption(
             "On a CPU, torch runs an LSTM with oneDNN but has no such kernel for a GRU, so its GRU is slower. To "
             "compare seconds, switch oneDNN off or use the compiled backend for both."
@@ -110,33 +110,33 @@ def _ask_plot_options(run: Run, task: Task, curves: list[Curve]) -> PlotOptions:
     return PlotOptions([lane.name for lane in run.lanes], cast(Any, axis), tokens, log, smoothing, events)
 
 
-def _events(run: Run, lane: LaneState) -> list[RateChange | Diverged]:
-    events: list[RateChange | Diverged] = list(store().changes(run.id, lane.name))
+def _events(run: TrainingRun, lane: LaneState) -> list[RateChange | Diverged]:
+    events: list[RateChange | Diverged] = list(store().rate_changes(run.run_id, lane.name))
     if lane.status == "diverged":
         events.append(Diverged(lane.update, (), "loss"))
     return events
 
 
-def _predictions(run: Run, task: Task) -> dict[str, Shown]:
+def _predictions(run: TrainingRun, task: Task) -> dict[str, Shown]:
     """The newest predictions of each lane's first seed, with the targets."""
-    newest = {lane.name: store().newest(run.id, lane.name) for lane in run.lanes}
-    found = {name: _predict(run.id, name, update, task) for name, update in newest.items()}
+    newest = {lane.name: store().newest_update(run.run_id, lane.name) for lane in run.lanes}
+    found = {name: _predict(run.run_id, name, update, task) for name, update in newest.items()}
     return {name: each for name, each in found.items() if each is not None}
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _predict(run_id: str, lane: str, update: int | None, _task: Task) -> Shown | None:
-    network = learnt(store(), run_id, lane, _task)
-    return None if network is None else answers_of(network, _task)
+    network = trained_network(store(), run_id, lane, _task)
+    return None if network is None else predict_examples(network, _task)
 
 
-def _lane_status(run: Run, lane: LaneState, task: Task, curves: list[Curve]) -> LaneStatus:
+def _lane_status(run: TrainingRun, lane: LaneState, task: Task, curves: list[Curve]) -> LaneStatus:
     newest = {c.measure: float(c.median[-1]) for c in curves if c.lane == lane.name and len(c.updates)}
     return LaneStatus(
         name=lane.name,
         title=run.settings.lane(lane.name).title,
         parameters=lane.parameters,
-        backend=BACKEND_NAMES[lane.way] if lane.way else "",
+        backend=BACKEND_NAMES[lane.backend] if lane.backend else "",
         update=lane.update,
         planned=lane.until,
         per_second=lane.rate or None,

@@ -8,7 +8,7 @@ from gru_viz.analysis import ORDERS
 from gru_viz.figures.live import FILM_ASSETS
 from gru_viz.trace import Trace, trace
 from gru_viz.training.figures import Snapshots, pack_snapshots
-from gru_viz.training.runs import learnt, probe_of
+from gru_viz.training.runs import probe_sequences, trained_network
 from gru_viz.ui.messages import plain
 from gru_viz.ui.resources import store, task_of
 from gru_viz.ui.widgets import pick
@@ -60,9 +60,9 @@ def _pack(run_id: str, updates: object, order: str, layer: int, _traces: dict[st
 def _trace(run_id: str, lane: str, update: int) -> Trace:
     """The trace of the probe by the network after so many updates."""
     task = task_of(run_id)
-    network = learnt(store(), run_id, lane, task, update)
+    network = trained_network(store(), run_id, lane, task, update)
     assert network is not None  # a missing snapshot is an error of the store
-    return trace(network.weights(), probe_of(task))
+    return trace(network.weights(), probe_sequences(task))
 
 
 def _link_to_inspector(run_id: str, frame: dict[str, object] | None, updates: dict[str, tuple[int, ...]]) -> None:

@@ -114,4 +114,4 @@ def _show(key: str, active: bool) -> None:
     result = _picture(data=pack([sweep_picture(points)]), key="sweep_picture", on_picked_change=lambda: None)
     if result.picked:
         for run in [store().run(run_id) for run_id in result.picked]:
-            st.page_link("pages/GRU_against_LSTM.py", label=plain(run.name), query_params={"run": run.id})
+            st.page_link("pages/GRU_against_LSTM.py", label=plain(run.name), query_params={"run": run.run_id})

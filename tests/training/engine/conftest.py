@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from engines import leave_nothing_running
 
 from gru_viz.training.engine import Engine
-from gru_viz.training.runs import Store
+from gru_viz.training.runs import RunStore
 
 Open = Callable[..., Engine]
 
@@ -23,7 +23,7 @@ def _closing(folder: Path) -> Iterator[Open]:
     with ExitStack() as stack:
 
         def start(path: Path = folder, **how: object) -> Engine:
-            store = stack.enter_context(Store(path))
+            store = stack.enter_context(RunStore(path))
             engine = Engine(store, **how)  # type: ignore[arg-type]
             stack.callback(engine.close)
             return engine

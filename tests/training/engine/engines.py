@@ -9,7 +9,7 @@ from typing import Any
 
 from gru_viz.training import Lane, Point, RateChange, Settings, Trainer, make_task
 from gru_viz.training.engine import Engine
-from gru_viz.training.runs import Store
+from gru_viz.training.runs import RunStore
 
 GENEROUS = 120.0
 """Seconds after which a wait is given up; a machine that does much else needs some."""
@@ -58,14 +58,14 @@ def rest(engine: Engine, key: str) -> None:
 
 def leave_nothing_running(engine: Engine) -> None:
     """Stop what a test left under way, so that its failure stays its own."""
-    left = [run.id for run in engine.store.runs() if run.active]
+    left = [run.run_id for run in engine.store.runs() if run.active]
     for key in left:
         engine.stop(key)
     for key in left:
         rest(engine, key)
 
 
-def reach(store: Store, key: str, update: int) -> None:
+def reach(store: RunStore, key: str, update: int) -> None:
     """Wait until every lane of a run has a checkpoint, and has come so far."""
 
     def there() -> bool:
@@ -86,27 +86,27 @@ def finish(engine: Engine, key: str, more: int = 100) -> Values:
     engine.start(key)
     rest(engine, key)
     assert statuses(store, key) == ["finished"] * len(run.lanes), store.run(key)
-    changes = [(lane.name, change) for lane in run.lanes for change in store.changes(key, lane.name)]
+    changes = [(lane.name, change) for lane in run.lanes for change in store.rate_changes(key, lane.name)]
     return undisturbed(run.settings, until, changes)
 
 
-def reached(store: Store, key: str) -> int:
+def reached(store: RunStore, key: str) -> int:
     """The last update of which a run has told anything; a lane that was interrupted may have gone back since."""
     return max(reached_by(store, key, lane.name) for lane in store.run(key).lanes)
 
 
-def reached_by(store: Store, key: str, lane: str) -> int:
+def reached_by(store: RunStore, key: str, lane: str) -> int:
     """The last update of which a lane has told anything."""
     told = [update for name, _, update in stored(store, key) if name == lane]
     return max(store.run(key).lane(lane).update, *told, 0)
 
 
-def statuses(store: Store, key: str) -> list[str]:
+def statuses(store: RunStore, key: str) -> list[str]:
     """Of every lane."""
     return [lane.status for lane in store.run(key).lanes]
 
 
-def stored(store: Store, key: str) -> Values:
+def stored(store: RunStore, key: str) -> Values:
     """What a run has told: (lane, measure, update) → the values of all seeds."""
     return {(lane, p.measure, p.update): p.values for lane, p in store.points(key)[0]}
 

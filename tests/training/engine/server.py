@@ -15,7 +15,7 @@ from engines import GENEROUS, LIVELY, one_lane, statuses, wait  # noqa: E402
 
 from gru_viz.training.engine import Engine, engine as module  # noqa: E402
 from gru_viz.training.engine.cluster_crew import ClusterCrew  # noqa: E402
-from gru_viz.training.runs import Store  # noqa: E402
+from gru_viz.training.runs import RunStore  # noqa: E402
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     ClusterCrew.lease = 2.0
     module.FAREWELL_SECONDS = GENEROUS  # a busy machine needs more for a checkpoint than a visitor would wait
     settings = replace(LIVELY, lanes=one_lane())
-    store = Store(folder)
+    store = RunStore(folder)
     engine = Engine(store, scheduler, slots=1)
     key, waiting = store.create(settings), store.create(settings)
     engine.start(key)

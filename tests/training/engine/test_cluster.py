@@ -16,7 +16,7 @@ from engines import LIVELY, LONG, SHORT, finish, one_lane, reach, rest, statuses
 
 from gru_viz.training import Settings
 from gru_viz.training.engine import cluster_crew, engine as module
-from gru_viz.training.runs import Run, Store
+from gru_viz.training.runs import RunStore, TrainingRun
 from gru_viz.training.sweep import Sweep, start_sweep, sweep_points, sweeps
 
 HERE = Path(__file__).parent
@@ -40,13 +40,13 @@ def test_a_sweep_loses_a_worker_on_the_way_and_no_point(address: str, open_engin
     key = start_sweep(store, engine, SWEEP)
     ends: dict[str, int] = {}
 
-    def end(runs: Sequence[Run], more: int) -> None:
+    def end(runs: Sequence[TrainingRun], more: int) -> None:
         for run in runs:
-            ends[run.id] = run.lanes[0].update + more
-            store.set_lane(run.id, run.lanes[0].name, until=ends[run.id])
+            ends[run.run_id] = run.lanes[0].update + more
+            store.set_lane(run.run_id, run.lanes[0].name, until=ends[run.run_id])
 
     def training() -> list[str]:
-        return [run.id for run in store.runs(key) if run.status == "running"]
+        return [run.run_id for run in store.runs(key) if run.status == "running"]
 
     end(store.runs(key)[:3], 250)
     with workers(address, 2) as processes:
@@ -72,14 +72,14 @@ def test_a_sweep_loses_a_worker_on_the_way_and_no_point(address: str, open_engin
         rest(other, theirs)
         wait(lambda: engine.state.slots == 1, lambda: engine.state)
     for run in store.runs(key):
-        assert stored(store, run.id) == undisturbed(run.settings, ends[run.id])
+        assert stored(store, run.run_id) == undisturbed(run.settings, ends[run.run_id])
     told = {point.run: point.loss for point in sweep_points(store, key)}
-    assert told == {run.id: last_loss(store, run, ends[run.id]) for run in store.runs(key)}
+    assert told == {run.run_id: last_loss(store, run, ends[run.run_id]) for run in store.runs(key)}
     assert stored(other.store, theirs) == undisturbed(SHORT)
 
 
-def last_loss(store: Store, run: Run, update: int) -> float:
-    return stored(store, run.id)[run.lanes[0].name, "held_out", update][0]
+def last_loss(store: RunStore, run: TrainingRun, update: int) -> float:
+    return stored(store, run.run_id)[run.lanes[0].name, "held_out", update][0]
 
 
 def test_a_server_of_a_cluster_is_killed_and_its_lane_ends_by_itself(

@@ -32,7 +32,7 @@ from engines import (
 
 from gru_viz.errors import TrainingError
 from gru_viz.training.engine import Engine, local_crew
-from gru_viz.training.runs import Store
+from gru_viz.training.runs import RunStore
 
 HERE = Path(__file__).parent
 AT_ONCE = 15.0
@@ -72,7 +72,7 @@ def test_a_worker_is_killed_and_its_lane_goes_on_when_it_is_resumed(
     lane, kept = store.run(key).lane("LSTM"), store.checkpoint(key, "LSTM")
     assert kept is not None
     assert lane.message.startswith(f"Its worker, process {killed}, ended near update ")
-    assert lane.message.endswith(f"resume goes on from update {kept.update:,}.")
+    assert lane.message.endswith(f"resume continues from update {kept.update:,}.")
     assert lane.rate == 0
     assert store.run(key).lane("GRU").status == "running"
     engine.start(key)  # while the other lane still trains
@@ -102,9 +102,9 @@ def test_a_server_is_killed_and_the_next_goes_on(tmp_path: Path, open_engine: Op
     with serve(tmp_path) as (process, key, waiting):
         workers = psutil.Process(process.pid).children(recursive=True)
         assert workers
-        with Store(tmp_path) as looked:
+        with RunStore(tmp_path) as looked:
             assert (looked.run(key).status, looked.run(waiting).status) == ("running", "queued")
-            assert looked.mark_orphans() == []  # its server is alive
+            assert looked.owners.interrupt_orphans() == []  # its server is alive
         process.kill()
         process.wait()
         gone, alive = psutil.wait_procs(workers, timeout=AT_ONCE)
@@ -113,11 +113,11 @@ def test_a_server_is_killed_and_the_next_goes_on(tmp_path: Path, open_engine: Op
     engine = open_engine(slots=1)
     store = engine.store
     assert statuses(store, key) == statuses(store, waiting) == ["interrupted"]
-    assert "waited" in store.run(waiting).lanes[0].message
+    assert "was queued" in store.run(waiting).lanes[0].message
     for lane in store.run(key).lanes:
         kept = store.checkpoint(key, lane.name)
         assert kept is not None
-        assert lane.message.endswith(f"resume goes on from update {kept.update:,}.")
+        assert lane.message.endswith(f"resume continues from update {kept.update:,}.")
         assert kept.update <= lane.update
     expected = finish(engine, key)
     assert stored(store, key) == expected
@@ -135,13 +135,13 @@ def test_a_server_that_ends_in_order_leaves_order(tmp_path: Path, how: str) -> N
         _, errors = process.communicate(timeout=GENEROUS)
         assert (process.returncode, errors) == (0, "")
         assert not psutil.wait_procs(children, timeout=AT_ONCE)[1]
-    with Store(tmp_path) as store:
+    with RunStore(tmp_path) as store:
         assert statuses(store, key) == statuses(store, waiting) == ["interrupted"]
         for lane in store.run(key).lanes:
             kept = store.checkpoint(key, lane.name)
             assert kept is not None
             assert kept.update == lane.update
-            assert f"The server was stopped; resume goes on from update {kept.update:,}." == lane.message
+            assert f"The server was stopped; resume continues from update {kept.update:,}." == lane.message
 
 
 def test_two_servers_share_a_folder(engine: Engine, open_engine: Open) -> None:

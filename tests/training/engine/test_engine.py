@@ -26,7 +26,7 @@ def test_a_run_ends_with_the_numbers_of_the_bare_loop(engine: Engine) -> None:
     assert stored(engine.store, key) == undisturbed(settings)
     for lane in engine.store.run(key).lanes:
         assert (lane.status, lane.update, lane.rate, lane.message) == ("finished", 60, 0.0, "")
-        assert (lane.learning_rate, lane.way) == (0.005, "compiled")
+        assert (lane.learning_rate, lane.backend) == (0.005, "compiled")
         assert lane.seconds > 0
         assert engine.store.snapshots(key, lane.name)[-1] == 60
     assert engine.place(key) is None
@@ -85,14 +85,14 @@ def test_a_rate_can_be_changed_while_it_trains_and_while_it_rests(engine: Engine
     engine.start(key)
     wait(lambda: store.run(key).lane("alone").update > 10)
     engine.change_rate(key, "alone", 0.03)
-    wait(lambda: len(store.changes(key, "alone")) == 2)
-    wait(lambda: store.run(key).lane("alone").update > store.changes(key, "alone")[1].update)
+    wait(lambda: len(store.rate_changes(key, "alone")) == 2)
+    wait(lambda: store.run(key).lane("alone").update > store.rate_changes(key, "alone")[1].update)
     engine.pause(key)
     rest(engine, key)
     engine.change_rate(key, "alone", 0.0005)
-    wait(lambda: len(store.changes(key, "alone")) == 3)
+    wait(lambda: len(store.rate_changes(key, "alone")) == 3)
     expected = finish(engine, key)
-    changes = store.changes(key, "alone")
+    changes = store.rate_changes(key, "alone")
     assert [change.rate for change in changes] == [0.02, 0.03, 0.0005]
     assert 0 == changes[0].update < 10 < changes[1].update < changes[2].update
     assert stored(store, key) == expected
@@ -271,9 +271,9 @@ def test_changes_of_rate_are_records_of_their_own(engine: Engine) -> None:
     reach(store, key, 1)
     engine.change_rate(key, "alone", 0.25)
     engine.change_rate(key, "alone", 0.125)
-    wait(lambda: any(change.rate == 0.125 for change in store.changes(key, "alone")))
-    assert store.changes(key, "alone")[-1].rate == 0.125
-    assert isinstance(store.changes(key, "alone")[-1], RateChange)
+    wait(lambda: any(change.rate == 0.125 for change in store.rate_changes(key, "alone")))
+    assert store.rate_changes(key, "alone")[-1].rate == 0.125
+    assert isinstance(store.rate_changes(key, "alone")[-1], RateChange)
     wait(lambda: store.run(key).lane("alone").learning_rate == 0.125)
     engine.stop(key)
     rest(engine, key)

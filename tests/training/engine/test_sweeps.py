@@ -18,9 +18,9 @@ from gru_viz.training.sweep import Sweep, resume_sweep, start_sweep, sweep_point
 def test_a_sweep_makes_room_for_who_watches_and_ends_with_the_same_numbers(engine: Engine) -> None:
     store = engine.store
     key = start_sweep(store, engine, Sweep(("torch", "torch_lstm"), (8,), (0.01, 0.02), replace(LIVELY, seeds=1)))
-    first, second, *others = (run.id for run in store.runs(key))
-    wait(lambda: sum("running" in statuses(store, run.id) for run in store.runs(key)) == 2)
-    swept = [run.id for run in store.runs(key) if run.status == "running"]
+    first, second, *others = (run.run_id for run in store.runs(key))
+    wait(lambda: sum("running" in statuses(store, run.run_id) for run in store.runs(key)) == 2)
+    swept = [run.run_id for run in store.runs(key) if run.status == "running"]
     for run in swept:
         reach(store, run, 1)
     assert {first, second} == set(swept)
@@ -36,13 +36,14 @@ def test_a_sweep_makes_room_for_who_watches_and_ends_with_the_same_numbers(engin
 
     until = 50 + max(reached(store, run) for run in swept)
     for run in store.runs(key):
-        store.set_lane(run.id, run.lanes[0].name, until=until)
+        store.set_lane(run.run_id, run.lanes[0].name, until=until)
     engine.stop(watched)
     wait(lambda: not sweeps(store)[0].active, lambda: (engine.state, sweeps(store)))
     for run in store.runs(key):
-        assert stored(store, run.id) == undisturbed(run.settings, until)
+        assert stored(store, run.run_id) == undisturbed(run.settings, until)
     points = {p.run: p.loss for p in sweep_points(store, key)}
-    assert points == {run.id: stored(store, run.id)[run.lanes[0].name, "held_out", until][0] for run in store.runs(key)}
+    names = {run.run_id: run.lanes[0].name for run in store.runs(key)}
+    assert points == {run: stored(store, run)[name, "held_out", until][0] for run, name in names.items()}
     rest(engine, watched)
 
 
@@ -84,14 +85,14 @@ def test_a_sweep_goes_on_by_itself_where_a_worker_dies_but_not_for_ever(
     (run,) = store.runs(key)
 
     def trains_in() -> str:
-        attempt = engine._foreman._attempts.get((run.id, run.lanes[0].name))
+        attempt = engine._foreman._attempts.get((run.run_id, run.lanes[0].name))
         return attempt.seat.name if attempt else ""
 
-    reach(store, run.id, 1)
+    reach(store, run.run_id, 1)
     killed = trains_in()
     os.kill(int(killed), signal.SIGKILL)
-    wait(lambda: trains_in() not in ("", killed), lambda: store.run(run.id))
-    reach(store, run.id, 1)
+    wait(lambda: trains_in() not in ("", killed), lambda: store.run(run.run_id))
+    reach(store, run.run_id, 1)
     os.kill(int(trains_in()), signal.SIGKILL)
-    wait(lambda: store.run(run.id).status == "interrupted", lambda: store.run(run.id))
-    assert "ended near update" in store.run(run.id).lanes[0].message
+    wait(lambda: store.run(run.run_id).status == "interrupted", lambda: store.run(run.run_id))
+    assert "ended near update" in store.run(run.run_id).lanes[0].message

@@ -1,4 +1,4 @@
-"""Snapshots, checkpoints and data of a run as files: safetensors, written whole or not at all."""
+"""Snapshots, checkpoints and data of a run as safetensors files, each written completely or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["RunFiles"]
 
 
 class RunFiles:
-    """The folder of one run; lanes are numbered, since a name of the user's may not do for a file.
+    """The folder of one run; lanes are numbered, since a user's name for one may not be a valid file name.
 
     Example:
         >>> import tempfile
@@ -33,11 +33,11 @@ class RunFiles:
         self.folder = folder
 
     def write_data(self, data: bytes) -> None:
-        """Keep the user's data, packed."""
+        """Store the user's data, packed."""
         _write_whole(self.folder / "data.safetensors", data)
 
     def share_data(self, other: RunFiles) -> None:
-        """Keep the same data as another run, which takes no more room where the file system allows it."""
+        """Store the same data as another run, as a hard link where the file system allows it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             os.link(other.folder / "data.safetensors", self.folder / "data.safetensors")
@@ -45,7 +45,7 @@ class RunFiles:
             self.write_data(other.data())
 
     def data(self) -> bytes:
-        """The user's data, packed.
+        """Read the user's data, packed.
 
         Raises:
             TrainingError: the file is gone.
@@ -56,7 +56,7 @@ class RunFiles:
             raise _unreadable(self.folder / "data.safetensors", reason) from reason
 
     def write_snapshot(self, lane: int, snapshot: Snapshot) -> None:
-        """Keep a snapshot; one of the same update is replaced."""
+        """Store a snapshot; one of the same update is replaced."""
         _write_whole(self._snapshot(lane, snapshot.update), save(_contiguous(snapshot.arrays)))
 
     def snapshot(self, lane: int, update: int) -> Snapshot:
@@ -68,9 +68,9 @@ class RunFiles:
         return Snapshot(update, _read(self._snapshot(lane, update))[0])
 
     def write_checkpoint(self, lane: int, checkpoint: Checkpoint) -> None:
-        """Keep a checkpoint in place of the one before."""
-        told = {"told": json.dumps({"update": checkpoint.update, "seconds": checkpoint.seconds})}
-        _write_whole(self._lane(lane) / "checkpoint.safetensors", save(_contiguous(checkpoint.arrays), told))
+        """Store a checkpoint in place of the previous one."""
+        state = {"state": json.dumps({"update": checkpoint.update, "seconds": checkpoint.seconds})}
+        _write_whole(self._lane(lane) / "checkpoint.safetensors", save(_contiguous(checkpoint.arrays), state))
 
     def checkpoint(self, lane: int) -> Checkpoint | None:
         """Read the newest checkpoint; None before the first.
@@ -81,18 +81,23 @@ class RunFiles:
         path = self._lane(lane) / "checkpoint.safetensors"
         if not path.exists():
             return None
-        arrays, told = _read(path)
-        update, seconds = _told(path, told)
+        arrays, metadata = _read(path)
+        update, seconds = _checkpoint_state(path, metadata)
         return Checkpoint(update, seconds, arrays)
 
     def checkpoint_update(self, lane: int) -> int:
-        """After how many updates the newest checkpoint was taken; 0 before the first, or where it is damaged."""
+        """Return the update of the newest checkpoint; 0 before the first, or if it is damaged."""
         path = self._lane(lane) / "checkpoint.safetensors"
         try:
             with safe_open(path, "numpy") as file:
-                return _told(path, file.metadata() or {})[0]
+                return _checkpoint_state(path, file.metadata() or {})[0]
         except (OSError, SafetensorError, TrainingError):
             return 0
+
+    def describe_resume(self, lane: int) -> str:
+        """Return the end of a sentence: from which update a lane will continue."""
+        update = self.checkpoint_update(lane)
+        return f"resume continues from {f'update {update:,}' if update else 'the beginning'}."
 
     def _lane(self, lane: int) -> Path:
         return self.folder / f"lane{lane}"
@@ -106,7 +111,7 @@ def _contiguous(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that whoever reads it, or finds it after a crash, sees the old one or the new one."""
+    """Write a file so that a reader, now or after a crash, finds either the old content or the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     partial.write_bytes(content)
@@ -121,14 +126,15 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         raise _unreadable(path, reason) from reason
 
 
-def _told(path: Path, told: Mapping[str, str]) -> tuple[int, float]:
+def _checkpoint_state(path: Path, metadata: Mapping[str, str]) -> tuple[int, float]:
+    """The update and the seconds of a checkpoint; older versions gave this single entry another name."""
     try:
-        read = json.loads(told["told"])
-        return int(read["update"]), float(read["seconds"])
+        (state,) = map(json.loads, metadata.values())
+        return int(state["update"]), float(state["seconds"])
     except (KeyError, ValueError, TypeError) as reason:
         raise _unreadable(path, reason) from reason
 
 
 def _unreadable(path: Path, reason: Exception) -> TrainingError:
     found = "no such file" if isinstance(reason, FileNotFoundError) else f"a damaged file ({reason})"
-    return TrainingError(f"{path.parent.name}/{path.name}", found, "what was kept there", "Start a new run.")
+    return TrainingError(f"{path.parent.name}/{path.name}", found, "what was stored there", "Start a new run.")

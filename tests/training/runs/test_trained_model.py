@@ -11,13 +11,13 @@ import torch
 import gru_viz
 from gru_viz import TrainingError
 from gru_viz.training import Checkpoint, Lane, Settings, Snapshot, Trainer, make_task
-from gru_viz.training.runs import Store, answers_of, continuation, learnt, probe_of
+from gru_viz.training.runs import RunStore, continuation, predict_examples, probe_sequences, trained_network
 from gru_viz.training.tasks.text import Text
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
 
-def kept(store: Store, settings: Settings, until: int) -> tuple[str, Trainer]:
+def kept(store: RunStore, settings: Settings, until: int) -> tuple[str, Trainer]:
     """Train the first lane here, and keep what it tells."""
     key = store.create(settings)
     lane = settings.lanes[0].name
@@ -30,49 +30,49 @@ def kept(store: Store, settings: Settings, until: int) -> tuple[str, Trainer]:
 def test_the_newest_weights_answer_as_the_trainer_s_own(tmp_path: Path, cell: str) -> None:
     lane = Lane("one", cell=cell, hidden=7, layers=2, backend="scratch")
     settings = Settings("adding", {"length": 6}, (lane,), updates=5, seeds=2)
-    with Store(tmp_path) as store:
+    with RunStore(tmp_path) as store:
         key, trainer = kept(store, settings, 5)
         task = store.task(key)
-        network = learnt(store, key, "one", task)
+        network = trained_network(store, key, "one", task)
         assert network is not None
         said = network.answer(task.held_out.x, task.answers)[0]
         np.testing.assert_allclose(said, trainer.network.answer(task.held_out.x, task.answers)[0], rtol=1e-5, atol=1e-6)
-        shown = answers_of(network, task)
+        shown = predict_examples(network, task)
         assert shown.kind == "scatter"
         np.testing.assert_allclose(shown.answer, said[:, 0], rtol=1e-5, atol=1e-6)
 
 
 def test_a_snapshot_is_the_first_model_at_its_update(tmp_path: Path) -> None:
     settings = Settings("adding", {"length": 6}, (Lane("one", hidden=5, backend="torch"),), updates=10, seeds=3)
-    with Store(tmp_path) as store:
+    with RunStore(tmp_path) as store:
         key, _ = kept(store, settings, 10)
         task = store.task(key)
         early = Trainer(task, settings, "one", until=4)
         list(early)
-        then = learnt(store, key, "one", task, update=4)
+        then = trained_network(store, key, "one", task, update=4)
         assert then is not None
         for name, array in early.network.arrays(0).items():
             np.testing.assert_array_equal(then.arrays()[name], array)
-        trace = gru_viz.trace(then.weights(), probe_of(task))
+        trace = gru_viz.trace(then.weights(), probe_sequences(task))
         assert trace.proof.holds
         assert trace.update.shape == (1, 6, 5)
         with pytest.raises(TrainingError, match="one of 0, 1, 2"):
-            learnt(store, key, "one", task, update=5)
+            trained_network(store, key, "one", task, update=5)
 
 
 def test_before_the_first_snapshot_there_is_nothing(tmp_path: Path) -> None:
-    with Store(tmp_path) as store:
+    with RunStore(tmp_path) as store:
         key = store.create(Settings("adding", {"length": 6}))
-        assert learnt(store, key, "GRU", store.task(key)) is None
+        assert trained_network(store, key, "GRU", store.task(key)) is None
 
 
 def test_a_continuation_follows_from_weights_beginning_and_seed(tmp_path: Path) -> None:
     settings = Settings("text", {}, (Lane("one", hidden=8, backend="torch"),), updates=3)
     task = make_task(settings)
     assert isinstance(task, Text)
-    with Store(tmp_path) as store:
+    with RunStore(tmp_path) as store:
         key, _ = kept(store, settings, 3)
-        network = learnt(store, key, "one", task)
+        network = trained_network(store, key, "one", task)
         assert network is not None
         first = continuation(network, task, "The ", 40, 0.8)
         assert len(first) == 40
@@ -82,12 +82,12 @@ def test_a_continuation_follows_from_weights_beginning_and_seed(tmp_path: Path) 
 
 def test_newest_means_the_checkpoint_not_the_last_snapshot(tmp_path: Path) -> None:
     settings = Settings("adding", {"length": 4}, (Lane("one", hidden=3, backend="torch"),), updates=100)
-    with Store(tmp_path) as store:
+    with RunStore(tmp_path) as store:
         key = store.create(settings)
         trainer = Trainer(store.task(key), settings, "one", until=5)
         records = [record for record in trainer if not (isinstance(record, Snapshot) and record.update == 5)]
         store.write(key, "one", records, update=5)
         assert any(isinstance(record, Checkpoint) for record in records)
-        network = learnt(store, key, "one", store.task(key))
+        network = trained_network(store, key, "one", store.task(key))
         assert network is not None
         assert torch.equal(network.parameters["head.bias"], trainer.network.parameters["head.bias"])

@@ -9,24 +9,27 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from gru_viz.errors import TrainingError
 from gru_viz.training import Checkpoint, Diverged, Lane, Point, RateChange, Settings, Snapshot
-from gru_viz.training.runs import Follower, Store
-from gru_viz.training.runs.engines import NotInChargeError, is_dead, name_engine
-from gru_viz.training.runs.files import RunFiles
+from gru_viz.training.runs import Follower, RunStore
+from gru_viz.training.runs.lane_owners import NotOwnerError, is_dead, new_engine_id
+from gru_viz.training.runs.run_files import RunFiles
 
 SETTINGS = Settings("adding", {"length": 5}, updates=7, seeds=2)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path) as opened:
+def store(tmp_path: Path) -> Iterator[RunStore]:
+    with RunStore(tmp_path) as opened:
         yield opened
 
 
@@ -38,25 +41,25 @@ def checkpoint(update: int) -> Checkpoint:
     return Checkpoint(update, 0.5, {"parameter.head.bias": np.full((2, 1), update, np.float32)})
 
 
-def test_a_new_run_is_what_was_asked_for(store: Store) -> None:
+def test_a_new_run_is_what_was_asked_for(store: RunStore) -> None:
     key = store.create(SETTINGS, name="mine")
     run = store.run(key)
-    assert (run.id, run.name, run.settings, run.status, run.sweep) == (key, "mine", SETTINGS, "stopped", "")
+    assert (run.run_id, run.name, run.settings, run.status, run.sweep) == (key, "mine", SETTINGS, "stopped", "")
     assert [(lane.name, lane.update, lane.until) for lane in run.lanes] == [("GRU", 0, 7), ("LSTM", 0, 7)]
-    assert [run.id for run in store.runs()] == [key]
+    assert [run.run_id for run in store.runs()] == [key]
     assert store.data(key) is None
     assert store.task(key).features == 2
     assert run.lane("GRU").parameters == 3 * 32 * (2 + 32) + 6 * 32 + 33
 
 
-def test_what_makes_no_task_leaves_nothing_behind(store: Store) -> None:
+def test_what_makes_no_task_leaves_nothing_behind(store: RunStore) -> None:
     with pytest.raises(TrainingError, match="length"):
         store.create(replace(SETTINGS, options={"length": -1}))
     assert store.runs() == []
     assert not (store.folder / "runs").exists()
 
 
-def test_every_record_comes_back_as_it_was(store: Store) -> None:
+def test_every_record_comes_back_as_it_was(store: RunStore) -> None:
     key = store.create(SETTINGS)
     snapshot = Snapshot(3, {"head.bias": np.arange(3, dtype=np.float32)})
     store.write(key, "LSTM", [point(1), checkpoint(2), RateChange(2, 0.5), snapshot, checkpoint(3)], update=3, rate=9.5)
@@ -66,7 +69,7 @@ def test_every_record_comes_back_as_it_was(store: Store) -> None:
     kept = store.checkpoint(key, "LSTM")
     assert kept is not None
     assert (kept.update, kept.seconds, kept.arrays["parameter.head.bias"].tolist()) == (3, 0.5, [[3], [3]])
-    assert store.changes(key, "LSTM") == [RateChange(2, 0.5)]
+    assert store.rate_changes(key, "LSTM") == [RateChange(2, 0.5)]
     assert store.checkpoint(key, "GRU") is None
     assert store.snapshots(key, "GRU") == ()
     lane = store.run(key).lane("LSTM")
@@ -74,7 +77,7 @@ def test_every_record_comes_back_as_it_was(store: Store) -> None:
     assert store.run(key).lane("GRU").update == 0
 
 
-def test_what_is_not_a_number_comes_back_too(store: Store) -> None:
+def test_what_is_not_a_number_comes_back_too(store: RunStore) -> None:
     key = store.create(SETTINGS)
     store.write(key, "GRU", [Point("train", 1, 0.0, (float("inf"), float("nan")))])
     values = store.points(key)[0][0][1].values
@@ -82,7 +85,7 @@ def test_what_is_not_a_number_comes_back_too(store: Store) -> None:
     assert np.isnan(values[1])
 
 
-def test_what_is_told_again_replaces_what_was_told(store: Store) -> None:
+def test_what_is_told_again_replaces_what_was_told(store: RunStore) -> None:
     key = store.create(SETTINGS)
     store.write(key, "GRU", [point(1, 0.5), point(2, 0.25), RateChange(2, 0.5)])
     told, mark = store.points(key)
@@ -91,10 +94,10 @@ def test_what_is_told_again_replaces_what_was_told(store: Store) -> None:
     assert [p for _, p in told] == [point(1, 0.5), point(2, 0.25)]
     assert again == [("GRU", point(2, 0.125))]
     assert [p for _, p in store.points(key)[0]] == [point(1, 0.5), point(2, 0.125)]
-    assert store.changes(key, "GRU") == [RateChange(2, 0.25)]
+    assert store.rate_changes(key, "GRU") == [RateChange(2, 0.25)]
 
 
-def test_a_divergence_is_told_in_a_sentence(store: Store) -> None:
+def test_a_divergence_is_told_in_a_sentence(store: RunStore) -> None:
     key = store.create(SETTINGS)
     store.write(key, "GRU", [Diverged(5, (1,), "gradient")])
     lane = store.run(key).lane("GRU")
@@ -102,18 +105,18 @@ def test_a_divergence_is_told_in_a_sentence(store: Store) -> None:
     assert "gradient was no longer a finite number at update 5 (seed 1)" in lane.message
 
 
-def test_a_transaction_is_written_whole_or_not_at_all(store: Store) -> None:
+def test_a_transaction_is_written_whole_or_not_at_all(store: RunStore) -> None:
     key = store.create(SETTINGS)
     with pytest.raises(sqlite3.Error):
         store.write(key, "GRU", [point(1), RateChange(1, 0.5)], no_such_column=1)
     assert store.points(key) == ([], 0)
-    assert store.changes(key, "GRU") == []
+    assert store.rate_changes(key, "GRU") == []
     store.write(key, "GRU", [point(1)])
     assert len(store.points(key)[0]) == 1
 
 
 def test_a_checkpoint_comes_after_its_points_and_before_what_is_said_of_it(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wherever the writer is killed: one that ran ahead of its points would leave a gap in the curve."""
     key = store.create(SETTINGS)
@@ -130,22 +133,22 @@ def test_a_checkpoint_comes_after_its_points_and_before_what_is_said_of_it(
     assert store.run(key).lane("GRU").status == "stopped"
 
 
-def test_the_newest_weights_are_those_of_a_checkpoint_or_before_the_first_of_a_snapshot(store: Store) -> None:
+def test_the_newest_weights_are_those_of_a_checkpoint_or_before_the_first_of_a_snapshot(store: RunStore) -> None:
     key, newest = store.create(SETTINGS), []
     for record in (point(1), Snapshot(0, {}), Snapshot(1, {}), checkpoint(7), Snapshot(9, {})):
         store.write(key, "GRU", [record])
-        newest.append(store.newest(key, "GRU"))
+        newest.append(store.newest_update(key, "GRU"))
     assert newest == [None, 0, 1, 7, 7]
-    assert store.newest(key, "LSTM") is None
+    assert store.newest_update(key, "LSTM") is None
 
 
-def test_a_run_is_renamed_and_deleted_with_its_files(store: Store) -> None:
+def test_a_run_is_renamed_and_deleted_with_its_files(store: RunStore) -> None:
     key, other = store.create(SETTINGS), store.create(SETTINGS)
     store.rename(key, "another name")
     assert store.run(key).name == "another name"
     store.write(key, "GRU", [point(1), checkpoint(1), Snapshot(1, {})])
     store.delete(key)
-    assert [run.id for run in store.runs()] == [other]
+    assert [run.run_id for run in store.runs()] == [other]
     assert not store.files(key).folder.exists()
     assert store.points(key) == ([], 0)
     for wrong in (store.run, store.delete, store.task, lambda k: store.rename(k, "x")):
@@ -154,7 +157,7 @@ def test_a_run_is_renamed_and_deleted_with_its_files(store: Store) -> None:
 
 
 @pytest.mark.parametrize("status", ["queued", "running"])
-def test_a_run_under_way_is_not_deleted(store: Store, status: str) -> None:
+def test_a_run_under_way_is_not_deleted(store: RunStore, status: str) -> None:
     key = store.create(SETTINGS)
     store.set_lane(key, "LSTM", status=status)
     with pytest.raises(TrainingError, match="Stop it first"):
@@ -162,7 +165,7 @@ def test_a_run_under_way_is_not_deleted(store: Store, status: str) -> None:
     assert store.files(key).folder.exists()
 
 
-def test_a_lane_or_a_snapshot_that_is_not_there_is_named(store: Store) -> None:
+def test_a_lane_or_a_snapshot_that_is_not_there_is_named(store: RunStore) -> None:
     key = store.create(SETTINGS)
     store.write(key, "GRU", [Snapshot(1, {"a": np.ones(1)}), Snapshot(2, {"a": np.ones(1)})])
     with pytest.raises(TrainingError, match="no lane 'RNN'"):
@@ -171,7 +174,7 @@ def test_a_lane_or_a_snapshot_that_is_not_there_is_named(store: Store) -> None:
         store.snapshot(key, "GRU", 3)
 
 
-def test_files_that_are_gone_or_damaged_are_told(store: Store) -> None:
+def test_files_that_are_gone_or_damaged_are_told(store: RunStore) -> None:
     key = store.create(SETTINGS)
     store.write(key, "GRU", [Snapshot(1, {"a": np.ones(1)}), checkpoint(1)])
     folder = store.files(key).folder
@@ -192,38 +195,65 @@ def test_files_that_are_gone_or_damaged_are_told(store: Store) -> None:
 def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TrainingError, match="GRU_VIZ_HOME"):
-        Store(tmp_path / "file")
+        RunStore(tmp_path / "file")
     (tmp_path / "runs.sqlite").write_bytes(b"not a database, but long enough to be taken for one" * 100)
     with pytest.raises(TrainingError, match="not a database"):
-        Store(tmp_path)
+        RunStore(tmp_path)
 
 
 def test_tables_of_a_later_version_are_left_alone(tmp_path: Path) -> None:
-    Store(tmp_path).close()
+    RunStore(tmp_path).close()
     database = sqlite3.connect(tmp_path / "runs.sqlite")
     database.execute("PRAGMA user_version = 99")
     database.close()
     with pytest.raises(TrainingError, match="version 99"):
-        Store(tmp_path)
+        RunStore(tmp_path)
 
 
-def test_a_run_of_another_version_is_left_out_of_the_list(store: Store) -> None:
+def test_a_folder_of_the_first_version_still_opens(tmp_path: Path) -> None:
+    """Its tables, its settings and its checkpoints had other names for some fields."""
+    with RunStore(tmp_path) as store:
+        key = store.create(SETTINGS)
+        store.write(key, "GRU", [point(3), checkpoint(3)], backend="compiled", update=3, status="paused")
+        path = store.files(key).folder / "lane0" / "checkpoint.safetensors"
+    with safe_open(path, "numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    path.write_bytes(save(arrays, {"told": '{"update": 3, "seconds": 0.5}'}))
+    with closing(sqlite3.connect(tmp_path / "runs.sqlite")) as database, database:
+        database.execute("ALTER TABLE lanes RENAME COLUMN backend TO way")
+        database.execute("""UPDATE runs SET settings = replace(settings, '"backend":', '"computed_by":')""")
+        database.execute("PRAGMA user_version = 1")
+    for _ in range(2):
+        with RunStore(tmp_path) as store:
+            run = store.run(key)
+            assert run.settings == SETTINGS
+            assert [run.run_id for run in store.runs()] == [key]
+            lane = run.lane("GRU")
+            assert (lane.backend, lane.update, lane.status) == ("compiled", 3, "paused")
+            read = store.checkpoint(key, "GRU")
+            assert read is not None
+            assert (read.update, read.seconds, store.newest_update(key, "GRU")) == (3, 0.5, 3)
+            assert read.arrays["parameter.head.bias"].tolist() == [[3], [3]]
+            assert store.points(key)[0] == [("GRU", point(3))]
+
+
+def test_a_run_of_another_version_is_left_out_of_the_list(store: RunStore) -> None:
     key, other = store.create(SETTINGS), store.create(SETTINGS)
-    with store._writing() as database:
+    with closing(sqlite3.connect(store.folder / "runs.sqlite")) as database, database:
         database.execute('UPDATE runs SET settings = \'{"task": "a task to come"}\' WHERE id = ?', (key,))
-    assert [run.id for run in store.runs()] == [other]
+    assert [run.run_id for run in store.runs()] == [other]
     with pytest.raises(TrainingError, match="another version"):
         store.run(key)
 
 
-def test_several_runs_share_their_data(store: Store) -> None:
+def test_several_runs_share_their_data(store: RunStore) -> None:
     text = "To be, or not to be. " * 200
     asked = [Settings("text", {"length": 8}, (Lane(learning_rate=rate),)) for rate in (0.1, 0.2, 0.3)]
     keys = store.create_all(asked, text, ["a", "b", ""], "sweep")
     assert [store.run(key).settings for key in keys] == asked
     assert [store.data(key) for key in keys] == [text] * 3
     assert store.runs() == []
-    assert {run.id for run in store.runs("sweep")} == set(keys) == {run.id for run in store.runs(None)}
+    assert {run.run_id for run in store.runs("sweep")} == set(keys) == {run.run_id for run in store.runs(None)}
     store.delete(keys[0])
     assert store.data(keys[1]) == text
 
@@ -231,15 +261,15 @@ def test_several_runs_share_their_data(store: Store) -> None:
 WRITER = """
 import sys
 from gru_viz.training import Point
-from gru_viz.training.runs import Store
+from gru_viz.training.runs import RunStore
 folder, key, lane = sys.argv[1:]
-with Store(folder) as store:
+with RunStore(folder) as store:
     for update in range(1, 81):
         store.write(key, lane, [Point("train", update, 0.0, (float(update),)), Point("held_out", update, 0.0, (0.0,))])
 """
 
 
-def test_processes_and_threads_write_at_once_while_others_read(store: Store) -> None:
+def test_processes_and_threads_write_at_once_while_others_read(store: RunStore) -> None:
     """Two processes and two threads write to two runs; a reader sees every point once, in order, and whole pairs."""
     here, there = store.create(SETTINGS), store.create(SETTINGS)
     writers = [
@@ -267,13 +297,13 @@ def test_processes_and_threads_write_at_once_while_others_read(store: Store) -> 
         assert [p.update for name, p in store.points(here)[0] if name == lane] == list(range(1, 81))
 
 
-def test_of_two_engines_one_gets_the_lane(store: Store) -> None:
+def test_of_two_engines_one_gets_the_lane(store: RunStore) -> None:
     key = store.create(SETTINGS)
-    engines = [name_engine() for _ in range(8)]
+    engines = [new_engine_id() for _ in range(8)]
     claimed: list[dict[str, list[str]]] = []
 
     def claim(engine: str) -> None:
-        claimed.append(store.claim([key], engine, ("stopped",), status="queued"))
+        claimed.append(store.owners.claim([key], engine, ("stopped",), status="queued"))
 
     threads = [threading.Thread(target=claim, args=(engine,)) for engine in engines]
     for thread in threads:
@@ -284,10 +314,10 @@ def test_of_two_engines_one_gets_the_lane(store: Store) -> None:
     assert sum(map(len, claimed)) == 1
 
 
-def test_who_is_no_longer_in_charge_writes_nothing(store: Store) -> None:
+def test_who_is_no_longer_in_charge_writes_nothing(store: RunStore) -> None:
     key = store.create(SETTINGS)
-    store.claim([key], "new", ("stopped",), status="queued")
-    with pytest.raises(NotInChargeError):
+    store.owners.claim([key], "new", ("stopped",), status="queued")
+    with pytest.raises(NotOwnerError):
         store.write(key, "GRU", [point(1), checkpoint(1), Snapshot(1, {})], by="old", status="finished")
     assert store.points(key) == ([], 0)
     assert not (store.files(key).folder / "lane0").exists()
@@ -298,50 +328,50 @@ def test_who_is_no_longer_in_charge_writes_nothing(store: Store) -> None:
 def test_an_engine_is_dead_when_its_process_is_or_when_it_is_silent() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    host = name_engine().partition("/")[0]
+    host = new_engine_id().partition("/")[0]
     now = time.time()
-    assert not is_dead(name_engine(), now)
-    assert is_dead(name_engine(), now - 60)
-    assert is_dead(name_engine(), None)
+    assert not is_dead(new_engine_id(), now)
+    assert is_dead(new_engine_id(), now - 60)
+    assert is_dead(new_engine_id(), None)
     assert is_dead(f"{host}/{gone.pid}/abc", now)
     assert not is_dead(f"elsewhere/{gone.pid}/abc", now)
     assert not is_dead(f"{host}/{os.getppid()}/abc", now)
 
 
-def test_lanes_of_a_dead_engine_are_interrupted_and_others_are_not(store: Store) -> None:
+def test_lanes_of_a_dead_engine_are_interrupted_and_others_are_not(store: RunStore) -> None:
     key, other = store.create(SETTINGS), store.create(SETTINGS)
-    alive, dead = name_engine(), "elsewhere/1/abc"
-    store.beat(alive)
-    store.claim([other], alive, ("stopped",), status="running")
-    store.claim([key], dead, ("stopped",), status="queued")
+    alive, dead = new_engine_id(), "elsewhere/1/abc"
+    store.owners.heartbeat(alive)
+    store.owners.claim([other], alive, ("stopped",), status="running")
+    store.owners.claim([key], dead, ("stopped",), status="queued")
     store.write(key, "LSTM", [checkpoint(4)], status="running", update=6, rate=5.0)
-    assert sorted(store.mark_orphans()) == [(key, "GRU"), (key, "LSTM")]
+    assert sorted(store.owners.interrupt_orphans()) == [(key, "GRU"), (key, "LSTM")]
     gru, lstm = store.run(key).lanes
     assert (gru.status, lstm.status, lstm.rate) == ("interrupted", "interrupted", 0.0)
-    assert "waited" in gru.message
-    assert "near update 6; resume goes on from update 4" in lstm.message
+    assert "queued" in gru.message
+    assert "near update 6; resume continues from update 4" in lstm.message
     assert store.run(other).status == "running"
-    assert store.mark_orphans() == []
+    assert store.owners.interrupt_orphans() == []
 
 
-def test_an_engine_that_asks_for_the_dead_is_alive_however_long_it_was_held_up(store: Store) -> None:
+def test_an_engine_that_asks_for_the_dead_is_alive_however_long_it_was_held_up(store: RunStore) -> None:
     key, slow = store.create(SETTINGS), "elsewhere/1/abc"
-    store.claim([key], slow, ("stopped",), status="running")
-    assert store.mark_orphans(slow) == []
+    store.owners.claim([key], slow, ("stopped",), status="running")
+    assert store.owners.interrupt_orphans(slow) == []
     assert store.run(key).status == "running"
-    assert len(store.mark_orphans("another")) == 2
+    assert len(store.owners.interrupt_orphans("another")) == 2
 
 
-def test_a_rate_kept_at_rest_holds_from_the_checkpoint_on(store: Store) -> None:
+def test_a_rate_kept_at_rest_holds_from_the_checkpoint_on(store: RunStore) -> None:
     """Changes that an interrupted lane had made after its checkpoint are forgotten with what came after it."""
     key = store.create(SETTINGS)
     store.write(key, "GRU", [RateChange(1, 0.1), RateChange(6, 0.2), checkpoint(4)])
-    store.keep_rate(key, "GRU", 0.3)
-    assert store.changes(key, "GRU") == [RateChange(1, 0.1), RateChange(4, 0.3)]
+    store.set_rate(key, "GRU", 0.3)
+    assert store.rate_changes(key, "GRU") == [RateChange(1, 0.1), RateChange(4, 0.3)]
     assert store.run(key).lane("GRU").learning_rate == 0.3
 
 
-def test_a_follower_reads_only_what_is_new(store: Store) -> None:
+def test_a_follower_reads_only_what_is_new(store: RunStore) -> None:
     key = store.create(SETTINGS)
     follower = Follower(store, key)
     assert follower.curves() == []
@@ -360,14 +390,14 @@ def test_a_follower_reads_only_what_is_new(store: Store) -> None:
     ]
 
 
-def test_a_changed_rate_takes_back_what_an_interrupted_lane_had_told_of_later_updates(store: Store) -> None:
+def test_a_changed_rate_takes_back_what_an_interrupted_lane_had_told_of_later_updates(store: RunStore) -> None:
     """It had come to 9, went back to its checkpoint at 4, and takes another way from there."""
     key = store.create(SETTINGS)
     store.write(key, "GRU", [*map(point, range(1, 10)), Snapshot(3, {}), Snapshot(8, {}), checkpoint(4)])
     store.write(key, "LSTM", [point(9)])
     follower = Follower(store, key)
     assert follower.curves()[0].updates.tolist() == list(range(1, 10))
-    store.keep_rate(key, "GRU", 0.3)
+    store.set_rate(key, "GRU", 0.3)
     assert {c.lane: c.updates.tolist() for c in follower.curves()} == {"GRU": [1, 2, 3, 4], "LSTM": [9]}
     assert store.snapshots(key, "GRU") == (3,)
     store.write(key, "GRU", [point(5), point(6), RateChange(5, 0.4)])
