@@ -24,7 +24,9 @@ def reduce(values: np.ndarray, width: int) -> np.ndarray:
     """
     out = np.empty((-(-len(values) // width), 3, values.shape[1]), values.dtype)
     if why_not(CONVENTIONS["torch"]) is None:
-        reduction.reduce(np.ascontiguousarray(values), width, out)
+        from gru_viz.backends.compiled import bin_kernel
+
+        bin_kernel.reduce(np.ascontiguousarray(values), width, out)
         return out
     whole = len(values) // width
     _reduce_groups(values[: whole * width].reshape(whole, width, values.shape[1]), out[:whole])
