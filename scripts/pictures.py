@@ -115,9 +115,9 @@ def training(page: Page) -> None:
 def gates_learning(page: Page) -> None:
     """The gates of the same lesson, after few updates and many."""
     train(page, "Remember over 10 steps")
-    page.locator(".gv-film").scroll_into_view_if_needed()
-    page.locator(".gv-film-slider").focus()
-    page.locator(".gv-film-slider").evaluate("slider => slider.scrollIntoView({ block: 'start' })")
+    page.locator(".gv-snapshots").scroll_into_view_if_needed()
+    page.locator(".gv-snapshots-slider").focus()
+    page.locator(".gv-snapshots-slider").evaluate("slider => slider.scrollIntoView({ block: 'start' })")
     page.mouse.wheel(0, -120)
 
 

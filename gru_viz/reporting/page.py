@@ -14,10 +14,11 @@ from typing import Literal
 import numpy as np
 from plotly.offline import get_plotlyjs
 
+from gru_viz.browser import INSPECTOR
 from gru_viz.errors import TraceError
 from gru_viz.exports import facts
 from gru_viz.figures import inspect
-from gru_viz.figures.inspector import ASSETS, pack, work_out_units
+from gru_viz.figures.inspector import pack, work_out_units
 from gru_viz.formats import Head
 from gru_viz.reporting import maps, words
 from gru_viz.reporting.answers import draw_answers, read_head
@@ -113,12 +114,12 @@ def report(
         meanings=_meanings(trace),
         facts=_facts(trace, head),
         scaling=_scaling(trace),
-        inspector_css=ASSETS["css"],
+        inspector_css=INSPECTOR.css,
         css=_template("css").template,
-        inspector_html=ASSETS["html"],
+        inspector_html=INSPECTOR.html,
         plotly=get_plotlyjs(),
         views="\n".join(views),
-        inspector_js=ASSETS["js"].replace("export default function (", "function mount("),
+        inspector_js=INSPECTOR.script,
         js=_template("js").template,
     )
     if path is not None:

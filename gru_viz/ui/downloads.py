@@ -7,9 +7,9 @@ from functools import partial
 
 import streamlit as st
 
+from gru_viz.browser import INSPECTOR
 from gru_viz.errors import GruVizError
 from gru_viz.exports import to_csv, to_npz, to_parquet
-from gru_viz.figures.inspector import standalone
 from gru_viz.formats import Head, write_model
 from gru_viz.formats.found import Format
 from gru_viz.reporting import report
@@ -59,7 +59,7 @@ def _offer_pages(gates: GateView, packed: bytes, notices: tuple[str, ...], head:
         f"by at most {float(trace.proof):.1e}."
     )
     pages: dict[str, tuple[str, Callable[[], str]]] = {
-        "HTML": ("gru_viz.html", lambda: standalone(packed, title, about))
+        "HTML": ("gru_viz.html", lambda: INSPECTOR.page(packed, title, about))
     }
     if gates.savable:
         pages["Report"] = (

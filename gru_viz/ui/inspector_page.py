@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from gru_viz.browser import INSPECTOR
 from gru_viz.errors import GruVizError
-from gru_viz.figures.inspector import ASSETS, pack
+from gru_viz.figures.inspector import pack
 from gru_viz.sequences import EXAMPLES
 from gru_viz.streaming import LongTrace
 from gru_viz.trace import Trace
@@ -31,7 +32,7 @@ from gru_viz.ui.view_choice import (
 __all__ = ["show_gates"]
 
 _component = st.components.v2.component(
-    "gru_viz.inspector", html=ASSETS["html"], css=ASSETS["css"], js=ASSETS["js"], isolate_styles=False
+    "gru_viz.inspector", html=INSPECTOR.html, css=INSPECTOR.css, js=INSPECTOR.js, isolate_styles=False
 )
 
 

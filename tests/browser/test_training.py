@@ -270,8 +270,8 @@ def test_charts_are_there_once_when_their_code_arrives_after_newer_data(training
     training.wait_until(lambda: training.drawn() > seen)
     figures = page.locator("[data-figure]").evaluate_all("all => all.map((one) => one.dataset.figure)")
     assert sorted(figures) == ["answers", "gradient", "loss", "measure"]
-    expect(page.locator(".gv-film[data-ready]")).to_have_count(1)
-    expect(page.locator(".gv-film-lane")).to_have_count(2)
+    expect(page.locator(".gv-snapshots[data-ready]")).to_have_count(1)
+    expect(page.locator(".gv-snapshots-lane")).to_have_count(2)
 
 
 @pytest.fixture(scope="module")
@@ -290,7 +290,7 @@ def finished(profile, dashboard) -> str:
 def test_a_run_fits_the_screen(page, screen, dashboard, finished, width, height, scale):
     screen(width, height, scale)
     page.goto(f"{dashboard}/GRU_against_LSTM{finished}")
-    expect(page.locator(".gv-live[data-drawn]")).to_be_visible()
+    expect(page.locator(".gv-charts[data-drawn]")).to_be_visible()
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     assert page.evaluate("() => devicePixelRatio") == scale
     assert page.get_by_test_id("stMain").evaluate("main => main.scrollWidth - main.clientWidth") <= 0
@@ -310,8 +310,8 @@ def test_no_serious_barrier_to_access(training, page, dashboard, finished, where
     page.goto(f"{dashboard}/{where}{finished if where != 'Sweep' else ''}")
     expect(training.button("Start")).to_be_enabled()
     if where != "Sweep":
-        expect(page.locator(".gv-live[data-drawn]")).to_be_visible()
-        expect(page.locator(".gv-film[data-ready]")).to_be_visible()
+        expect(page.locator(".gv-charts[data-drawn]")).to_be_visible()
+        expect(page.locator(".gv-snapshots[data-ready]")).to_be_visible()
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     found = Axe().run(page)["violations"]
     serious = {v["id"]: [n["html"][:160] for n in v["nodes"]] for v in found if v["impact"] in ("serious", "critical")}

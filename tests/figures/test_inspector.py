@@ -9,6 +9,7 @@ import json
 import re
 import struct
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from lopsided import inputs, matrices, stack
 import gru_viz
 from gru_viz import Trace, Weights
 from gru_viz.analysis import work_out
+from gru_viz.browser import INSPECTOR
 from gru_viz.figures import View, compare, inspect
-from gru_viz.figures.inspector import ASSETS, Reading, Worked, pack, standalone
+from gru_viz.figures.inspector import Reading, Worked, pack
 from gru_viz.figures.inspector.payload import pack_heatmap, unpack_heatmap
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -312,51 +314,49 @@ def parts(page: str) -> tuple[str, str]:
 
 def test_the_page_fetches_nothing() -> None:
     block = packed(traced())
-    page, plotly = parts(standalone(block, "title", "about"))
+    page, plotly = parts(INSPECTOR.page(block, "title", "about"))
     assert len(plotly) > 1_000_000
     assert "https://" not in page
     assert "http://" not in page
     assert not re.search(r"<(link|iframe|img|object|embed|base)\b", page)
     assert not re.search(r"@import|url\(", page)
-    assert not re.search(r"\b(src|href)\s*=\s*[\"']", page.replace(ASSETS["js"].split("function loadPlotly")[1], ""))
+    assert not re.search(r"\b(src|href)\s*=\s*[\"']", page)
     assert "fetch(" not in page
-    data = re.search(r'<script id="trace" type="application/octet-stream">([^<]*)</script>', page)
+    data = re.search(r'<script id="block" type="application/octet-stream">([^<]*)</script>', page)
     assert data is not None
     assert base64.b64decode(data.group(1)) == block
 
 
 def test_the_page_takes_no_name_for_markup() -> None:
     naughty = "</title><script>alert(1)</script>{css} & \"'"
-    page, _ = parts(standalone(b"1234", naughty, naughty))
+    page, _ = parts(INSPECTOR.page(b"1234", naughty, naughty))
     assert "<script>alert" not in page
     assert page.count(html.escape(naughty)) == 3
     assert page.count("</title>") == 1
 
 
 def test_the_page_s_own_script_cannot_be_ended_by_what_is_in_it() -> None:
-    for asset in ASSETS.values():
-        assert "</script" not in asset
-        assert "</style" not in asset
-    assert ASSETS["js"].count("export default function (") == 1
+    for source in (INSPECTOR.js, INSPECTOR.css, INSPECTOR.html):
+        assert "</script" not in source
+        assert "</style" not in source
+    assert INSPECTOR.js.count("\nexport default function mount(") == 1
 
 
 # --- the same in JavaScript ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("inspector")
-    (folder / "inspector.mjs").write_text(
-        ASSETS["js"] + "\nexport { decode, decodePanel, unpackHeatmap, writeNumber, escapeMarkup };\n", encoding="utf-8"
+INSPECTOR_MODULES = files(gru_viz) / "browser" / "inspector"
+
+
+def run_node(script: str, **modules: str) -> Any:
+    """What a script says of the inspector's modules: names that it uses, by the module that has them."""
+    imports = "".join(
+        f"import {{ {names} }} from {json.dumps((INSPECTOR_MODULES / f'{module}.js').as_uri())};\n"
+        for module, names in modules.items()
     )
-    return folder
-
-
-def run_node(folder: Path, script: str) -> Any:
-    program = f"import * as inspector from {json.dumps((folder / 'inspector.mjs').as_uri())};\n{script}"
     command = [str(NODE), "--input-type=module", "-"]
     done = subprocess.run(
-        command, input=program, capture_output=True, timeout=300, check=False, text=True, encoding="utf-8"
+        command, input=imports + script, capture_output=True, timeout=300, check=False, text=True, encoding="utf-8"
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout, parse_constant=refuse)
@@ -365,38 +365,39 @@ def run_node(folder: Path, script: str) -> Any:
 AS_JSON = "const say = (v) => console.log(JSON.stringify(v, (k, n) => typeof n === 'number' && !Number.isFinite(n) ? String(n) : ArrayBuffer.isView(n) ? [...n] : n));\n"  # noqa: E501
 
 
-def test_javascript_unpacks_what_python_packed(module: Path) -> None:
+def test_javascript_unpacks_what_python_packed() -> None:
     rng = np.random.default_rng(5)
     cases = []
     for rows, columns, low, high in ((4, 7, 0, 1), (3, 5, -1, 1), (1, 1, -20, 20), (5, 1, 0, 1), (2, 0, 0, 1)):
         z = rng.uniform(low, high, (rows, columns))
         z[rng.random(z.shape) < 0.2] = np.nan
         cases.append((z, low, high))
-    told = [
+    panels = [
         {"packed": list(pack_heatmap(z, low, high)), "rows": len(z), "columns": z.shape[1], "low": low, "high": high}
         for z, low, high in cases
     ]
-    read = "(c) => inspector.unpackHeatmap(inspector.decodePanel(c, Uint8Array.from(c.packed)))"
-    script = f"say({json.dumps(told)}.map({read}));"
-    for (z, low, high), rows in zip(cases, run_node(module, AS_JSON + script), strict=True):
+    read = "(c) => unpackHeatmap(decodePanel(c, Uint8Array.from(c.packed)))"
+    script = f"say({json.dumps(panels)}.map({read}));"
+    unpacked = run_node(AS_JSON + script, heatmap_codes="unpackHeatmap, decodePanel")
+    for (z, low, high), rows in zip(cases, unpacked, strict=True):
         back = np.array([[float(v) for v in row] for row in rows]).reshape(z.shape)
         assert np.array_equal(np.isnan(back), np.isnan(z))
         assert np.nanmax(np.abs(back - z), initial=0.0) <= (high - low) / 8188 + 1e-6 * high
 
 
-def test_javascript_reads_a_whole_block_at_any_address(module: Path) -> None:
+def test_javascript_reads_a_whole_block_at_any_address(tmp_path: Path) -> None:
     trace = dataclasses.replace(traced("torch_lstm"), time=(tuple(f"<{k}> & é" for k in range(11)),))
     block = packed(trace, window=(2, 9))
-    (module / "block.bin").write_bytes(b"odd" + block)
+    (tmp_path / "block.bin").write_bytes(b"odd" + block)
     script = (
         "import { readFileSync } from 'node:fs';\n"
-        f"const bytes = new Uint8Array(readFileSync({json.dumps(str(module / 'block.bin'))})).subarray(3);\n"
-        "const view = inspector.decode(bytes);\n"
+        f"const bytes = new Uint8Array(readFileSync({json.dumps(str(tmp_path / 'block.bin'))})).subarray(3);\n"
+        "const view = decodeView(bytes);\n"
         "const offsets = Object.entries(view.formulas[0].units[3]);\n"
         "const series = Object.fromEntries(offsets.map(([key, at]) => [key, view.seriesAt(at)]));\n"
-        "say({ z: view.panels.map(inspector.unpackHeatmap), series, text: view.figure.data[0].text });"
+        "say({ z: view.panels.map(unpackHeatmap), series, text: view.figure.data[0].text });"
     )
-    read = run_node(module, AS_JSON + script)
+    read = run_node(AS_JSON + script, heatmap_codes="unpackHeatmap", view="decodeView")
     for rows, panel in zip(read["z"], inspect(trace, window=(2, 9)).panels, strict=True):
         assert np.allclose(np.array(rows), panel.values, atol=2 * panel.high / 4000)
     formula = work_out(trace.layers[0].forward, 3)
@@ -405,7 +406,7 @@ def test_javascript_reads_a_whole_block_at_any_address(module: Path) -> None:
     assert read["text"] == [f"&lt;{k}> &amp; é" for k in range(2, 9)]
 
 
-def test_javascript_writes_numbers_as_people_read_them(module: Path) -> None:
+def test_javascript_writes_numbers_as_people_read_them() -> None:
     cases = [
         (0.5, False),
         (-0.25, False),
@@ -415,11 +416,8 @@ def test_javascript_writes_numbers_as_people_read_them(module: Path) -> None:
         (1234.56, False),
         (-2.5e7, True),
     ]
-    script = (
-        f"say({json.dumps(cases)}.map(([v, added]) => "
-        "{ const node = {}; inspector.writeNumber(node, v, added); return node.textContent; }));"
-    )
-    assert run_node(module, AS_JSON + script) == [
+    script = f"say({json.dumps(cases)}.map(([v, added]) => formulaText(v, added)));"
+    assert run_node(AS_JSON + script, texts="formulaText") == [
         "0.500",
         "−0.250",
         " − 0.250",

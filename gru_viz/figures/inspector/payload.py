@@ -1,16 +1,16 @@
-"""One block of bytes for the inspector: a JSON header, then heatmaps in 12 bits a value and series in float32."""
+"""The block of bytes for the inspector component: heatmaps in 12 bits a value, series in float32."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
 from gru_viz.analysis import Term
+from gru_viz.browser import Block
 from gru_viz.figures import View
 from gru_viz.figures.draw import describe
 from gru_viz.figures.inspector.worked import Worked
@@ -18,29 +18,6 @@ from gru_viz.figures.inspector.worked import Worked
 __all__ = ["pack", "pack_heatmap", "unpack_heatmap"]
 
 NAN_CODE = 4095
-
-
-@dataclass
-class _Blobs:
-    parts: list[bytes] = field(default_factory=list)
-    size: int = 0
-    kept: dict[bytes, int] = field(default_factory=dict)
-
-    def add(self, part: bytes) -> int:
-        offset, self.size = self.size, self.size + len(part)
-        self.parts.append(part)
-        return offset
-
-    def keep(self, series: np.ndarray, size: int | None = None) -> int | list[float]:
-        """Store a series as float32, once; one that never changes as its one value; a shorter one ends in NaN."""
-        values = np.full(len(series) if size is None else size, np.nan, np.float32)
-        values[: len(series)] = series
-        if len(values) and np.isfinite(values[0]) and (values == values[0]).all():
-            return [float(values[0])]
-        part = values.tobytes()
-        if part not in self.kept:
-            self.kept[part] = self.add(part)
-        return self.kept[part]
 
 
 def pack(
@@ -55,39 +32,33 @@ def pack(
     single: int = 0,
     room: int = 0,
 ) -> bytes:
-    """Everything the inspector shows, as it goes to the browser.
+    """Pack a view and its formulas.
 
     Args:
-        view: the picture.
-        worked: the equations, or two to be compared, for the same units; none where columns hold many steps.
-        unit: the unit worked out when none has been chosen, counted from 0.
-        start: the step the cursor stands on when it has not been moved, counted from 1.
+        view: what is drawn.
+        worked: the formulas, or two to be compared, for the same units; none where columns have many steps.
+        unit: the unit whose formulas are shown when none has been chosen, counted from 0.
+        start: the cursor's step when it has not been moved, counted from 1; 0 leaves the choice to the browser.
         total: how many steps the sequence has, shown or not.
-        filename: what a saved picture is called.
-        zoom: the first and the last step that are in sight at first, counted from 1; None: all that there are.
-        subject: the same for all views that show parts of the same; empty where there are no others.
-        room: for how many pixels of width the columns are meant.
-        single: how many steps can be shown one by one, where a view has columns of many; 0 where this one has all.
+        filename: the name of a saved picture.
+        zoom: the first and the last step in sight at first, counted from 1; None: all of the view.
+        subject: the same for all views of parts of one long sequence; empty where there are no others.
+        single: how many steps can be drawn one by one, where columns have many; 0 where each has one.
+        room: the pixels of width that the columns are meant for.
+
+    Returns:
+        The block that ``browser.INSPECTOR`` shows.
     """
-    blobs, panels = _Blobs(), []
-    figure = describe(view)
-    curves = list(_curves(view, figure["data"], blobs))
-    heatmaps = [i for i, each in enumerate(figure["data"]) if each["type"] == "heatmap"]
-    for i, panel in zip(heatmaps, view.panels, strict=True):
-        figure["data"][i].pop("z")
-        reach = panel.reach or ()
-        low, high = _reach((panel.values, *reach), panel.low, panel.high)
-        rows, columns = panel.values.shape
-        offset, *limits = (blobs.add(pack_heatmap(each, low, high)) for each in (panel.values, *reach))
-        about = {"trace": i, "rows": rows, "columns": columns, "low": low, "high": high, "offset": offset}
-        panels.append(about | {"units": panel.row_kind == "unit", "grouped": panel.grouped, "reach": limits or None})
-    skipped = view.first - 1 - view.before
-    shown = slice(skipped, skipped + view.steps)
+    block, figure = Block(), describe(view)
+    curves = list(_curves(view, figure["data"], block))
+    panels = list(_panels(view, figure["data"], block))
     picture = {"figure": figure, "panels": panels, "curves": curves, "edges": view.edges}
     drawn = picture | {"labels": view.labels}  # the hover shows the labels between the ticks too
     digest = blake2b(json.dumps(drawn, default=_plain).encode(), digest_size=12)
-    for part in blobs.parts:
+    for part in block.parts:
         digest.update(part)
+    skipped = view.first - 1 - view.before
+    steps = slice(skipped, skipped + view.steps)
     header = picture | {
         "picture": digest.hexdigest(),
         "first": view.first,
@@ -103,43 +74,64 @@ def pack(
         "unit": unit,
         "start": start,
         "filename": filename,
-        "formulas": [_formula(each, shown, blobs) for each in worked],
+        "formulas": [_formula(each, steps, block) for each in worked],
     }
-    text = json.dumps(header, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
-    return b"".join([len(text).to_bytes(4, "little"), text, *blobs.parts])
+    return block.pack(header, default=_plain)
 
 
-def _curves(view: View, drawn: list[dict[str, Any]], blobs: _Blobs) -> Iterator[dict[str, Any]]:
+def _panels(view: View, drawn: list[dict[str, Any]], block: Block) -> Iterator[dict[str, Any]]:
+    """Where each heatmap's numbers are; they are taken out of what is drawn."""
+    heatmaps = [(i, each) for i, each in enumerate(drawn) if each["type"] == "heatmap"]
+    for (i, each), panel in zip(heatmaps, view.panels, strict=True):
+        each.pop("z")
+        reach = panel.reach or ()
+        low, high = _range((panel.values, *reach), panel.low, panel.high)
+        rows, columns = panel.values.shape
+        offset, *limits = (block.add(pack_heatmap(values, low, high)) for values in (panel.values, *reach))
+        about = {"trace": i, "rows": rows, "columns": columns, "low": low, "high": high, "offset": offset}
+        yield about | {"units": panel.row_kind == "unit", "grouped": panel.grouped, "reach": limits or None}
+
+
+def _curves(view: View, drawn: list[dict[str, Any]], block: Block) -> Iterator[dict[str, Any]]:
     """Where each line's numbers are; what is sent as bytes is taken out of what is drawn."""
     lines = iter(enumerate(drawn))
     for curve in view.curves:
-        kept = [(curve.values, curve.original)]
+        pairs = [(curve.values, curve.original)]
         if curve.reach:
             reach = curve.reach
-            kept = [(reach.low, reach.original_low), (reach.high, reach.original_high), *kept]
-        for values, original in kept:
+            pairs = [(reach.low, reach.original_low), (reach.high, reach.original_high), *pairs]
+        for values, original in pairs:
             i, each = next(lines)
-            for key in ("x", "y", "customdata", "text"):  # the text is the labels, which the header holds once
+            for key in ("x", "y", "customdata", "text"):  # the text is the labels, which the header has once
                 each.pop(key, None)
-            yield {"trace": i, "y": blobs.keep(values), "original": blobs.keep(original)}
+            yield {"trace": i, "y": _series(block, values), "original": _series(block, original)}
 
 
-def _formula(worked: Worked, shown: slice, blobs: _Blobs) -> dict[str, Any]:
-    def keep(values: np.ndarray) -> int | list[float]:
-        return blobs.keep(values[shown], shown.stop - shown.start)
+def _series(block: Block, series: np.ndarray, size: int | None = None) -> int | list[float]:
+    """Store a series as float32; one that never changes as its one value; a shorter one ends in NaN."""
+    values = np.full(len(series) if size is None else size, np.nan, np.float32)
+    values[: len(series)] = series
+    if len(values) and np.isfinite(values[0]) and (values == values[0]).all():
+        return [float(values[0])]
+    return block.add(values.tobytes())
+
+
+def _formula(worked: Worked, steps: slice, block: Block) -> dict[str, Any]:
+    def add(values: np.ndarray) -> int | list[float]:
+        return _series(block, values[steps], steps.stop - steps.start)
 
     readings = [
         {
             "symbol": each.symbol,
             "name": each.name,
-            "words": each.values[shown] if isinstance(each.values, tuple) else None,
-            "drawn": None if isinstance(each.values, tuple) else keep(each.values),
-            "original": None if each.original is None else keep(each.original),
+            "words": each.values[steps] if isinstance(each.values, tuple) else None,
+            "drawn": None if isinstance(each.values, tuple) else add(each.values),
+            "original": None if each.original is None else add(each.original),
         }
         for each in worked.readings
     ]
     units = {
-        unit: {name: keep(series) for name, series in formula.series.items()}
+        unit: {name: add(series) for name, series in formula.series.items()}
         for unit, formula in worked.formulas.items()
     }
     lines = [
@@ -180,7 +172,7 @@ def unpack_heatmap(packed: bytes, shape: tuple[int, int], low: float, high: floa
     return np.where(codes == NAN_CODE, np.nan, values).reshape(shape)
 
 
-def _reach(maps: Sequence[np.ndarray], low: float, high: float) -> tuple[float, float]:
+def _range(maps: Sequence[np.ndarray], low: float, high: float) -> tuple[float, float]:
     """A range that holds every finite value, so that the hover never shows a clipped one."""
     for values in maps:
         finite = values[np.isfinite(values)]
@@ -189,7 +181,7 @@ def _reach(maps: Sequence[np.ndarray], low: float, high: float) -> tuple[float, 
 
 
 def _plain(value: Any) -> Any:
-    """What JSON cannot say: numpy as lists of short numbers, NaN and infinity as null."""
+    """What JSON has no form for: numpy as lists of short numbers, NaN and infinity as null."""
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
         return [float(f"{v:.6g}") if np.isfinite(v) else None for v in value.tolist()]
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)

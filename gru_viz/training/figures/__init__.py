@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import plotly.graph_objects as go
 
 from gru_viz.training.curves import Curve
+from gru_viz.training.figures.charts_payload import LaneStatus, pack_charts
 from gru_viz.training.figures.line_charts import AXES, PlotOptions, gradient_picture, loss_picture, measure_picture
 from gru_viz.training.figures.prediction_charts import predictions_picture
 from gru_viz.training.figures.snapshot_maps import Snapshots, gather_maps, snapshots_picture
@@ -21,6 +22,7 @@ from gru_viz.training.tasks import Baseline, Measure, Shown
 
 __all__ = [
     "AXES",
+    "LaneStatus",
     "PlotOptions",
     "Snapshots",
     "gather_maps",
@@ -30,6 +32,7 @@ __all__ = [
     "loss_picture",
     "measure_curves",
     "measure_picture",
+    "pack_charts",
     "pack_snapshots",
     "predictions",
     "predictions_picture",

@@ -7,11 +7,11 @@ from typing import Any
 
 import streamlit as st
 
+from gru_viz.browser import CHARTS
 from gru_viz.errors import GruVizError
-from gru_viz.figures.live import ASSETS, pack
 from gru_viz.training import TASKS, Curve
 from gru_viz.training.exports import tensorboard_zip, to_csv
-from gru_viz.training.figures import PlotOptions, loss_picture
+from gru_viz.training.figures import PlotOptions, loss_picture, pack_charts
 from gru_viz.training.runs import TrainingRun
 from gru_viz.ui.messages import plain, show_error
 from gru_viz.ui.resources import follower, store, task_of
@@ -22,7 +22,7 @@ __all__ = ["show_run_list"]
 MAX_LISTED = 200
 
 _compared = st.components.v2.component(
-    "gru_viz.compared", html=ASSETS["html"], css=ASSETS["css"], js=ASSETS["js"], isolate_styles=False
+    "gru_viz.compared", html=CHARTS.html, css=CHARTS.css, js=CHARTS.js, isolate_styles=False
 )
 
 
@@ -128,4 +128,4 @@ def _compare(runs: Sequence[TrainingRun]) -> None:
     except GruVizError as error:
         show_error(error, "Select other runs.")
         return
-    _compared(data=pack([picture]), key="compared")
+    _compared(data=pack_charts([picture]), key="compared")

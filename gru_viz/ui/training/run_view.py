@@ -6,14 +6,16 @@ from typing import Any, cast
 
 import streamlit as st
 
-from gru_viz.figures.live import ASSETS, LaneStatus, pack
+from gru_viz.browser import CHARTS
 from gru_viz.training import Curve, Diverged, RateChange, Shown, Task
 from gru_viz.training.figures import (
     AXES,
+    LaneStatus,
     PlotOptions,
     gradient_picture,
     loss_picture,
     measure_picture,
+    pack_charts,
     predictions_picture,
 )
 from gru_viz.training.runs import LaneState, TrainingRun, predict_examples, trained_network
@@ -39,7 +41,7 @@ STATUSES = {
 }
 
 _charts = st.components.v2.component(
-    "gru_viz.live", html=ASSETS["html"], css=ASSETS["css"], js=ASSETS["js"], isolate_styles=False
+    "gru_viz.live", html=CHARTS.html, css=CHARTS.css, js=CHARTS.js, isolate_styles=False
 )
 
 
@@ -70,7 +72,11 @@ def _show(run_id: str, active: bool) -> None:
         gradient_picture(curves, run.settings.lanes[0].clip, options),
     ]
     strip = [_lane_status(run, lane, task, curves) for lane in run.lanes]
-    _charts(data=pack(pictures, strip, task.measure.name.replace("_", " ")), key="live", on_picked_change=lambda: None)
+    _charts(
+        data=pack_charts(pictures, strip, task.measure.name.replace("_", " ")),
+        key="live",
+        on_picked_change=lambda: None,
+    )
 
 
 def _show_verdict(run: TrainingRun, task: Task, curves: list[Curve]) -> None:

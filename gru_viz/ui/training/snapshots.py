@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from gru_viz.analysis import ORDERS
-from gru_viz.figures.live import FILM_ASSETS
+from gru_viz.browser import SNAPSHOTS
 from gru_viz.trace import Trace, trace
 from gru_viz.training.figures import Snapshots, pack_snapshots
 from gru_viz.training.runs import probe_sequences, trained_network
@@ -19,9 +19,9 @@ REFRESH_SECONDS = 2.0
 
 _snapshots = st.components.v2.component(
     "gru_viz.film",
-    html=FILM_ASSETS["html"],
-    css=FILM_ASSETS["css"],
-    js=FILM_ASSETS["js"],
+    html=SNAPSHOTS.html,
+    css=SNAPSHOTS.css,
+    js=SNAPSHOTS.js,
     isolate_styles=False,
 )
 

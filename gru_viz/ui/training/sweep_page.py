@@ -7,11 +7,11 @@ from functools import partial
 
 import streamlit as st
 
+from gru_viz.browser import CHARTS
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import GruVizError
-from gru_viz.figures.live import ASSETS, pack
 from gru_viz.training import LIMITS, Lane
-from gru_viz.training.figures import sweep_picture
+from gru_viz.training.figures import pack_charts, sweep_picture
 from gru_viz.training.sweep import Sweep, resume_sweep, start_sweep, sweep_points, sweeps
 from gru_viz.ui.messages import plain, show_error
 from gru_viz.ui.resources import engine, store
@@ -25,7 +25,7 @@ RATES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 REFRESH_SECONDS = 1.0
 
 _picture = st.components.v2.component(
-    "gru_viz.sweep", html=ASSETS["html"], css=ASSETS["css"], js=ASSETS["js"], isolate_styles=False
+    "gru_viz.sweep", html=CHARTS.html, css=CHARTS.css, js=CHARTS.js, isolate_styles=False
 )
 
 
@@ -111,7 +111,7 @@ def _show(key: str, active: bool) -> None:
     if not points:
         st.caption("The first result appears when the first run finishes.")
         return
-    result = _picture(data=pack([sweep_picture(points)]), key="sweep_picture", on_picked_change=lambda: None)
+    result = _picture(data=pack_charts([sweep_picture(points)]), key="sweep_picture", on_picked_change=lambda: None)
     if result.picked:
         for run in [store().run(run_id) for run_id in result.picked]:
             st.page_link("pages/GRU_against_LSTM.py", label=plain(run.name), query_params={"run": run.run_id})

@@ -16,13 +16,15 @@ from axe_core_python.sync_playwright import Axe
 from fake_runs import BASELINES, MEASURE, run, snapshots
 from playwright.sync_api import Page, expect
 
-from gru_viz.figures.live import ASSETS, FILM_ASSETS, LaneStatus, pack, standalone
+from gru_viz.browser import CHARTS, SNAPSHOTS, Component
 from gru_viz.figures.picture import Picture
 from gru_viz.training.figures import (
+    LaneStatus,
     PlotOptions,
     gradient_picture,
     loss_picture,
     measure_picture,
+    pack_charts,
     pack_snapshots,
     sweep_picture,
 )
@@ -47,7 +49,7 @@ def status(name: str = "GRU", update: int = 412, **more: Any) -> LaneStatus:
 
 
 def block(points: int = 2000, **more: Any) -> bytes:
-    return pack(pictures(points), [status(update=points, **more), status("LSTM", points)], MEASURE.title)
+    return pack_charts(pictures(points), [status(update=points, **more), status("LSTM", points)], MEASURE.title)
 
 
 def header_of(packed: bytes) -> tuple[dict[str, Any], bytes]:
@@ -64,7 +66,7 @@ def array(about: dict[str, Any], blobs: bytes) -> np.ndarray:
 
 
 def test_every_number_comes_back_as_finely_as_a_screen_shows_it() -> None:
-    header, blobs = header_of(pack(pictures(axis="tokens", tokens=123_457)))
+    header, blobs = header_of(pack_charts(pictures(axis="tokens", tokens=123_457)))
     for sent, picture in zip(header["figures"], pictures(axis="tokens", tokens=123_457), strict=True):
         for trace, drawn in zip(sent["data"], picture.data, strict=True):
             assert np.array_equal(array(trace["x"], blobs), drawn["x"]), drawn["name"]
@@ -73,7 +75,7 @@ def test_every_number_comes_back_as_finely_as_a_screen_shows_it() -> None:
 
 def test_two_lanes_of_2000_points_are_small() -> None:
     assert len(block()) < 40_000
-    assert len(pack(pictures(seeds=5))) < 60_000
+    assert len(pack_charts(pictures(seeds=5))) < 60_000
 
 
 def test_the_same_is_the_same_and_what_changed_is_drawn_anew() -> None:
@@ -90,14 +92,14 @@ def test_the_same_is_the_same_and_what_changed_is_drawn_anew() -> None:
 
 def test_a_matrix_and_a_gap_survive() -> None:
     points = [SweepPoint("GRU", 8, 0.01, 0, 0.1, "a"), SweepPoint("GRU", 16, 0.02, 0, 0.2, "b")]
-    header, blobs = header_of(pack([sweep_picture(points)]))
+    header, blobs = header_of(pack_charts([sweep_picture(points)]))
     z = header["figures"][0]["data"][0]["z"]
     assert z["array"]["columns"] == 2
     assert np.isnan(array(z, blobs)).sum() == 2
 
 
 def test_the_strip_says_what_is_known_and_dashes_what_is_not() -> None:
-    lanes = header_of(pack([], [status(), LaneStatus("LSTM", "LSTM", 1, "", 0, 0)], "x"))[0]["lanes"]
+    lanes = header_of(pack_charts([], [status(), LaneStatus("LSTM", "LSTM", 1, "", 0, 0)], "x"))[0]["lanes"]
     assert lanes[0]["cells"] == ["812", "1:12", "0.0123", "–", "–"]
     assert lanes[0]["progress"] == "412 of 1,000"
     assert lanes[1]["cells"] == ["–"] * 5
@@ -127,18 +129,26 @@ def test_a_film_of_12_snapshots_and_2_lanes_is_small() -> None:
     assert len(pack_snapshots(taken)) < 400_000
 
 
-@pytest.mark.parametrize("assets", [ASSETS, FILM_ASSETS])
-def test_the_components_take_no_text_for_markup(assets: Any) -> None:
-    assert "innerHTML" not in assets["js"]
-    assert "insertAdjacentHTML" not in assets["js"]
-    assert assets["js"].count("export default function (") == 1
-    assert "</" not in assets["js"]
+@pytest.mark.parametrize("component", [CHARTS, SNAPSHOTS])
+def test_the_components_take_no_text_for_markup(component: Component) -> None:
+    assert "innerHTML" not in component.js
+    assert "insertAdjacentHTML" not in component.js
+    assert component.js.count("\nexport default function mount(") == 1
+    assert "</" not in component.js
 
 
 # --- in the browser -----------------------------------------------------------------------------------------------
 
 RANGES = """key => { const { xaxis, yaxis } = document.querySelector(`[data-figure=${key}] .gv-chart`)._fullLayout;
   return [...xaxis.range, ...yaxis.range] }"""
+
+
+MOUNT = 'mount({ data: block, parentElement: document.getElementById("mount") });'
+MOUNT_AND_RECORD = """window.reported = [];
+const setStateValue = (name, value) => reported.push(value);
+window.show = (data) =>
+  mount({ data, parentElement: document.getElementById("mount"), setStateValue, setTriggerValue: setStateValue });
+window.show(block);"""
 
 
 class Harness:
@@ -149,12 +159,12 @@ class Harness:
         page.set_viewport_size({"width": 1440, "height": 900})
         page.on("pageerror", lambda error: self.problems.append(str(error)))
 
-    def open(self, first: bytes, ready: str, assets: Any = ASSETS) -> None:
+    def open(self, first: bytes, ready: str, component: Component = CHARTS) -> None:
+        page = component.page(first, "A training", "About it.")
+        assert MOUNT in page
         path = self.folder / "page.html"
-        path.write_text(standalone(first, "A training", "About it.", assets), encoding="utf-8")
+        path.write_text(page.replace(MOUNT, MOUNT_AND_RECORD), encoding="utf-8")
         self.page.goto(path.as_uri())
-        self.page.evaluate("() => { window.told = []; for (const name of ['picked', 'frame'])"
-                           " addEventListener(name, (event) => told.push(event.detail)) }")  # fmt: skip
         expect(self.page.locator(ready)).to_be_visible()
 
     def show(self, packed: bytes) -> None:
@@ -199,7 +209,7 @@ def harness(page: Page, tmp_path: Path) -> Any:
 def test_it_shows_three_figures_and_two_lanes_that_everyone_can_read(harness: Any, scheme: Any, width: int) -> None:
     harness.page.emulate_media(color_scheme=scheme)
     harness.page.set_viewport_size({"width": width, "height": 900})
-    harness.open(block(), ".gv-live[data-drawn]")
+    harness.open(block(), ".gv-charts[data-drawn]")
     titles = harness.page.locator(".gv-figure-title").all_inner_texts()
     assert titles == ["Loss", "Mean absolute error", "Gradient norm"]
     assert harness.page.locator(".gv-row").count() == 2
@@ -213,7 +223,7 @@ def test_it_shows_three_figures_and_two_lanes_that_everyone_can_read(harness: An
 
 def test_growing_curves_change_in_place_and_a_zoom_and_the_hover_stay(harness: Any) -> None:
     blocks = [block(200 + 90 * k) for k in range(21)]
-    harness.open(blocks[0], ".gv-live[data-drawn]")
+    harness.open(blocks[0], ".gv-charts[data-drawn]")
     harness.page.evaluate(
         "() => window.marks = [...document.querySelectorAll('.gv-chart, .main-svg, .gv-figure, .gv-strip td')]"
     )
@@ -239,20 +249,20 @@ def test_growing_curves_change_in_place_and_a_zoom_and_the_hover_stay(harness: A
 
 
 def test_a_block_that_comes_while_a_zoom_is_drawn_waits_for_its_end(harness: Any) -> None:
-    harness.open(block(500), ".gv-live[data-drawn]")
-    drawn = harness.page.locator(".gv-live").get_attribute("data-drawn")
+    harness.open(block(500), ".gv-charts[data-drawn]")
+    drawn = harness.page.locator(".gv-charts").get_attribute("data-drawn")
 
     def meanwhile() -> None:
         harness.show(block(900))
-        assert harness.page.locator(".gv-live").get_attribute("data-drawn") == drawn
+        assert harness.page.locator(".gv-charts").get_attribute("data-drawn") == drawn
 
     harness.drag(harness.box("loss"), meanwhile)
-    expect(harness.page.locator(".gv-live")).not_to_have_attribute("data-drawn", drawn)
+    expect(harness.page.locator(".gv-charts")).not_to_have_attribute("data-drawn", drawn)
     harness.until(lambda: harness.ranges("loss")[1] < 500)
 
 
 def test_the_same_bytes_draw_nothing(harness: Any) -> None:
-    harness.open(block(), ".gv-live[data-drawn]")
+    harness.open(block(), ".gv-charts[data-drawn]")
     harness.page.evaluate(
         "() => { window.drawn = 0; const { react } = Plotly;"
         " Plotly.react = (...all) => { drawn += 1; return react(...all) } }"
@@ -268,20 +278,20 @@ def test_the_same_bytes_draw_nothing(harness: Any) -> None:
 def test_a_name_from_a_user_stays_a_name(harness: Any) -> None:
     naughty = "<img src=x onerror=alert(1)>"
     picture = measure_picture(run((naughty,)), Measure("error", naughty, "lower"))
-    harness.open(pack([picture], [status(naughty, message=naughty)], naughty), ".gv-live[data-drawn]")
+    harness.open(pack_charts([picture], [status(naughty, message=naughty)], naughty), ".gv-charts[data-drawn]")
     assert harness.page.locator("#mount img").count() == 0
     assert harness.page.locator(".gv-lane-name").inner_text() == naughty
 
 
 def test_a_click_on_a_field_of_the_sweep_tells_its_runs(harness: Any) -> None:
     points = [SweepPoint("GRU", h, r, s, h * r, f"{h}-{r}-{s}") for h in (8, 16) for r in (0.1, 0.2) for s in (0, 1)]
-    harness.open(pack([sweep_picture(points)]), ".gv-live[data-drawn]")
+    harness.open(pack_charts([sweep_picture(points)]), ".gv-charts[data-drawn]")
     box = harness.box("sweep")
     harness.page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.75)
     expect(harness.page.locator(".hoverlayer .hovertext")).to_be_visible()
     harness.page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.75)
-    harness.until(lambda: harness.page.evaluate("() => told.length"))
-    assert harness.page.evaluate("() => told") == [["16-0.1-0", "16-0.1-1"]]
+    harness.until(lambda: harness.page.evaluate("() => reported.length"))
+    assert harness.page.evaluate("() => reported") == [["16-0.1-0", "16-0.1-1"]]
     assert harness.violations() == []
 
 
@@ -291,29 +301,29 @@ def test_the_film_s_slider_follows_at_the_end_and_stays_elsewhere(harness: Any) 
         "LSTM": snapshots(torch.nn.LSTM, (0, 1, 10, 100, 1000)),
     }
     fewer = {name: each[:4] for name, each in every.items()}
-    harness.open(pack_snapshots(fewer), ".gv-film[data-ready]", FILM_ASSETS)
-    film = harness.page.locator(".gv-film")
+    harness.open(pack_snapshots(fewer), ".gv-snapshots[data-ready]", SNAPSHOTS)
+    film = harness.page.locator(".gv-snapshots")
     expect(film).to_have_attribute("data-update", "100")
     harness.show(pack_snapshots(every))
     expect(film).to_have_attribute("data-update", "1000")
-    harness.page.locator(".gv-film-slider").focus()
+    harness.page.locator(".gv-snapshots-slider").focus()
     for key in ("Home", "ArrowRight", "ArrowRight"):
         harness.page.keyboard.press(key)
     expect(film).to_have_attribute("data-update", "10")
     harness.show(pack_snapshots(fewer))
     expect(film).to_have_attribute("data-update", "10")
-    harness.until(lambda: harness.page.evaluate("() => told.at(-1)") == {"updates": {"GRU": 10, "LSTM": 10}})
+    harness.until(lambda: harness.page.evaluate("() => reported.at(-1)") == {"updates": {"GRU": 10, "LSTM": 10}})
     assert harness.violations() == []
 
 
 def test_the_film_paints_what_the_trace_holds(harness: Any) -> None:
     taken = {"GRU": snapshots(torch.nn.GRU, (0, 5))}
-    harness.open(pack_snapshots(taken), ".gv-film[data-ready]", FILM_ASSETS)
+    harness.open(pack_snapshots(taken), ".gv-snapshots[data-ready]", SNAPSHOTS)
     canvas = harness.page.locator("canvas").nth(1)
     assert canvas.get_attribute("aria-label") == "update gate z of GRU after 5 updates"
     box = canvas.bounding_box()
     harness.page.mouse.move(box["x"] + box["width"] * (6.5 / 9), box["y"] + box["height"] * (2.5 / 4))
-    said = harness.page.locator(".gv-film-reading").inner_text()
+    said = harness.page.locator(".gv-snapshots-reading").inner_text()
     assert said == f"GRU, update gate z: unit 3, step 7 is {taken['GRU'][1][1].update[0, 6, 2]:.2f}"
     pixel = canvas.evaluate("(c) => [...c.getContext('2d').getImageData(6, 2, 1, 1).data]")
     from gru_viz.training.figures.snapshot_payload import TABLES

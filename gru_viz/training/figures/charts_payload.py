@@ -1,4 +1,4 @@
-"""One block of bytes for the live pictures: a JSON header, then every array in as few bytes as hold it."""
+"""The block of bytes for the charts component: figures, lanes, and their numbers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from gru_viz.browser import Block
 from gru_viz.figures.picture import INK, PAPER, Picture, look
 
-__all__ = ["Blobs", "LaneStatus", "join", "pack"]
+__all__ = ["LaneStatus", "pack_charts"]
 
 
 @dataclass(frozen=True)
@@ -48,88 +49,51 @@ class LaneStatus:
     message: str = ""
 
 
-class Blobs:
-    """Arrays one after the other, each at an address that is a multiple of 8; the same array once."""
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-        self.size = 0
-        self.kept: dict[tuple[str, bytes], int] = {}
-
-    def add(self, array: np.ndarray) -> dict[str, Any]:
-        """Store an array; returns where it is: offset, count, type."""
-        kind, values = _smallest(array.ravel())
-        part = values.tobytes()
-        if (kind, part) not in self.kept:
-            self.kept[kind, part] = self.size
-            padded = part + bytes(-len(part) % 8)
-            self.parts.append(padded)
-            self.size += len(padded)
-        about: dict[str, Any] = {"at": self.kept[kind, part], "count": len(values), "kind": kind}
-        return about | ({"columns": array.shape[1]} if array.ndim == 2 else {})
-
-
-def _smallest(array: np.ndarray) -> tuple[str, np.ndarray]:
-    """Whole numbers in as few bytes as hold them, others as float32: finer than any screen."""
-    if array.dtype == np.uint8:
-        return "u1", array
-    whole = array.size and np.isfinite(array).all() and (array == np.rint(array)).all()
-    if whole and array.min() >= 0 and array.max() < 2**16:
-        return "u2", array.astype("<u2")
-    if whole and np.abs(array).max() >= 2**24:
-        return "f8", array.astype("<f8")
-    with np.errstate(over="ignore"):
-        return "f4", array.astype("<f4")
-
-
-def pack(
-    pictures: Iterable[Picture],
-    lanes: Sequence[LaneStatus] = (),
-    measure: str = "",
-) -> bytes:
-    """Everything the live component shows, as it goes to the browser.
+def pack_charts(pictures: Iterable[Picture], lanes: Sequence[LaneStatus] = (), measure: str = "") -> bytes:
+    """Pack figures and the strip of lanes above them.
 
     Args:
         pictures: in the order of the page; each key once.
-        lanes: the strip above them; none where there is no strip.
-        measure: what the task calls its measure.
+        lanes: the strip's lines; none where there is no strip.
+        measure: the name of the task's measure; empty leaves its column out.
+
+    Returns:
+        The block that ``browser.CHARTS`` shows.
 
     Example:
         >>> empty = Picture("loss", "Loss", "", "", [], {})
-        >>> pack([empty]) == pack([empty])
+        >>> pack_charts([empty]) == pack_charts([empty])
         True
     """
-    blobs, figures = Blobs(), []
+    block, figures = Block(), []
     for picture in pictures:
         digest = blake2b(digest_size=9)
-        data = [_sent(trace, blobs, digest) for trace in picture.data]
+        data = [_with_addresses(trace, block, digest) for trace in picture.data]
+        texts = {"key": picture.key, "title": picture.title, "caption": picture.caption, "summary": picture.summary}
+        digest.update(json.dumps([picture.data, picture.layout, picture.height, texts], default=_hidden).encode())
         figure = {"data": data, "layout": picture.layout, "height": picture.height, "wide": picture.wide}
-        words = {"key": picture.key, "title": picture.title, "caption": picture.caption, "summary": picture.summary}
-        digest.update(_json([picture.data, figure["layout"], picture.height, words], hidden=True))
-        figures.append(words | figure | {"drawn": digest.hexdigest()})
+        figures.append(texts | figure | {"drawn": digest.hexdigest()})
     strip = [_strip(lane, place) for place, lane in enumerate(lanes)]
     columns = ["lane", "progress", "updates/s", "time left", "loss, held out", measure, "learning rate"]
     header = {"figures": figures, "lanes": strip, "columns": columns, "ink": INK, "paper": PAPER}
-    return join(header, blobs)
+    return block.pack(header, default=lambda each: each.tolist())
 
 
-def join(header: dict[str, Any], blobs: Blobs) -> bytes:
-    """The length of the header, the header filled up to a multiple of 8, and the arrays."""
-    text = _json(header)
-    text += b" " * (-(4 + len(text)) % 8)
-    return b"".join([len(text).to_bytes(4, "little"), text, *blobs.parts])
-
-
-def _sent(value: Any, blobs: Blobs, digest: Any) -> Any:
+def _with_addresses(value: Any, block: Block, digest: Any) -> Any:
     """The same with every array as its address."""
     if isinstance(value, np.ndarray):
-        about = blobs.add(value)
-        digest.update(about["kind"].encode())
+        address = block.add_array(value)
+        digest.update(address["kind"].encode())
         digest.update(np.ascontiguousarray(value).tobytes())
-        return {"array": about}
+        return {"array": address}
     if isinstance(value, dict):
-        return {key: _sent(each, blobs, digest) for key, each in value.items()}
+        return {key: _with_addresses(each, block, digest) for key, each in value.items()}
     return value
+
+
+def _hidden(value: Any) -> Any:
+    """Arrays are no part of a digest of the rest."""
+    return None if isinstance(value, np.ndarray) else value.item()
 
 
 def _strip(lane: LaneStatus, place: int) -> dict[str, Any]:
@@ -189,12 +153,3 @@ def _duration(seconds: float | None) -> str:
     if whole >= 3600:
         return f"{whole // 3600} h {whole % 3600 // 60:02d}"
     return f"{whole // 60}:{whole % 60:02d}"
-
-
-def _json(value: Any, hidden: bool = False) -> bytes:
-    def plain(each: Any) -> Any:
-        if isinstance(each, np.ndarray):
-            return None if hidden else each.tolist()
-        return each.item()
-
-    return json.dumps(value, default=plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
