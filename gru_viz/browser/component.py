@@ -18,7 +18,7 @@ from string import Template
 
 __all__ = ["CHARTS", "INSPECTOR", "SNAPSHOTS", "Component", "link"]
 
-IMPORT = re.compile(r'^import \{ ([\w, ]+) \} from "(\.\.?/[\w./]+\.js)";\n', re.MULTILINE)
+IMPORT = re.compile(r'^import \{ (\w+(?:, \w+)*) \} from "(\.\.?/[\w./]+\.js)";\n', re.MULTILINE)
 DEFINITION = re.compile(r"^(export )?(?:default )?(?:async )?(?:function|class|const|let) (\w+)\b", re.MULTILINE)
 REFUSED = re.compile(
     r"^(?:import\b|var\b|(?:export )?(?:const|let) \W"

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Player } from "../../gru_viz/browser/inspector/player.js";
+
+let frame = null;
+globalThis.requestAnimationFrame = (callback) => {
+  frame = callback;
+  return 1;
+};
+globalThis.cancelAnimationFrame = () => {
+  frame = null;
+};
+
+function playTo(end) {
+  const seen = { step: 0, changes: [] };
+  const player = new Player((steps) => (seen.step += steps) >= end, (playing) => seen.changes.push(playing));
+  return { player, seen, at: (ms) => frame(ms) };
+}
+
+test("it advances by the clock, whatever the frames", () => {
+  const begun = performance.now();
+  const { player, seen, at } = playTo(1000);
+  player.start(() => 10);
+  for (const [ms, step] of [[50, 0], [130, 1], [560, 5], [1110, 11]]) {
+    at(begun + ms);
+    assert.equal(seen.step, step);
+  }
+  player.stop();
+  assert.ok(!player.playing);
+  assert.deepEqual(seen.changes, [true, false]);
+});
+
+test("it stops at the end", () => {
+  const { player, seen, at } = playTo(3);
+  player.start(() => 100);
+  at(performance.now() + 1000);
+  assert.ok(!player.playing);
+  assert.deepEqual(seen.changes, [true, false]);
+});
