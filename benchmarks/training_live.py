@@ -1,6 +1,6 @@
 """What training under the engine costs and gains: ``python -m benchmarks.training_live``.
 
-``--quick`` only shows that it works: it measures too little, and keeps nothing.
+``--quick`` only shows that it works: it measures too little, and stores nothing.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from gru_viz.training.engine import Engine
 from gru_viz.training.runs import RunStore
 
 Session = Callable[[str], AbstractContextManager[object]]
-"""Somebody who watches a run, by its key, while the block lasts."""
+"""A viewer of a run, given by its id, while the block lasts."""
 
 SETTINGS = Settings("adding", {"length": 50}, updates=20_000)
 SEEDS = 5
 SETTLE_SECONDS = 3.5
-"""The engine tells the pace of the last three seconds."""
+"""The engine reports the rate of the last three seconds."""
 
 
 @contextmanager
-def nobody(_key: str) -> Iterator[None]:
+def nobody(_run_id: str) -> Iterator[None]:
     """No one watches."""
     yield
 
 
 @contextmanager
 def spectators(home: Path) -> Iterator[dict[str, Session]]:
-    """A dashboard on the same runs, and two ways to look at it: without a browser, and with one on the same cores."""
+    """A dashboard on the same runs, and two kinds of viewers: without a browser, and with one on the same cores."""
     with serve("dashboard.py", home) as address, chromium() as browser:
 
-        def visit(key: str) -> Visitor:
-            return Visitor(address.removeprefix("http://"), "GRU_against_LSTM", f"run={key}")
+        def visit(run_id: str) -> Visitor:
+            return Visitor(address.removeprefix("http://"), "GRU_against_LSTM", f"run={run_id}")
 
         @contextmanager
-        def browse(key: str) -> Iterator[None]:
+        def browse(run_id: str) -> Iterator[None]:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(f"{address}/GRU_against_LSTM?run={key}")
+            page.goto(f"{address}/GRU_against_LSTM?run={run_id}")
             yield
             page.close()
 
@@ -64,7 +64,7 @@ def wait(condition: Callable[[], object]) -> None:
 
 
 def rate_of_loop(settings: Settings, window: float) -> float:
-    """Updates a second of a bare loop in this process that throws its records away."""
+    """Updates a second of a bare loop in this process that drops its records."""
     trainer = Trainer(make_task(settings), settings, settings.lanes[0].name)
     began, first = time.perf_counter(), 0
     for _ in trainer:
@@ -85,29 +85,29 @@ def rate_of_loops(pool: ProcessPoolExecutor, settings: Settings, window: float) 
 def rate_of_engine(engine: Engine, settings: Settings, session: Session, window: float) -> float:
     """Updates a second of a lane under the engine, as its worker counts them; the mean over the lanes."""
     store = engine.store
-    key = store.create(settings)
-    engine.start(key)
-    wait(lambda: all(lane.status == "running" for lane in store.run(key).lanes))
+    run_id = store.create(settings)
+    engine.start(run_id)
+    wait(lambda: all(lane.status == "running" for lane in store.run(run_id).lanes))
     rates = []
-    with session(key):
+    with session(run_id):
         time.sleep(SETTLE_SECONDS)
         until = time.monotonic() + window
         while time.monotonic() < until:
-            rates.append(np.mean([lane.rate for lane in store.run(key).lanes]))
+            rates.append(np.mean([lane.rate for lane in store.run(run_id).lanes]))
             time.sleep(0.1)
-    engine.stop(key)
-    wait(lambda: not store.run(key).active)
+    engine.stop(run_id)
+    wait(lambda: not store.run(run_id).active)
     return float(np.mean(rates))
 
 
 def seconds_of_engine(engine: Engine, *runs: Settings) -> float:
     """From the click to the end of the last of some runs, started at once."""
     store = engine.store
-    keys = [store.create(settings) for settings in runs]
+    run_ids = [store.create(settings) for settings in runs]
     began = time.perf_counter()
-    for key in keys:
-        engine.start(key)
-    wait(lambda: not any(store.run(key).active for key in keys))
+    for run_id in run_ids:
+        engine.start(run_id)
+    wait(lambda: not any(store.run(run_id).active for run_id in run_ids))
     return time.perf_counter() - began
 
 
@@ -144,13 +144,13 @@ def seconds_of_torch(settings: Settings) -> float:
     return time.perf_counter() - began
 
 
-def interleave(ways: dict[str, Callable[[], float]], rounds: int) -> dict[str, np.ndarray]:
-    """Measure all ways in turn, round after round, so that a busy moment of the machine meets each of them."""
-    told: dict[str, list[float]] = {name: [] for name in ways}
+def interleave(variants: dict[str, Callable[[], float]], rounds: int) -> dict[str, np.ndarray]:
+    """Measure all variants in turn, round after round, so that a busy moment of the machine meets each of them."""
+    measured: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(rounds):
-        for name, way in ways.items():
-            told[name].append(way())
-    return {name: np.array(values) for name, values in told.items()}
+        for name, measure in variants.items():
+            measured[name].append(measure())
+    return {name: np.array(values) for name, values in measured.items()}
 
 
 def ratio(values: np.ndarray) -> str:
@@ -165,29 +165,29 @@ def measure_watching(engine: Engine, sessions: dict[str, Session], window: float
             rate_of_engine(engine, SETTINGS, session, window)
         for lanes in (*((lane,) for lane in SETTINGS.lanes), SETTINGS.lanes):
             settings = replace(SETTINGS, lanes=lanes)
-            ways: dict[str, Callable[[], float]] = {
+            variants: dict[str, Callable[[], float]] = {
                 "bare": lambda settings=settings: rate_of_loops(pool, settings, window),
                 **{
                     name: lambda settings=settings, session=session: rate_of_engine(engine, settings, session, window)
                     for name, session in sessions.items()
                 },
             }
-            rates = interleave(ways, rounds)
-            told = [ratio(rates[name] / rates["bare"]) for name in sessions]
+            rates = interleave(variants, rounds)
+            ratios = [ratio(rates[name] / rates["bare"]) for name in sessions]
             titles = " and ".join(lane.title for lane in lanes)
-            rows.append([titles, str(rounds), f"{np.median(rates['bare']):.0f}", *told])
+            rows.append([titles, str(rounds), f"{np.median(rates['bare']):.0f}", *ratios])
     return rows
 
 
 def measure_together(both: Engine, one: Engine, updates: int, rounds: int) -> list[list[str]]:
     settings = replace(SETTINGS, updates=updates)
     single = [replace(settings, lanes=(lane,)) for lane in settings.lanes]
-    ways: dict[str, Callable[[], float]] = {
+    variants: dict[str, Callable[[], float]] = {
         "together": lambda: seconds_of_engine(both, settings),
         "after": lambda: seconds_of_engine(one, *single),
     }
-    seconds = interleave(ways, rounds)
-    middle = [f"{np.median(seconds[name]):.1f}" for name in ways]
+    seconds = interleave(variants, rounds)
+    middle = [f"{np.median(seconds[name]):.1f}" for name in variants]
     return [
         [
             f"GRU and LSTM, 32 units, {updates:,} updates",
@@ -202,15 +202,15 @@ def measure_seeds(both: Engine, sizes: tuple[int, ...], updates: int, rounds: in
     rows = []
     for hidden in sizes:
         settings = replace(SETTINGS, updates=updates, seeds=SEEDS).with_lanes(hidden=hidden)
-        ways: dict[str, Callable[[], float]] = {
+        variants: dict[str, Callable[[], float]] = {
             "together": lambda settings=settings: seconds_of_engine(both, settings),
             "our loop": lambda settings=settings: seconds_of_loops(settings),
             "torch.nn": lambda settings=settings: seconds_of_torch(settings),
         }
-        seconds = interleave(ways, rounds)
-        told = [ratio(seconds[name] / seconds["together"]) for name in ("our loop", "torch.nn")]
+        seconds = interleave(variants, rounds)
+        ratios = [ratio(seconds[name] / seconds["together"]) for name in ("our loop", "torch.nn")]
         what = f"{hidden} units, {updates:,} updates"
-        rows.append([what, str(rounds), f"{np.median(seconds['together']):.1f}", *told])
+        rows.append([what, str(rounds), f"{np.median(seconds['together']):.1f}", *ratios])
     return rows
 
 
@@ -232,18 +232,18 @@ def main() -> None:
         finally:
             both.close()
             one.close()
-    text = tell(machine, watching, together, seeds)
+    text = format_results(machine, watching, together, seeds)
     print(text) if quick else write("training_live.md", text)
 
 
-def tell(machine: str, watching: list[list[str]], together: list[list[str]], seeds: list[list[str]]) -> str:
+def format_results(machine: str, watching: list[list[str]], together: list[list[str]], seeds: list[list[str]]) -> str:
     """The tables."""
     return f"""# Training under the engine
 
 {machine}
 
-The task is adding over 50 steps, batches of {SETTINGS.batch}, Adam, float32, one thread a process. All ways take turns,
-round after round; a ratio is of one round, and given as its median and its quartiles.
+The task is adding over 50 steps, batches of {SETTINGS.batch}, Adam, float32, one thread a process. All variants take
+turns, round after round; a ratio is of one round, and given as its median and its quartiles.
 
 ## What being watched costs
 
@@ -264,8 +264,8 @@ engine. A higher ratio is better; 2 is all that two cores can give.
 ## Five seeds of both
 
 GRU and LSTM with {SEEDS} seeds each, trained together under the engine: the seeds of a lane in one stack, both lanes at
-once, and everything measured and kept. How many times longer it takes to train the ten models one after another, by
-our own loop and kernels, and by a plain loop with `torch.nn` that measures and keeps nothing.
+once, and everything measured and stored. How many times longer it takes to train the ten models one after another, by
+our own loop and kernels, and by a plain loop with `torch.nn` that measures and stores nothing.
 
 {table(("what", "rounds", "together, s", "our loop, one by one", "torch.nn, one by one"), seeds)}"""
 

@@ -170,7 +170,7 @@ def _likeliest_embedding(found: FoundModel, sequences: SequenceChoice) -> Embedd
 
 
 def _store_bytes(digest: str, data: bytes) -> None:
-    """RunStore the file, and those of the previous view and choice, which stay while it is refused."""
+    """Store the file, and those of the previous view and choice, which stay while it is refused."""
     before: list[Any] = [st.session_state.get("last_model"), *(st.session_state.get("last_choices") or ())]
     needed = {digest, *(each.file.digest for each in before if getattr(each, "file", None))}
     stored: dict[str, bytes] = st.session_state.get("model_bytes", {}) | {digest: data}

@@ -45,10 +45,10 @@ class Recorder:
 
     @property
     def state(self) -> EngineState:
-        message = "" if self.ready else "The workers are starting."
+        message = "" if self.ready else "Starting workers …"
         return EngineState("local", "", 2, self.running, len(self.places), self.ready, message)
 
-    def place(self, run: str) -> int | None:
+    def queue_position(self, run: str) -> int | None:
         return self.places.get(run)
 
     def start(self, run: str) -> None:
@@ -278,10 +278,10 @@ def test_what_cannot_be_trained_is_refused_before_it_is_started(
 def test_a_refusal_is_shown_and_nothing_is_lost(engine: Recorder) -> None:
     page = Page().press("start", units_sine=4)
     run, values, runs = page.open_run, page.values(), [each.run_id for each in engine.store.runs()]
-    engine.refusal = "200 runs in line"
+    engine.refusal = "200 queued runs"
     page.press("start")
     (error,) = page.errors
-    assert "200 runs in line" in error
+    assert "200 queued runs" in error
     assert (page.open_run, page.values()) == (run, values)
     assert [run.run_id for run in engine.store.runs()] == runs, "a run that was never put in line is not left behind"
     assert len(page.run().errors) == 1, "it can be read while the page refreshes itself"
@@ -344,7 +344,7 @@ def test_a_run_in_line_says_its_place(engine: Recorder) -> None:
     engine.running = 0
     assert "**Queued, number 7 in line.** Starting workers …" in Page(run=key).text
     engine.ready = False
-    assert "The workers are starting" in Page(run=key).text.replace("\\", "")
+    assert "Starting workers" in Page(run=key).text.replace("\\", "")
 
 
 def test_a_learning_rate_is_changed_for_one_lane(engine: Recorder) -> None:
@@ -536,7 +536,7 @@ def test_a_sweep_at_rest_shows_its_fields_and_goes_on(engine: Recorder) -> None:
     engine.calls.clear()
     page.press("resume_sweep")
     assert [call[0] for call in engine.calls] == ["start"]
-    engine.refusal = "200 runs in line"
+    engine.refusal = "200 queued runs"
     assert "200 runs" in page.press("cancel_sweep").errors[0]
 
 

@@ -1,5 +1,5 @@
-"""The engine: trains runs in processes of their own, here or on a cluster, and writes down what they tell."""
+"""The engine: trains runs in worker processes, here or on a cluster, and stores what they report."""
 
-from gru_viz.training.engine.engine import Engine, EngineState
+from gru_viz.training.engine.training_engine import Engine, EngineState
 
 __all__ = ["Engine", "EngineState"]

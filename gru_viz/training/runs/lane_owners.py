@@ -62,12 +62,7 @@ def _exists(process: int) -> bool:
 
 
 class LaneOwners:
-    """The owners of all lanes of a store.
-
-    Args:
-        database: of the store.
-        files: returns the files of a run.
-    """
+    """The engine that owns each lane of a store."""
 
     def __init__(self, database: RunDatabase, files: Callable[[str], RunFiles]) -> None:
         self._database, self._files = database, files
@@ -84,7 +79,7 @@ class LaneOwners:
             state: fields of ``LaneState`` to change.
 
         Returns:
-            Names of the claimed lanes by run id; runs without one are left out.
+            Names of the claimed lanes by run id, without runs that have none.
         """
         claimed: dict[str, list[str]] = {}
         query = f"SELECT position, name FROM lanes WHERE run = ? AND status IN ({', '.join('?' * len(which))})"

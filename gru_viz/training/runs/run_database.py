@@ -52,14 +52,6 @@ class RunDatabase:
 
     Raises:
         TrainingError: the file is damaged, cannot be written, or was made by a later version of gru_viz.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     database = RunDatabase(Path(folder) / "runs.sqlite")
-        ...     database.rows("SELECT COUNT(*) FROM runs")
-        ...     database.close()
-        [(0,)]
     """
 
     def __init__(self, path: Path) -> None:

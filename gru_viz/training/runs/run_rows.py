@@ -26,14 +26,9 @@ RUN_COLUMNS = (
 
 
 def runs_from_rows(rows: Iterable[tuple[Any, ...]], *, strict: bool) -> list[TrainingRun]:
-    """Build runs from rows of ``RUN_COLUMNS``, those of a run one after another, in the order of its lanes.
+    """Build runs from rows of ``RUN_COLUMNS`` in the order of runs and lanes.
 
-    Args:
-        rows: of the joined tables.
-        strict: whether settings that this version cannot read are an error; else the run is left out.
-
-    Raises:
-        TrainingError: settings cannot be read.
+    Settings that this version cannot read are an error if ``strict``, otherwise their run is left out.
     """
     runs = []
     for (run_id, name, created, text, versions, sweep), lanes in groupby(rows, key=lambda row: row[:6]):

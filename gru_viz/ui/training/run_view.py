@@ -90,7 +90,7 @@ def _show_verdict(run: TrainingRun, task: Task, curves: list[Curve]) -> None:
 
 def _status(run: TrainingRun) -> str:
     """The run's status in one line."""
-    place, state = engine().place(run.run_id), engine().state
+    place, state = engine().queue_position(run.run_id), engine().state
     if place is None:
         return f"**{STATUSES[run.status]}.** {plain(run.name)}"
     position = "first in line" if place == 1 else f"number {place} in line"

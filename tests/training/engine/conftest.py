@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from engines import leave_nothing_running
+from engine_helpers import leave_nothing_running
 
 from gru_viz.training.engine import Engine
 from gru_viz.training.runs import RunStore

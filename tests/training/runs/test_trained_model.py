@@ -1,4 +1,4 @@
-"""What a kept lane has learnt: the very network that was trained, at the update that was asked for."""
+"""The model of a stored lane: the very network that was trained, at the requested update."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from gru_viz.training.tasks.text import Text
 pytestmark = pytest.mark.usefixtures("unchecked")
 
 
-def kept(store: RunStore, settings: Settings, until: int) -> tuple[str, Trainer]:
-    """Train the first lane here, and keep what it tells."""
-    key = store.create(settings)
+def train_and_store(store: RunStore, settings: Settings, until: int) -> tuple[str, Trainer]:
+    """Train the first lane here, and store its records."""
+    run_id = store.create(settings)
     lane = settings.lanes[0].name
-    trainer = Trainer(store.task(key), settings, lane, until=until)
-    store.write(key, lane, list(trainer), update=until)
-    return key, trainer
+    trainer = Trainer(store.task(run_id), settings, lane, until=until)
+    store.write(run_id, lane, list(trainer), update=until)
+    return run_id, trainer
 
 
 @pytest.mark.parametrize("cell", ["torch", "torch_lstm", "chung_2014"])
@@ -31,25 +31,26 @@ def test_the_newest_weights_answer_as_the_trainer_s_own(tmp_path: Path, cell: st
     lane = Lane("one", cell=cell, hidden=7, layers=2, backend="scratch")
     settings = Settings("adding", {"length": 6}, (lane,), updates=5, seeds=2)
     with RunStore(tmp_path) as store:
-        key, trainer = kept(store, settings, 5)
-        task = store.task(key)
-        network = trained_network(store, key, "one", task)
+        run_id, trainer = train_and_store(store, settings, 5)
+        task = store.task(run_id)
+        network = trained_network(store, run_id, "one", task)
         assert network is not None
-        said = network.answer(task.held_out.x, task.answers)[0]
-        np.testing.assert_allclose(said, trainer.network.answer(task.held_out.x, task.answers)[0], rtol=1e-5, atol=1e-6)
+        predicted = network.answer(task.held_out.x, task.answers)[0]
+        expected = trainer.network.answer(task.held_out.x, task.answers)[0]
+        np.testing.assert_allclose(predicted, expected, rtol=1e-5, atol=1e-6)
         shown = predict_examples(network, task)
         assert shown.kind == "scatter"
-        np.testing.assert_allclose(shown.answer, said[:, 0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(shown.answer, predicted[:, 0], rtol=1e-5, atol=1e-6)
 
 
 def test_a_snapshot_is_the_first_model_at_its_update(tmp_path: Path) -> None:
     settings = Settings("adding", {"length": 6}, (Lane("one", hidden=5, backend="torch"),), updates=10, seeds=3)
     with RunStore(tmp_path) as store:
-        key, _ = kept(store, settings, 10)
-        task = store.task(key)
+        run_id, _ = train_and_store(store, settings, 10)
+        task = store.task(run_id)
         early = Trainer(task, settings, "one", until=4)
         list(early)
-        then = trained_network(store, key, "one", task, update=4)
+        then = trained_network(store, run_id, "one", task, update=4)
         assert then is not None
         for name, array in early.network.arrays(0).items():
             np.testing.assert_array_equal(then.arrays()[name], array)
@@ -57,13 +58,13 @@ def test_a_snapshot_is_the_first_model_at_its_update(tmp_path: Path) -> None:
         assert trace.proof.holds
         assert trace.update.shape == (1, 6, 5)
         with pytest.raises(TrainingError, match="one of 0, 1, 2"):
-            trained_network(store, key, "one", task, update=5)
+            trained_network(store, run_id, "one", task, update=5)
 
 
 def test_before_the_first_snapshot_there_is_nothing(tmp_path: Path) -> None:
     with RunStore(tmp_path) as store:
-        key = store.create(Settings("adding", {"length": 6}))
-        assert trained_network(store, key, "GRU", store.task(key)) is None
+        run_id = store.create(Settings("adding", {"length": 6}))
+        assert trained_network(store, run_id, "GRU", store.task(run_id)) is None
 
 
 def test_a_continuation_follows_from_weights_beginning_and_seed(tmp_path: Path) -> None:
@@ -71,8 +72,8 @@ def test_a_continuation_follows_from_weights_beginning_and_seed(tmp_path: Path) 
     task = make_task(settings)
     assert isinstance(task, Text)
     with RunStore(tmp_path) as store:
-        key, _ = kept(store, settings, 3)
-        network = trained_network(store, key, "one", task)
+        run_id, _ = train_and_store(store, settings, 3)
+        network = trained_network(store, run_id, "one", task)
         assert network is not None
         first = continuation(network, task, "The ", 40, 0.8)
         assert len(first) == 40
@@ -83,11 +84,11 @@ def test_a_continuation_follows_from_weights_beginning_and_seed(tmp_path: Path) 
 def test_newest_means_the_checkpoint_not_the_last_snapshot(tmp_path: Path) -> None:
     settings = Settings("adding", {"length": 4}, (Lane("one", hidden=3, backend="torch"),), updates=100)
     with RunStore(tmp_path) as store:
-        key = store.create(settings)
-        trainer = Trainer(store.task(key), settings, "one", until=5)
+        run_id = store.create(settings)
+        trainer = Trainer(store.task(run_id), settings, "one", until=5)
         records = [record for record in trainer if not (isinstance(record, Snapshot) and record.update == 5)]
-        store.write(key, "one", records, update=5)
+        store.write(run_id, "one", records, update=5)
         assert any(isinstance(record, Checkpoint) for record in records)
-        network = trained_network(store, key, "one", store.task(key))
+        network = trained_network(store, run_id, "one", store.task(run_id))
         assert network is not None
         assert torch.equal(network.parameters["head.bias"], trainer.network.parameters["head.bias"])

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from clusters import free_port, scheduler, workers
 from conftest import Open
-from engines import LIVELY, LONG, SHORT, finish, one_lane, reach, rest, statuses, stored, undisturbed, wait
+from engine_helpers import LIVELY, LONG, SHORT, finish, one_lane, reach, rest, statuses, stored, undisturbed, wait
 
 from gru_viz.training import Settings
-from gru_viz.training.engine import cluster_crew, engine as module
+from gru_viz.training.engine import cluster_executor, engine_threads
 from gru_viz.training.runs import RunStore, TrainingRun
 from gru_viz.training.sweep import Sweep, start_sweep, sweep_points, sweeps
 
@@ -37,7 +37,7 @@ def test_a_sweep_loses_a_worker_on_the_way_and_no_point(address: str, open_engin
     engine = open_engine(scheduler=address)
     store = engine.store
     other = open_engine(store.folder / "other", scheduler=address)
-    key = start_sweep(store, engine, SWEEP)
+    sweep = start_sweep(store, engine, SWEEP)
     ends: dict[str, int] = {}
 
     def end(runs: Sequence[TrainingRun], more: int) -> None:
@@ -46,35 +46,35 @@ def test_a_sweep_loses_a_worker_on_the_way_and_no_point(address: str, open_engin
             store.set_lane(run.run_id, run.lanes[0].name, until=ends[run.run_id])
 
     def training() -> list[str]:
-        return [run.run_id for run in store.runs(key) if run.status == "running"]
+        return [run.run_id for run in store.runs(sweep) if run.status == "running"]
 
-    end(store.runs(key)[:3], 250)
+    end(store.runs(sweep)[:3], 250)
     with workers(address, 2) as processes:
         wait(lambda: engine.state.slots == 2, lambda: engine.state)
         assert (engine.state.kind, engine.state.address, engine.state.message) == ("cluster", address, "")
-        wait(lambda: len(sweep_points(store, key)) == 3, lambda: (engine.state, sweeps(store)))
+        wait(lambda: len(sweep_points(store, sweep)) == 3, lambda: (engine.state, sweeps(store)))
         wait(lambda: len(training()) == 2, lambda: (engine.state, sweeps(store)))
         for run in training():
             reach(store, run, 1)
         theirs = other.store.create(SHORT)  # of two lanes: for the one worker that will be left
         other.start(theirs)
         processes[0].kill()
-        wait(lambda: any("ended near update" in run.lanes[0].message for run in store.runs(key)))
+        wait(lambda: any("ended near update" in run.lanes[0].message for run in store.runs(sweep)))
         assert len(training()) == 1
 
         watched = store.create(replace(LONG, lanes=one_lane()))
         engine.start(watched)
         reach(store, watched, 1)
         assert training() == []
-        end([run for run in store.runs(key) if run.active], 250)
+        end([run for run in store.runs(sweep) if run.active], 250)
         engine.stop(watched)
         wait(lambda: not sweeps(store)[0].active, lambda: (engine.state, sweeps(store)))
         rest(other, theirs)
         wait(lambda: engine.state.slots == 1, lambda: engine.state)
-    for run in store.runs(key):
+    for run in store.runs(sweep):
         assert stored(store, run.run_id) == undisturbed(run.settings, ends[run.run_id])
-    told = {point.run: point.loss for point in sweep_points(store, key)}
-    assert told == {run.run_id: last_loss(store, run, ends[run.run_id]) for run in store.runs(key)}
+    losses = {point.run: point.loss for point in sweep_points(store, sweep)}
+    assert losses == {run.run_id: last_loss(store, run, ends[run.run_id]) for run in store.runs(sweep)}
     assert stored(other.store, theirs) == undisturbed(SHORT)
 
 
@@ -85,55 +85,56 @@ def last_loss(store: RunStore, run: TrainingRun, update: int) -> float:
 def test_a_server_of_a_cluster_is_killed_and_its_lane_ends_by_itself(
     address: str, tmp_path: Path, open_engine: Open
 ) -> None:
-    """The worker outlives it; a lane that nobody asks for stops, and goes on elsewhere with the same numbers."""
+    """The worker outlives it; a lane that is not polled stops, and resumes elsewhere with the same numbers."""
     command = [sys.executable, str(HERE / "server.py"), str(tmp_path), address]
     with workers(address, 1):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            key, _waiting = process.stdout.readline().split()
+            run_id, _waiting = process.stdout.readline().split()
             process.kill()
         engine = open_engine(scheduler=address, slots=1)
         store = engine.store
-        assert statuses(store, key) == ["interrupted"]
+        assert statuses(store, run_id) == ["interrupted"]
 
         def busy() -> list[str]:
-            return [task for seat in engine._crew._look().values() for task in seat.tasks]
+            return [task for worker in engine.executor.list_workers().values() for task in worker.tasks]
 
         wait(lambda: engine.state.ready, lambda: engine.state)
         wait(lambda: not busy(), busy)
-        expected = finish(engine, key)
-        assert stored(store, key) == expected
+        expected = finish(engine, run_id)
+        assert stored(store, run_id) == expected
 
 
 def test_a_cluster_may_come_later_go_and_come_back(
     tmp_path: Path, open_engine: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(engine_threads, "RETRY_SECONDS", 0.2)
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     engine = open_engine(scheduler=address)
     store = engine.store
-    key, unwanted = store.create(replace(LIVELY, lanes=one_lane())), store.create(SHORT)
-    engine.start(key)
+    run_id, unwanted = store.create(replace(LIVELY, lanes=one_lane())), store.create(SHORT)
+    engine.start(run_id)
     engine.start(unwanted)
     wait(lambda: "no scheduler that answers" in engine.state.message, lambda: engine.state)
     assert address in engine.state.message
     assert not engine.state.ready
-    assert (engine.place(key), engine.place(unwanted), statuses(store, key)) == (1, 2, ["queued"])
+    assert (engine.queue_position(run_id), engine.queue_position(unwanted)) == (1, 2)
+    assert statuses(store, run_id) == ["queued"]
     engine.stop(unwanted)
-    assert (engine.place(unwanted), statuses(store, unwanted)) == (None, ["stopped", "stopped"])
+    assert (engine.queue_position(unwanted), statuses(store, unwanted)) == (None, ["stopped", "stopped"])
     with scheduler(port), workers(address, 1):
-        reach(store, key, 1)
+        reach(store, run_id, 1)
         assert engine.state.message == ""
-    wait(lambda: statuses(store, key) == ["interrupted"], lambda: (engine.state, store.run(key)))
+    wait(lambda: statuses(store, run_id) == ["interrupted"], lambda: (engine.state, store.run(run_id)))
     wait(lambda: engine.state.message, lambda: engine.state)
     with scheduler(port), workers(address, 1):
-        expected = finish(engine, key)
-    assert stored(store, key) == expected
+        expected = finish(engine, run_id)
+    assert stored(store, run_id) == expected
 
 
-def test_who_listens_and_says_nothing_is_no_scheduler(open_engine: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_crew, "CONNECT_SECONDS", 0.3)
+def test_a_listener_that_never_answers_is_no_scheduler(open_engine: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_executor, "CONNECT_SECONDS", 0.3)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -142,7 +143,7 @@ def test_who_listens_and_says_nothing_is_no_scheduler(open_engine: Open, monkeyp
 
 
 def test_the_address_may_come_from_the_environment(open_engine: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_crew, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(cluster_executor, "CONNECT_SECONDS", 0.3)
     monkeypatch.setenv("GRU_VIZ_SCHEDULER", f"tls://127.0.0.1:{free_port()}")
     engine = open_engine()
     wait(lambda: "no certificates for TLS" in engine.state.message, lambda: engine.state)
@@ -152,18 +153,18 @@ def test_the_address_may_come_from_the_environment(open_engine: Open, monkeypatc
 def test_workers_with_another_gru_viz_are_not_used(
     address: str, open_engine: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster_crew, "fingerprint", lambda: "another")
+    monkeypatch.setattr(cluster_executor, "fingerprint", lambda: "another")
     with workers(address, 1):
         engine = open_engine(scheduler=address)
         wait(lambda: "another version of gru_viz" in engine.state.message, lambda: engine.state)
         assert not engine.state.ready
-        key = engine.store.create(SHORT)
-        engine.start(key)
-        assert engine.place(key) == 1
+        run_id = engine.store.create(SHORT)
+        engine.start(run_id)
+        assert engine.queue_position(run_id) == 1
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("versions", "expected"),
     [
         (ModuleNotFoundError("No module named 'gru_viz'", name="gru_viz"), "lacks gru_viz"),
         (OSError("no route"), "no route"),
@@ -171,7 +172,7 @@ def test_workers_with_another_gru_viz_are_not_used(
         ((".".join(map(str, sys.version_info[:2])), "another"), "another version of gru_viz"),
     ],
 )
-def test_what_is_wrong_with_a_worker_is_said_in_a_sentence(told: object, said: str) -> None:
-    sentence = cluster_crew.explain("tcp://here:1", told)
+def test_what_is_wrong_with_a_worker_is_a_sentence(versions: object, expected: str) -> None:
+    sentence = cluster_executor.explain("tcp://here:1", versions)
     assert sentence.startswith("The worker tcp://here:1 ")
-    assert said in sentence
+    assert expected in sentence

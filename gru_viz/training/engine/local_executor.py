@@ -1,4 +1,4 @@
-"""The crew of this machine: a scheduler in a thread of this process, and a process for every lane."""
+"""Workers on this machine: dask's scheduler in a thread of this process, and one process for each lane."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gru_viz
-from gru_viz.training.engine.crew import Crew, quieten
+from gru_viz.training.engine.executor import Executor, silence_dask
 
 if TYPE_CHECKING:
     from distributed import LocalCluster
 
-__all__ = ["LocalCrew", "package_path"]
+__all__ = ["LocalExecutor", "package_path"]
 
 HUNG_SECONDS = 30.0
-"""A worker that says nothing for so long is ended; its lanes can be carried on."""
+"""A worker that has not answered for so long is killed; its lanes can be resumed."""
 
-PATIENT_STARTS = 3
-"""Workers that end before they have joined are followed at once so many times, then ever more slowly."""
+QUICK_RESTARTS = 3
+"""So many workers that end before they have joined are replaced at once; further ones after growing delays."""
 
 
-class LocalCrew(Crew):
-    """Starts its workers, replaces the ones that die, and ends them all.
+class LocalExecutor(Executor):
+    """Starts its workers, replaces those that die, and ends all of them.
 
-    Everything listens on the loopback address alone. What is said there is pickle without a password: whoever has an
-    account on this machine could connect and run programs as this user, as with any local scheduler of dask.
+    Everything listens on the loopback address only. Dask sends pickle without a password: another account on this
+    machine could connect and run programs as this user, as with any local scheduler of dask.
     """
 
     kind = "local"
@@ -43,8 +43,8 @@ class LocalCrew(Crew):
         self._early_deaths, self._not_before = 0, 0.0
 
     def open(self) -> None:
-        """Start the scheduler."""
-        quieten()
+        """Start dask's scheduler."""
+        silence_dask()
         import distributed
 
         self._cluster = distributed.LocalCluster(
@@ -59,27 +59,27 @@ class LocalCrew(Crew):
         self.address = self._cluster.scheduler_address
         self._client = distributed.Client(self._cluster, timeout=10, set_as_default=False)
 
-    def tend(self, wanted: int, busy: set[str]) -> None:
-        """Replace the dead, end the hung, and have as many as are wanted."""
-        names = {seat.name: address for address, seat in self._seats.items()}
-        self._joined |= names.keys() & self._processes.keys()
+    def scale(self, count: int, busy: set[str]) -> None:
+        """Replace dead workers, kill hung ones, end idle ones beyond the count, and start missing ones."""
+        addresses = {worker.name: address for address, worker in self._workers.items()}
+        self._joined |= addresses.keys() & self._processes.keys()
         if self._joined:
-            self._early_deaths, self.trouble = 0, ""
+            self._early_deaths, self.problem = 0, ""
         for name, process in list(self._processes.items()):
-            if name in names and self.silence(names[name]) > HUNG_SECONDS:
+            if name in addresses and self.silent_seconds(addresses[name]) > HUNG_SECONDS:
                 process.kill()
             if process.poll() is not None:
-                self._bury(name)
-        idle = [name for name in self._processes if name in names and names[name] not in busy]
-        for name in idle[: max(0, len(self._processes) - wanted)]:
+                self._remove(name)
+        idle = [name for name in self._processes if name in addresses and addresses[name] not in busy]
+        for name in idle[: max(0, len(self._processes) - count)]:
             self._end(self._processes.pop(name))
-        while len(self._processes) < wanted and time.monotonic() >= self._not_before:
+        while len(self._processes) < count and time.monotonic() >= self._not_before:
             self._start()
 
     def _start(self) -> None:
         one = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
         environment = {**os.environ, **one, "PYTHONPATH": package_path(), "DASK_LOGGING__DISTRIBUTED": "critical"}
-        module = "gru_viz.training.engine.local_worker"
+        module = "gru_viz.training.engine.worker_process"
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", module, self.address, str(os.getpid())],
             stdin=subprocess.PIPE,
@@ -88,31 +88,32 @@ class LocalCrew(Crew):
         )
         self._processes[str(process.pid)] = process
 
-    def _bury(self, name: str) -> None:
+    def _remove(self, name: str) -> None:
         process = self._processes.pop(name)
         self._end(process)
         if name in self._joined:
             self._joined.discard(name)
             return
         self._early_deaths += 1
-        self.trouble = f"A worker process ended with {process.returncode} before it could train; see the server's log."
-        if self._early_deaths > PATIENT_STARTS:
+        code = process.returncode
+        self.problem = f"A worker process ended with exit code {code} before it could train; see the server's log."
+        if self._early_deaths > QUICK_RESTARTS:
             self._not_before = time.monotonic() + min(60.0, 2.0**self._early_deaths)
 
     @staticmethod
-    def _end(process: subprocess.Popen[bytes], patience: float = 2.0) -> None:
-        """A worker ends when its input does, training or not."""
+    def _end(process: subprocess.Popen[bytes], timeout: float = 2.0) -> None:
+        """End a worker by closing its standard input."""
         with suppress(OSError):
             if process.stdin:
                 process.stdin.close()
         try:
-            process.wait(patience)
+            process.wait(timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
     def close(self) -> None:
-        """End every worker, then the scheduler."""
+        """End every worker, then dask's scheduler."""
         processes, self._processes = list(self._processes.values()), {}
         for process in processes:
             with suppress(OSError):
@@ -129,7 +130,7 @@ class LocalCrew(Crew):
 
 
 def package_path() -> str:
-    """A ``PYTHONPATH`` on which another process finds this gru_viz.
+    """Return a ``PYTHONPATH`` with which another process imports this gru_viz.
 
     Example:
         >>> Path(package_path().split(os.pathsep)[0], "gru_viz").is_dir()
