@@ -9,7 +9,7 @@ import numpy as np
 from gru_viz.errors import FormatError
 from gru_viz.formats.found import Embedding, FoundModel
 from gru_viz.sequences import Scaling, Sequence, Sequences
-from gru_viz.sequences.text import composed, shown
+from gru_viz.sequences.one_hot_text import normalise_text, visible_character
 
 __all__ = ["fit"]
 
@@ -62,7 +62,7 @@ def fit(
 
 def _respell(sequences: Sequences, alphabet: str, model: FoundModel, room: int) -> Sequences:
     """The same characters, one-hot over another alphabet; zeros where it has not the character."""
-    letters = [shown(letter) for letter in dict.fromkeys(composed(alphabet))]
+    letters = [visible_character(letter) for letter in dict.fromkeys(normalise_text(alphabet))]
     if len(letters) > room:
         found = f"{len(letters)} characters"
         raise FormatError("alphabet", found, f"at most {room}, as many as {_called(model)} knows", "Remove some.")

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from gru_viz.sequences.examples import SENTENCE, SENTENCE_ALPHABET
-from gru_viz.sequences.text import shown
+from gru_viz.sequences.one_hot_text import visible_character
 
 __all__ = ["TASKS", "Task", "bigram_loss"]
 
@@ -155,7 +155,7 @@ def _bigrams() -> np.ndarray:
     return np.log(counts / counts.sum(axis=1, keepdims=True))
 
 
-_LETTERS = tuple(shown(character) for character in SENTENCE_ALPHABET)
+_LETTERS = tuple(visible_character(character) for character in SENTENCE_ALPHABET)
 _JUST_READ = "the value just read"
 
 TASKS: Mapping[str, Task] = MappingProxyType(
@@ -192,7 +192,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             _sentences,
             "pairs of characters, counted",
             bigram_loss,
-            cues=(shown(" "),),
+            cues=(visible_character(" "),),
             length=110,
             alphabet=SENTENCE_ALPHABET,
         ),

@@ -1,6 +1,6 @@
-"""The user's data in: tables, text and built-in examples become sequences.
+"""Reads tables, text and built-in examples as sequences of feature vectors.
 
-What sequences are is here at once; what reads them brings a dataframe library, and is loaded when first asked for.
+The containers are imported at once. The readers need pandas, so each is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -8,21 +8,20 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gru_viz.sequences.model import Scaling, Sequence, Sequences
+from gru_viz.sequences.sequence import Scaling, Sequence, Sequences
 
 if TYPE_CHECKING:
-    from gru_viz.sequences.columns import Column
+    from gru_viz.sequences.column_parsing import Column
     from gru_viz.sequences.dialect import Dialect
     from gru_viz.sequences.examples import EXAMPLES, Example
     from gru_viz.sequences.labelled import LabelledSequences
-    from gru_viz.sequences.suggest import Choice
+    from gru_viz.sequences.one_hot_text import read_text
+    from gru_viz.sequences.role_suggestion import SuggestedRoles
     from gru_viz.sequences.table import MAX_BYTES, Table, open_table, read_table
-    from gru_viz.sequences.text import read_text
 
 __all__ = [
     "EXAMPLES",
     "MAX_BYTES",
-    "Choice",
     "Column",
     "Dialect",
     "Example",
@@ -30,29 +29,30 @@ __all__ = [
     "Scaling",
     "Sequence",
     "Sequences",
+    "SuggestedRoles",
     "Table",
     "open_table",
     "read_table",
     "read_text",
 ]
 
-_HOMES = {
+_MODULES = {
     "EXAMPLES": "examples",
     "MAX_BYTES": "table",
-    "Choice": "suggest",
-    "Column": "columns",
+    "Column": "column_parsing",
     "Dialect": "dialect",
     "Example": "examples",
     "LabelledSequences": "labelled",
+    "SuggestedRoles": "role_suggestion",
     "Table": "table",
     "open_table": "table",
     "read_table": "table",
-    "read_text": "text",
+    "read_text": "one_hot_text",
 }
-"""Where each name lives that is loaded when it is first asked for."""
+"""Public name → the module that is imported when the name is first used."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

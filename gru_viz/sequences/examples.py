@@ -1,4 +1,4 @@
-"""Examples: sequences that fill the screen at once and are worth a look, each with what to look for."""
+"""Built-in example sequences, each with a sentence on what to look for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from gru_viz.sequences.model import Scaling, Sequence, Sequences
-from gru_viz.sequences.text import read_text
+from gru_viz.sequences.one_hot_text import read_text
+from gru_viz.sequences.sequence import Scaling, Sequence, Sequences
 
 __all__ = ["EXAMPLES", "SENTENCE", "SENTENCE_ALPHABET", "Example"]
 
@@ -20,13 +20,13 @@ SENTENCE = (
     "the old cat sleeps near the warm stove, and a small bird sings in the garden. "
     "my brother reads a letter by the window."
 )
-"""The sentence example; the network trained for it has seen neither of its halves."""
+"""The sentence example; the network trained for it has not seen either half."""
 
 IMPULSES = (
     ("impulse", {8: 0.8, 38: -0.5, 60: 0.3, 72: -0.9, 102: 0.6}, (30, 52, 96, 116)),
     ("longer holds", {5: -0.7, 50: 0.9, 100: 0.4}, (45, 92)),
 )
-"""For each sequence its name, the steps where an impulse is to be taken and its value, the steps of a drop."""
+"""For each sequence: its name, the steps and values of the impulses to remember, the steps of the drops."""
 
 SINES = (("sine", 24), ("faster sine", 14))
 SQUARES = (("square", (18, 24, 16, 28, 22, 12)), ("faster square", (10, 12, 9, 11, 14, 8, 10, 12, 9, 13, 12)))
@@ -34,13 +34,13 @@ SQUARES = (("square", (18, 24, 16, 28, 22, 12)), ("faster square", (10, 12, 9, 1
 
 @dataclass(frozen=True)
 class Example:
-    """A sequence to start with.
+    """A built-in example.
 
     Attributes:
-        title: what it is called on screen.
+        title: its title on the page.
         look_for: one sentence for someone who sees a GRU for the first time.
-        load: gives the sequences, the same to the last bit at every call.
-        pretrained: the name of the trained network that reads it, or None.
+        load: returns the sequences, identical at every call.
+        pretrained: the name of the network trained for it, or None.
 
     Example:
         >>> impulse = EXAMPLES["impulse"].load()
@@ -65,7 +65,7 @@ def _impulse() -> Sequences:
         sequences[name] = values
     source = (
         "written by hand: value is noise up to ±0.15 with impulses up to ±0.9, without a unit; "
-        "take is 1 where the value is to be held, drop is 1 where it is to be let go"
+        "take is 1 where the value is to be remembered, drop is 1 where it is to be forgotten"
     )
     return _unscaled(sequences, ("value", "take", "drop"), source)
 
@@ -115,13 +115,13 @@ def _unscaled(sequences: dict[str, np.ndarray], features: tuple[str, ...], sourc
 EXAMPLES: Mapping[str, Example] = MappingProxyType(
     {
         "impulse": Example(
-            "An impulse to be held",
-            "The update gate stays at 1, keep, while a value is held, and falls only at take and drop.",
+            "An impulse to remember",
+            "The update gate stays at 1, keep, while a value is remembered, and falls only at take and drop.",
             _impulse,
             "impulse",
         ),
         "sine": Example(
-            "A sine to be continued",
+            "A sine to continue",
             "The hidden states swing with the wave, each a little earlier or later than the other.",
             _sine,
             "sine",
@@ -140,7 +140,7 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType(
         ),
         "stocks": Example(
             "Share prices of 2018 and 2019",
-            "These weights are random, so the gates follow the prices without yet knowing what is worth keeping.",
+            "These weights are random, so the gates follow the prices without any learnt choice of what to remember.",
             _stocks,
         ),
     }

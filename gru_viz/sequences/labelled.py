@@ -1,30 +1,30 @@
-"""Sequences of which each has a label: what it is an example of."""
+"""Sequences with one label each, for classification, read from a column of the table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from gru_viz.errors import SequenceError
-from gru_viz.sequences.columns import Held
-from gru_viz.sequences.labels import labels_of
-from gru_viz.sequences.model import Sequences
-from gru_viz.sequences.words import count, listing
+from gru_viz.sequences.column_parsing import ParsedColumn
+from gru_viz.sequences.phrases import count, listing
+from gru_viz.sequences.sequence import Sequences
+from gru_viz.sequences.step_labels import label_steps
 
 __all__ = ["LabelledSequences", "label_sequences", "labels_by_id"]
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledSequences:
-    """Sequences, and for each of them a label.
+    """Sequences with a label for each.
 
     Attributes:
-        sequences: what is read.
+        sequences: the sequences.
         labels: one for each sequence.
-        label: what the labels say, such as the name of their column.
+        label: what the labels mean, such as the name of their column.
 
     Example:
         >>> from gru_viz.sequences import open_table
@@ -40,34 +40,33 @@ class LabelledSequences:
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.sequences):
-            found, wanted = (
-                count(len(self.labels), "label"),
-                f"one for each of {count(len(self.sequences), 'sequence')}",
-            )
-            raise SequenceError(self.label, found, wanted, "Give as many labels as sequences.")
+            found = count(len(self.labels), "label")
+            wanted = f"one for each of {count(len(self.sequences), 'sequence')}"
+            raise SequenceError(self.label, found, wanted, "Pass as many labels as sequences.")
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """Sentences on what was left out, filled in or assumed."""
+        """Sentences about what was left out, filled or assumed."""
         return self.sequences.notices
 
 
-def labels_by_id(id: Held, label: Held) -> tuple[dict[str, str], list[tuple[str, list[str]]]]:
-    """What each sequence is labelled, by its name, and the names of those with more than one label.
+def labels_by_id(id: ParsedColumn, label: ParsedColumn) -> tuple[dict[str, str], list[tuple[str, list[str]]]]:
+    """Find the label of each sequence; rows without an id or a label are ignored.
 
-    Rows without an id or a label say nothing about it.
+    Returns:
+        Name of a sequence → its label, and the names and labels of sequences with more than one label.
     """
-    there = ~(np.asarray(pd.isna(id.values)) | np.asarray(pd.isna(label.values)))
+    known = ~(np.asarray(pd.isna(id.values)) | np.asarray(pd.isna(label.values)))
     if id.values.dtype.kind == "f":
-        there &= np.isfinite(np.where(there, id.values, 0))
-    codes, distinct = pd.factorize(id.values[there])
-    kinds, labels = pd.factorize(label.values[there])
-    names = tuple(f"{id.column.name} {text}" for text in labels_of(np.asarray(distinct)))
-    said = labels_of(np.asarray(labels))
+        known &= np.isfinite(np.where(known, id.values, 0))
+    codes, distinct = pd.factorize(id.values[known])
+    kinds, labels = pd.factorize(label.values[known])
+    names = tuple(f"{id.column.name} {text}" for text in label_steps(np.asarray(distinct)))
+    texts = label_steps(np.asarray(labels))
     found: dict[str, list[str]] = {}
     for pair in np.unique(codes * len(labels) + kinds).tolist():
         code, kind = divmod(pair, len(labels))
-        found.setdefault(names[code], []).append(said[kind])
+        found.setdefault(names[code], []).append(texts[kind])
     return (
         {name: each[0] for name, each in found.items()},
         [(name, each) for name, each in found.items() if len(each) > 1],
@@ -75,24 +74,31 @@ def labels_by_id(id: Held, label: Held) -> tuple[dict[str, str], list[tuple[str,
 
 
 def label_sequences(
-    where: str, sequences: Sequences, held: Mapping[str, Held], id: str, label: str
+    where: str, sequences: Sequences, columns: Mapping[str, ParsedColumn], id: str, label: str
 ) -> LabelledSequences:
-    """Give each sequence its label; those without one are left out.
+    """Label each sequence; those without a label are left out.
+
+    Args:
+        where: the name of the table, for errors.
+        sequences: the sequences read from it.
+        columns: its columns by name.
+        id: the column that identifies the sequence of a row.
+        label: the column of the labels.
 
     Raises:
-        SequenceError: one has two labels, or none has one.
+        SequenceError: a sequence has two labels, or none has one.
     """
-    labels, torn = labels_by_id(held[id], held[label])
-    if torn:
-        name, several = torn[0]
+    labels, conflicts = labels_by_id(columns[id], columns[label])
+    if conflicts:
+        name, several = conflicts[0]
         found = f"{name} with the labels {listing(several, most=2)} in column '{label}'"
-        more = f" ({count(len(torn), 'sequence')} in all have several)" if len(torn) > 1 else ""
+        more = f" ({count(len(conflicts), 'sequence')} in all have several)" if len(conflicts) > 1 else ""
         remedy = "Choose another label or id, or correct the table."
         raise SequenceError(where, f"{found}{more}", "one label in all rows of a sequence", remedy)
-    kept = tuple(item for item in sequences if item.name in labels)
-    without = [item.name for item in sequences if item.name not in labels]
-    if not kept:
+    items = tuple(item for item in sequences if item.name in labels)
+    if not items:
         raise SequenceError(where, f"no label in column '{label}'", "one for each sequence", "Choose another label.")
-    said = (f"{count(len(without), 'sequence')} without a label left out: {listing(without)}.",) if without else ()
-    rest = Sequences(kept, sequences.scaling, (*sequences.notices, *said), sequences.source, sequences.details)
-    return LabelledSequences(rest, tuple(labels[item.name] for item in kept), label)
+    without = [item.name for item in sequences if item.name not in labels]
+    notice = f"{count(len(without), 'sequence')} without a label left out: {listing(without)}."
+    labelled = replace(sequences, items=items, notices=(*sequences.notices, *([notice] if without else [])))
+    return LabelledSequences(labelled, tuple(labels[item.name] for item in items), label)

@@ -1,4 +1,4 @@
-"""A table of the user's, opened: its columns shown, and read as sequences."""
+"""Opens a table: detects how it is written, parses its columns, and reads chosen columns as sequences."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from gru_viz.errors import SequenceError
-from gru_viz.sequences.assemble import assemble
-from gru_viz.sequences.cells import Writing
-from gru_viz.sequences.columns import Column, Held, hold
-from gru_viz.sequences.dialect import Dialect, Told, find_layout
-from gru_viz.sequences.engine import Progress
+from gru_viz.sequences.cell_parsing import NumberFormat
+from gru_viz.sequences.column_parsing import Column, ParsedColumn, parse_column
+from gru_viz.sequences.column_roles import assign_roles
+from gru_viz.sequences.dialect import Dialect, DialectOptions, detect_layout
 from gru_viz.sequences.labelled import LabelledSequences, label_sequences, labels_by_id
-from gru_viz.sequences.labels import labels_of
-from gru_viz.sequences.model import Sequences
-from gru_viz.sequences.parse import parse_parquet, parse_text
-from gru_viz.sequences.roles import assign
-from gru_viz.sequences.suggest import Choice, suggest
+from gru_viz.sequences.parallel_reading import ReadProgress
+from gru_viz.sequences.phrases import listing
+from gru_viz.sequences.role_suggestion import SuggestedRoles, suggest_roles
+from gru_viz.sequences.sequence import Sequences
+from gru_viz.sequences.sequence_building import SequenceOptions, build_sequences
+from gru_viz.sequences.step_labels import label_steps
 from gru_viz.sequences.table_file import read_table_file
-from gru_viz.sequences.words import listing
+from gru_viz.sequences.table_parsing import parse_delimited, parse_parquet
 
 __all__ = ["MAX_BYTES", "Table", "open_table", "read_table"]
 
@@ -28,14 +28,14 @@ MAX_COLUMNS = 2000
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it was read, before columns are chosen.
+    """An opened table, before columns are chosen.
 
     Attributes:
-        name: what it is called.
-        dialect: how it was written.
-        columns: what each column holds.
-        suggested: a default choice of features, time and id.
-        rows: how many data rows it has.
+        name: its name.
+        dialect: how it is written.
+        columns: a summary of each column.
+        suggested: the suggested features, time and id.
+        rows: number of data rows.
         notices: what was assumed in reading it.
 
     Example:
@@ -47,22 +47,22 @@ class Table:
     name: str
     dialect: Dialect
     columns: tuple[Column, ...]
-    suggested: Choice
+    suggested: SuggestedRoles
     rows: int
     notices: tuple[str, ...]
-    _held: Mapping[str, Held] = field(repr=False, compare=False)
+    _parsed: Mapping[str, ParsedColumn] = field(repr=False, compare=False)
 
     def preview(self, n: int = 8) -> list[dict[str, str]]:
-        """Give the first ``n`` rows as text, missing cells empty.
+        """Return the first ``n`` rows as text, missing cells empty.
 
         Example:
             >>> open_table(b"a,b\\n1,x\\n2,\\n").preview()
             [{'a': '1', 'b': 'x'}, {'a': '2', 'b': ''}]
         """
-        shown = {name: labels_of(held.values[:n]) for name, held in self._held.items()}
-        absent = {"nan", "NaT"}
+        cells = {name: label_steps(parsed.values[:n]) for name, parsed in self._parsed.items()}
+        missing = {"nan", "NaT"}
         return [
-            {name: "" if texts[row] in absent else texts[row] for name, texts in shown.items()}
+            {name: "" if texts[row] in missing else texts[row] for name, texts in cells.items()}
             for row in range(min(n, self.rows))
         ]
 
@@ -80,26 +80,28 @@ class Table:
 
         Args:
             features: columns of numbers; None takes the suggestion.
-            id: the column that parts the table into sequences; None takes the suggestion, False takes none.
-            time: the column that orders and labels the steps; None takes the suggestion, False takes none.
-            one_hot: columns of which each of at most 64 distinct cells becomes a feature of 0 and 1.
-            missing: ``"forward"`` repeats the last value, ``"interpolate"`` draws a straight line by step,
+            id: the column that identifies the sequence of a row; None takes the suggestion, False reads one sequence.
+            time: the column that orders and labels the steps; None takes the suggestion, False uses none.
+            one_hot: columns whose distinct cells, at most 64, each become a feature of 0 and 1.
+            missing: ``"forward"`` repeats the last value, ``"interpolate"`` is linear between neighbouring steps,
                 ``"drop"`` leaves the row out.
-            scale: ``"standardise"``, ``"minmax"``, ``"robust"`` or ``"none"``.
-            max_steps: keep only the first steps of longer sequences.
+            scale: ``"standardise"``, ``"minmax"``, ``"robust"`` or ``"none"``, over all sequences together.
+            max_steps: cut longer sequences to this number of steps.
+
+        Returns:
+            The sequences, each with values (time, features) float32, and notices about every change.
 
         Raises:
-            SequenceError: a column cannot play its part, or fewer than two steps remain.
+            SequenceError: a column does not fit its role, or fewer than two steps remain.
 
         Example:
             >>> seqs = open_table(b"step,price\\n1,2\\n2,4\\n", name="prices.csv").sequences()
             >>> seqs[0].values.tolist(), seqs[0].time
             ([[-1.0], [1.0]], ('1', '2'))
         """
-        roles = assign(self.name, self._held, self.suggested, features, id, time, one_hot)
-        return assemble(
-            self.name, self.rows, self._held, roles, missing, scale, max_steps, self.dialect.describe(), self.notices
-        )
+        roles = assign_roles(self.name, self._parsed, self.suggested, features, id, time, one_hot)
+        options = SequenceOptions(missing, scale, max_steps)
+        return build_sequences(self.name, self._parsed, roles, options, self.dialect.describe(), self.notices)
 
     def labelled(
         self,
@@ -112,46 +114,46 @@ class Table:
         scale: str = "standardise",
         max_steps: int | None = None,
     ) -> LabelledSequences:
-        """Read chosen columns as sequences of which each has a label.
+        """Read chosen columns as sequences with a label each.
 
         Args:
-            label: the column that says what a sequence is an example of; the same in all rows of a sequence.
-            id: the column that parts the table into sequences; None takes the suggestion.
-            features: as in ``sequences``, like what follows; the label is never one of them by itself.
+            label: the column of the labels, the same in all rows of a sequence; never a feature by default.
+            id: the column that identifies the sequence of a row; None takes the suggestion.
+            features: as in ``sequences``, like the rest.
             time: the column that orders and labels the steps.
-            one_hot: columns of which each distinct cell becomes a feature.
-            missing: what becomes of missing cells.
-            scale: how features are brought to a common range.
-            max_steps: keep only the first steps of longer sequences.
+            one_hot: columns whose distinct cells each become a feature.
+            missing: how missing cells are filled.
+            scale: how features are scaled.
+            max_steps: cut longer sequences to this number of steps.
 
         Raises:
-            SequenceError: there is no such column, nothing parts the table, or a sequence has two labels.
+            SequenceError: there is no such column or no id, or a sequence has two labels.
 
         Example:
             >>> table = open_table(b"who,x,mood\\na,1,glad\\na,2,glad\\nb,5,sad\\nb,4,sad\\n")
             >>> table.labelled("mood", id="who").labels
             ('glad', 'sad')
         """
-        if label not in self._held:
-            wanted = f"one of its columns: {listing(self._held, most=20)}"
+        if label not in self._parsed:
+            wanted = f"one of its columns: {listing(self._parsed, most=20)}"
             raise SequenceError(self.name, f"no column '{label}'", wanted, "Check the spelling and the header.")
         if label == id:
             found, remedy = f"column '{label}' as label and as id", "Choose another column for one of them."
-            raise SequenceError(self.name, found, "each column in one part", remedy)
-        rest = {name: held for name, held in self._held.items() if name != label}
-        others = replace(self, suggested=suggest(list(rest.values())), _held=rest)
-        id = id or others.suggested.id
+            raise SequenceError(self.name, found, "one role for each column", remedy)
+        others = {name: parsed for name, parsed in self._parsed.items() if name != label}
+        table = replace(self, suggested=suggest_roles(list(others.values())), _parsed=others)
+        id = id or table.suggested.id
         if id is None:
-            found, remedy = "no column that parts the table into sequences", "Name it in id=."
+            found, remedy = "no column that identifies the sequence of a row", "Name one in id=."
             raise SequenceError(self.name, found, "rows of several sequences", remedy)
-        read = others.sequences(features, id, time, one_hot, missing, scale, max_steps)
-        return label_sequences(self.name, read, self._held, id, label)
+        sequences = table.sequences(features, id, time, one_hot, missing, scale, max_steps)
+        return label_sequences(self.name, sequences, self._parsed, id, label)
 
     def label_columns(self, id: str | None = None) -> tuple[str, ...]:
-        """Name the columns that can label the sequences: the same in all rows of each, but not the same in all.
+        """Return the columns that can label the sequences: constant in each sequence, but not in the table.
 
         Args:
-            id: the column that parts the table into sequences; None takes the suggestion.
+            id: the column that identifies the sequence of a row; None takes the suggestion.
 
         Example:
             >>> table = open_table(b"who,x,mood\\na,1,glad\\na,2,glad\\nb,5,sad\\nb,4,sad\\nc,1,sad\\nc,2,sad\\n")
@@ -159,12 +161,12 @@ class Table:
             ('mood',)
         """
         id = id or self.suggested.id
-        if id is None or id not in self._held:
+        if id is None or id not in self._parsed:
             return ()
         found = []
-        for name, held in self._held.items():
-            labels, torn = labels_by_id(self._held[id], held)
-            if not torn and 1 < len(set(labels.values())) < len(labels):
+        for name, parsed in self._parsed.items():
+            labels, conflicts = labels_by_id(self._parsed[id], parsed)
+            if not conflicts and 1 < len(set(labels.values())) < len(labels):
                 found.append(name)
         return tuple(found)
 
@@ -182,50 +184,52 @@ def open_table(
     day_first: bool | None = None,
     max_bytes: int = MAX_BYTES,
     max_columns: int = MAX_COLUMNS,
-    progress: Progress | None = None,
+    progress: ReadProgress | None = None,
 ) -> Table:
-    """Open delimited text (CSV, TSV, …) or Parquet, finding by itself how it is written.
+    """Open delimited text (CSV, TSV, …) or Parquet; how it is written is detected.
 
     Args:
         source: a path, bytes, or an open file.
-        name: what to call it; None takes the file's name.
-        delimiter: what stands between cells; ``" "`` is any run of blanks and tabs. This and what follows: None finds
-            it, anything else is obeyed.
-        decimal: the mark before a fraction.
-        thousands: the mark between groups of three digits.
-        header: whether the first row holds names.
-        encoding: the text's encoding, by its Python name.
-        comment: what lines to pass over begin with.
+        name: the name of the table; None takes the file's name.
+        delimiter: the character between cells; ``" "`` is any run of spaces and tabs. Here and below, None detects it.
+        decimal: the decimal mark.
+        thousands: the thousands separator.
+        header: whether the first row has the names.
+        encoding: the encoding of the text, by its Python name.
+        comment: the start of comment lines.
         day_first: whether 1/2/2019 is the first of February.
-        max_bytes: the largest size read.
-        max_columns: the most columns read.
-        progress: called while text is parsed, with the bytes read and all there are; what it raises ends the reading.
+        max_bytes: the largest file allowed.
+        max_columns: the largest number of columns allowed.
+        progress: called while text is parsed, with the bytes read and all bytes; an exception it raises stops it.
 
     Raises:
-        SequenceError: it is no such table; the message says where, what was found, what was wanted, and what to do.
+        SequenceError: it is not such a table; the message says where, what was found, what was wanted, what to do.
 
     Example:
         >>> open_table(b"Zeit;Druck\\n01.02.2019;1,5\\n02.02.2019;1,75\\n").dialect.describe()
         'Semicolon-separated, decimal comma, UTF-8, first row is the header'
     """
-    content = read_table_file(source, name, encoding, max_bytes)
-    if content.kind == "parquet":
-        cells = parse_parquet(content, max_bytes, max_columns)
+    file = read_table_file(source, name, encoding, max_bytes)
+    if file.kind == "parquet":
+        table = parse_parquet(file, max_bytes, max_columns)
     else:
-        told = Told(delimiter, decimal, thousands, header, comment)
-        cells = parse_text(content, find_layout(content, told, max_columns), max_columns, progress)
-    writing = Writing(cells.dialect.decimal, cells.dialect.thousands)
-    free = decimal is None and thousands is None
-    held = {column: hold(column, cells.frame[at], writing, free, day_first) for at, column in enumerate(cells.names)}
-    notices = cells.notices + tuple(notice for one in held.values() for notice in one.notices)
-    rows = len(cells.frame)
-    if rows < 2:
+        options = DialectOptions(delimiter, decimal, thousands, header, comment)
+        table = parse_delimited(file, detect_layout(file, options, max_columns), max_columns, progress)
+    if len(table.frame) < 2:
         remedy = "Choose a longer table; a GRU reads one row after another."
-        raise SequenceError(content.name, "1 data row", "at least 2 steps", remedy)
-    if all(one.column.kind == "empty" for one in held.values()):
-        raise SequenceError(content.name, "no cell that is not missing", "numbers", "Choose another file.")
-    columns = tuple(one.column for one in held.values())
-    return Table(content.name, cells.dialect, columns, suggest(list(held.values())), rows, notices, held)
+        raise SequenceError(file.name, "1 data row", "at least 2 steps", remedy)
+    number_format = NumberFormat(table.dialect.decimal, table.dialect.thousands)
+    detect_format = decimal is None and thousands is None
+    parsed = {
+        column: parse_column(column, table.frame[at], number_format, detect_format, day_first)
+        for at, column in enumerate(table.names)
+    }
+    columns = tuple(each.column for each in parsed.values())
+    if all(column.kind == "empty" for column in columns):
+        raise SequenceError(file.name, "no cell that is not missing", "numbers", "Choose another file.")
+    notices = table.notices + tuple(notice for each in parsed.values() for notice in each.notices)
+    suggested = suggest_roles(list(parsed.values()))
+    return Table(file.name, table.dialect, columns, suggested, len(table.frame), notices, parsed)
 
 
 def read_table(
@@ -252,7 +256,7 @@ def read_table(
     """Open a table and read it as sequences; the arguments are those of ``open_table`` and ``Table.sequences``.
 
     Raises:
-        SequenceError: the source is no table of numbers, or a column cannot play its part.
+        SequenceError: the source is not a table of numbers, or a column does not fit its role.
 
     Example:
         >>> seqs = read_table(b"who,x\\na,1\\na,2\\nb,5\\nb,4\\n", id="who", scale="none")

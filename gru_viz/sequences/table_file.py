@@ -9,7 +9,7 @@ from typing import Literal
 
 from gru_viz.byte_source import ARCHIVES, ByteReader, ByteSource, file_kind, source_name
 from gru_viz.errors import SequenceError
-from gru_viz.sequences.words import count
+from gru_viz.sequences.phrases import count
 
 __all__ = ["TableFile", "contains", "read_table_file"]
 

@@ -59,7 +59,7 @@ def test_the_sentence_keeps_to_its_alphabet():
     assert "".join(EXAMPLES["sentence"].load()[0].time).replace("␣", " ") == SENTENCE
 
 
-def test_stocks_are_standardised_and_can_be_given_back():
+def test_stocks_are_standardised_and_can_be_undone():
     read = EXAMPLES["stocks"].load()
     assert read[0].time[0] == "2018-01-01"
     assert len(read.features) == 6

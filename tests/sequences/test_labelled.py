@@ -62,7 +62,7 @@ def test_sequences_left_out_by_the_reader_take_their_label_along() -> None:
         (ROWS, "step", "who", "3 sequences in all"),
         (ROWS, "mood", "who", "no column 'mood'.*'kind'"),
         (ROWS, "kind", "kind", "as label and as id"),
-        ("x,kind\n1,a\n2,b\n", "kind", None, "no column that parts the table"),
+        ("x,kind\n1,a\n2,b\n", "kind", None, "no column that identifies the sequence of a row"),
         (ROWS.replace("up", "").replace("down", ""), "kind", "who", "no label in column 'kind'"),
     ],
 )

@@ -45,10 +45,10 @@ def test_reads(name: str) -> None:
     assert (None if seqs[0].time is None else list(seqs[0].time)) == wanted["time"]
     np.testing.assert_array_equal(seqs[0].values[0], np.float32(wanted["first"]))
     np.testing.assert_array_equal(seqs[-1].values[-1], np.float32(wanted["last"]))
-    said = " ".join(seqs.notices)
+    notices = " ".join(seqs.notices)
     for phrase in wanted["notices"]:
-        assert phrase in said
-    if not wanted["notices"]:  # a clean file is read without a word
+        assert phrase in notices
+    if not wanted["notices"]:  # a clean file makes no notice
         assert seqs.notices == ()
 
 

@@ -1,4 +1,4 @@
-"""The rules of reading a table: parts, order, gaps, scales, caps, and that nothing is changed without a word."""
+"""The rules of reading a table: parts, order, gaps, scales, caps, and that nothing is changed without a notice."""
 
 from __future__ import annotations
 
@@ -104,10 +104,10 @@ def test_forward_fill_counts_cells_and_drops_what_comes_before_the_first_value()
     seqs = read_table(GAPS, scale="none", missing="forward")
     assert plain(seqs) == [[2, 1], [2, 3], [6, 4], [6, 5]]
     assert seqs.details["missing"] == "forward fill: 3 cells in 2 columns, 1 row dropped"
-    assert any("1 row dropped" in said for said in seqs.notices)
+    assert any("1 row dropped" in notice for notice in seqs.notices)
 
 
-def test_interpolation_is_a_line_by_step_with_held_ends() -> None:
+def test_interpolation_is_linear_by_step_with_constant_ends() -> None:
     seqs = read_table(GAPS, scale="none", missing="interpolate")
     assert plain(seqs) == [[2, 1], [2, 2], [4, 3], [6, 4], [6, 5]]
     assert "4 missing cells" in " ".join(seqs.notices)
@@ -180,7 +180,7 @@ def test_numbers_beyond_float32_after_scaling_are_refused() -> None:
 # times
 
 
-def test_uneven_steps_are_said_and_months_count_as_even() -> None:
+def test_uneven_steps_make_a_notice_and_months_count_as_even() -> None:
     uneven = read_table(b"date,x\n2020-01-01,1\n2020-01-02,2\n2020-01-09,3\n")
     assert "from 1 day to 7 days" in " ".join(uneven.notices)
     assert read_table(b"date,x\n2020-01-31,1\n2020-03-31,2\n2020-05-31,3\n").notices == ()
@@ -214,11 +214,11 @@ def test_dates_in_common_writing(cells: list[str], labels: list[str]) -> None:
     assert seqs[0].time == tuple(labels)
 
 
-def test_day_first_can_be_told() -> None:
+def test_day_first_can_be_specified() -> None:
     data = b"date,x\n01/02/2019,1\n02/02/2019,2\n"
     assert read_table(data, day_first=True)[0].time == ("2019-02-01", "2019-02-02")
     assert read_table(data, day_first=False)[0].time == ("2019-01-02", "2019-02-02")
-    assert any("day_first=True" in said for said in read_table(data).notices)
+    assert any("day_first=True" in notice for notice in read_table(data).notices)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_numbers_in_common_writing(cells: list[str], numbers: list[float]) -> No
     np.testing.assert_array_equal(seqs[0].values.ravel(), np.float32(numbers))
 
 
-def test_what_is_told_is_obeyed() -> None:
+def test_options_override_what_is_detected() -> None:
     both = {"features": "v", "scale": "none"}
     assert plain(read_table(b"t;v\n1;1,234\n2;1,256\n", decimal=".", thousands=",", **both)) == [[1234], [1256]]
     assert plain(read_table(b"t;v\n1;1.234\n2;1.256\n", decimal=",", **both)) == [[1234], [1256]]
@@ -289,7 +289,7 @@ def test_a_column_of_mostly_words_is_text() -> None:
     assert [column.kind for column in open_table(data).columns] == ["text", "number"]
 
 
-def test_columns_tell_what_is_odd() -> None:
+def test_columns_summarise_their_cells() -> None:
     a, b, c = open_table(b"a,b,c\n1,inf,x\n1,2,\n1,,y\n1,1e39,x\n").columns
     assert (a.constant, a.missing, a.distinct, a.example) == (True, 0, 1, "1")
     assert (b.infinite, b.missing, b.huge) == (1, 1, 1)

@@ -9,7 +9,7 @@ import numpy as np
 from gru_viz.errors import TrainingError
 from gru_viz.optional import optional_packages
 from gru_viz.sequences import LabelledSequences, Scaling, Sequence, Sequences
-from gru_viz.sequences.words import count, listing
+from gru_viz.sequences.phrases import count, listing
 from gru_viz.training.randomness import draw_rows, generator
 from gru_viz.training.settings import LIMITS
 from gru_viz.training.tasks.parts import HELD_OUT_SEED, PROBE_STEPS, affordable, rescaled, softmax, spaced

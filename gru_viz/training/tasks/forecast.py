@@ -9,7 +9,7 @@ import numpy as np
 
 from gru_viz.errors import TrainingError
 from gru_viz.sequences import Scaling, Sequence, Sequences
-from gru_viz.sequences.words import count, listing
+from gru_viz.sequences.phrases import count, listing
 from gru_viz.training.randomness import draw_rows, generator
 from gru_viz.training.tasks.parts import HELD_OUT_SEED, PROBE_STEPS, affordable, rescaled, spaced
 from gru_viz.training.tasks.season import find_season

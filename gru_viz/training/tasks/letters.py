@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gru_viz.sequences.text import shown
+from gru_viz.sequences.one_hot_text import visible_character
 
 __all__ = ["OTHER", "Alphabet", "count_pairs", "count_singles"]
 
@@ -46,7 +46,7 @@ class Alphabet:
     @property
     def names(self) -> tuple[str, ...]:
         """The symbols so that they can be seen."""
-        return (*map(shown, self.characters), OTHER)
+        return (*map(visible_character, self.characters), OTHER)
 
     def encode(self, text: str) -> np.ndarray:
         """(characters,) int64 the number of each character."""

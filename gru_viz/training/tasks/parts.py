@@ -6,8 +6,8 @@ import numpy as np
 
 from gru_viz.errors import TrainingError
 from gru_viz.sequences import Scaling, Sequences
+from gru_viz.sequences.phrases import listing
 from gru_viz.sequences.scaling import fit_scaling
-from gru_viz.sequences.words import listing
 
 __all__ = ["HELD_OUT_SEED", "PROBE_STEPS", "affordable", "rescaled", "softmax", "spaced"]
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from gru_viz.errors import TrainingError
 from gru_viz.sequences import Sequence
-from gru_viz.sequences.text import composed
-from gru_viz.sequences.words import count, listing
+from gru_viz.sequences.one_hot_text import normalise_text
+from gru_viz.sequences.phrases import count, listing
 from gru_viz.training.randomness import draw_rows
 from gru_viz.training.settings import LIMITS
 from gru_viz.training.tasks.letters import Alphabet, count_pairs, count_singles
@@ -77,7 +77,7 @@ class Text(Task):
     measure = Measure("perplexity", "perplexity: among how many characters it wavers", "lower")
 
     def __init__(self, text: str | None = None, length: int = 0, validation: float = 0.1) -> None:
-        whole = composed(fables() if text is None else text)
+        whole = normalise_text(fables() if text is None else text)
         cut = len(whole) - round(validation * len(whole))
         room = min(cut, len(whole) - cut)
         self.length = length or max(1, min(WINDOW, room // 2))
@@ -134,7 +134,7 @@ class Text(Task):
         Returns:
             What was written, without the prefix; the same arguments always give the same.
         """
-        start = composed(prefix)[-LIMITS.steps :] or ("\n" if "\n" in self.alphabet.characters else "")
+        start = normalise_text(prefix)[-LIMITS.steps :] or ("\n" if "\n" in self.alphabet.characters else "")
         tokens = self.alphabet.encode(start).tolist() or [0]
         return self.alphabet.decode(step(tokens, length, temperature, seed, never=(self.alphabet.other,)))
 

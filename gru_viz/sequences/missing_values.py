@@ -1,4 +1,4 @@
-"""Missing values within sequences: filled forward, filled by a straight line, or their rows dropped."""
+"""Fills missing values within sequences: forward fill, linear interpolation, or dropping rows."""
 
 from __future__ import annotations
 
@@ -7,57 +7,59 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-__all__ = ["MISSING", "Filled", "fill"]
+__all__ = ["MISSING_METHODS", "FilledValues", "fill_missing"]
 
-MISSING = ("forward", "interpolate", "drop")
+MISSING_METHODS = ("forward", "interpolate", "drop")
 
 
 @dataclass(frozen=True)
-class Filled:
-    """The values without gaps.
+class FilledValues:
+    """Values after missing ones were filled.
 
     Attributes:
-        values: (rows, features) as given, filled; still NaN in rows that are not kept.
-        keep: (rows,) whether a row is complete now.
-        filled: (features,) how many cells were filled.
+        values: (rows, features), still NaN in rows that are not complete.
+        complete: (rows,) whether a row has no missing value left.
+        filled: (features,) number of cells filled.
     """
 
     values: Float[np.ndarray, "rows features"]
-    keep: Bool[np.ndarray, " rows"]
+    complete: Bool[np.ndarray, " rows"]
     filled: Int[np.ndarray, " features"]
 
 
-def fill(values: Float[np.ndarray, "rows features"], starts: Int[np.ndarray, " sequences"], how: str) -> Filled:
-    """Fill gaps inside each sequence, never from one into another.
+def fill_missing(
+    values: Float[np.ndarray, "rows features"], starts: Int[np.ndarray, " sequences"], method: str
+) -> FilledValues:
+    """Fill missing values inside each sequence, never across sequences.
 
     Args:
-        values: rows of all sequences, one sequence after another, in order of time; NaN where missing.
+        values: (rows, features) the sequences one after another, each in time order; NaN where missing.
             Changed in place.
         starts: the row at which each sequence begins.
-        how: ``"forward"`` repeats the last value; ``"interpolate"`` draws a straight line by step and holds the ends;
-            ``"drop"`` fills nothing.
+        method: ``"forward"`` repeats the last value; ``"interpolate"`` is linear between the neighbouring steps and
+            repeats the first and last value at the ends; ``"drop"`` fills nothing.
 
     Example:
         >>> rows = np.array([[1.0], [np.nan], [3.0], [np.nan]])
-        >>> fill(rows.copy(), np.array([0]), "interpolate").values.ravel().tolist()
+        >>> fill_missing(rows.copy(), np.array([0]), "interpolate").values.ravel().tolist()
         [1.0, 2.0, 3.0, 3.0]
-        >>> fill(rows.copy(), np.array([0]), "forward").values.ravel().tolist()
+        >>> fill_missing(rows.copy(), np.array([0]), "forward").values.ravel().tolist()
         [1.0, 1.0, 3.0, 3.0]
     """
     rows, features = values.shape
     gaps = np.isnan(values)
     if not gaps.any():
-        return Filled(values, np.ones(rows, bool), np.zeros(features, int))
+        return FilledValues(values, np.ones(rows, bool), np.zeros(features, int))
     before = gaps.sum(axis=0)
-    if how != "drop" and before.any():
+    if method != "drop" and before.any():
         lengths = np.diff(np.append(starts, rows))
         first = np.repeat(starts, lengths)
         last = first + np.repeat(lengths, lengths) - 1
         for at in np.flatnonzero(before):
-            column = _forward if how == "forward" else _straight
-            values[:, at] = column(values[:, at], gaps[:, at], first, last)
+            fill = _forward if method == "forward" else _interpolate
+            values[:, at] = fill(values[:, at], gaps[:, at], first, last)
     left = np.isnan(values)
-    return Filled(values, ~left.any(axis=1), before - left.sum(axis=0))
+    return FilledValues(values, ~left.any(axis=1), before - left.sum(axis=0))
 
 
 def _forward(
@@ -69,7 +71,7 @@ def _forward(
     return values[_known_before(gap, first)]
 
 
-def _straight(
+def _interpolate(
     values: Float[np.ndarray, " rows"],
     gap: Bool[np.ndarray, " rows"],
     first: Int[np.ndarray, " rows"],
@@ -85,6 +87,6 @@ def _straight(
 
 
 def _known_before(gap: Bool[np.ndarray, " rows"], first: Int[np.ndarray, " rows"]) -> Int[np.ndarray, " rows"]:
-    """The nearest known row at or before each row, or the sequence's first row where there is none."""
+    """The nearest known row at or before each row, or the first row of the sequence if there is none."""
     known = np.where(gap, first, np.arange(len(gap)))
     return np.maximum.accumulate(np.maximum(known, first))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gru_viz.errors import SequenceError
-from gru_viz.sequences.text import MAX_ALPHABET, read_text, shown
+from gru_viz.sequences.one_hot_text import MAX_ALPHABET, read_text, visible_character
 
 
 def test_every_step_is_one_hot_in_its_characters_column():
@@ -27,14 +27,14 @@ def test_scaling_leaves_values_alone():
     np.testing.assert_array_equal(read.scaling.undo(read[0].values), read[0].values)
 
 
-def test_strangers_are_rows_of_zeros_named_and_counted():
+def test_unknown_characters_are_rows_of_zeros_named_and_counted():
     read = read_text("a?b!?", alphabet="ab")
     assert read[0].values.sum(axis=1).tolist() == [1, 0, 1, 0, 0]
     assert read[0].time == ("a", "?", "b", "!", "?")
-    assert read.notices == ("3 of 5 characters are not in the alphabet and read as zeros only: '?' (2), '!' (1)",)
+    assert read.notices == ("3 of 5 characters are not in the alphabet and are read as zeros: '?' (2), '!' (1)",)
 
 
-def test_many_kinds_of_strangers_make_a_short_notice():
+def test_many_unknown_characters_make_a_short_notice():
     (notice,) = read_text("a" + "".join(map(chr, range(0x400, 0x420))), alphabet="a").notices
     assert "and 24 others" in notice
 
@@ -49,16 +49,16 @@ def test_every_line_end_is_one_step():
 
 
 @pytest.mark.parametrize("text", ["👩‍🔬", "x̂ŷ", "नमस्ते", "שלום", "\x00\u202e\ud800", "\ufeffa", "日本語"])
-def test_any_script_is_read_with_names_that_can_be_shown(text):
+def test_any_script_is_read_with_visible_names(text):
     read = read_text(text)
     assert len(set(read.features)) == len(read.features)
     assert all(label.isprintable() and not label.isspace() for label in read[0].time)
     "".join(read.features).encode()
 
 
-def test_characters_that_stand_for_others_keep_their_own_name():
+def test_visible_symbols_have_names_of_their_own():
     assert len(set(read_text(" ␣\n⏎\t⇥").features)) == 6
-    assert shown("␣") == "U+2423"
+    assert visible_character("␣") == "U+2423"
 
 
 def test_one_character_is_one_step():

@@ -1,4 +1,4 @@
-"""How the readers speak of names and counts."""
+"""Writes counts and lists of names in messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["count", "listing"]
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
-    """Say a number of things.
+    """Write a number of things.
 
     Example:
         >>> count(1, "cell"), count(1200, "cell"), count(2, "series", "series")
@@ -25,10 +25,10 @@ def listing(names: Iterable[object], most: int = 6) -> str:
         "'a', 'b' and 1 more"
     """
     quoted = [f"'{_short(str(name))}'" for name in names]
-    shown, others = quoted[:most], len(quoted) - most
+    first, others = quoted[:most], len(quoted) - most
     if others > 0:
-        return f"{', '.join(shown)} and {others:,} more"
-    return " and ".join(part for part in (", ".join(shown[:-1]), shown[-1]) if part) if shown else "none"
+        return f"{', '.join(first)} and {others:,} more"
+    return " and ".join(part for part in (", ".join(first[:-1]), first[-1]) if part) if first else "none"
 
 
 def _short(name: str, most: int = 40) -> str:

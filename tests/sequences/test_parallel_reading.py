@@ -1,4 +1,4 @@
-"""Reading in pieces gives what reading at once gives, on every messy file; it tells how far it is and can be ended."""
+"""Reading in chunks gives what reading at once gives, on every messy file; it reports progress and can be stopped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gru_viz.errors import SequenceError
-from gru_viz.sequences import Sequences, engine, open_table, read_table
+from gru_viz.sequences import Sequences, open_table, parallel_reading, read_table
 
 FILES = sorted(path for path in (Path(__file__).parent / "messy").iterdir() if path.suffix in {".csv", ".tsv", ".txt"})
 MIXED = [
@@ -32,43 +32,43 @@ def outcome(data: bytes, name: str) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_a_messy_file_in_pieces_is_the_same_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_messy_file_in_chunks_is_the_same_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = path.read_bytes()
     whole = outcome(data, path.name)
-    monkeypatch.setattr(engine, "_LARGE", 0)
-    monkeypatch.setattr(engine, "_PIECE", 64)
+    monkeypatch.setattr(parallel_reading, "MIN_PARALLEL_BYTES", 0)
+    monkeypatch.setattr(parallel_reading, "CHUNK_BYTES", 64)
     assert outcome(data, path.name) == whole
 
 
 @pytest.mark.parametrize("data", MIXED)
-def test_pieces_of_different_kinds_are_one_table(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_of_different_kinds_are_one_table(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = outcome(data, "mixed.csv")
-    monkeypatch.setattr(engine, "_LARGE", 0)
-    monkeypatch.setattr(engine, "_PIECE", 64)
+    monkeypatch.setattr(parallel_reading, "MIN_PARALLEL_BYTES", 0)
+    monkeypatch.setattr(parallel_reading, "CHUNK_BYTES", 64)
     assert outcome(data, "mixed.csv") == whole
 
 
-class EndedError(Exception):
+class StoppedError(Exception):
     pass
 
 
-@pytest.mark.parametrize("large", [0, 1 << 30], ids=["in pieces", "at once"])
-def test_reading_tells_how_far_it_is_and_can_be_ended(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_LARGE", large)
-    monkeypatch.setattr(engine, "_PIECE", 1 << 16)
+@pytest.mark.parametrize("large", [0, 1 << 30], ids=["in chunks", "at once"])
+def test_reading_reports_progress_and_can_be_stopped(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel_reading, "MIN_PARALLEL_BYTES", large)
+    monkeypatch.setattr(parallel_reading, "CHUNK_BYTES", 1 << 16)
     rng = np.random.default_rng(0)
     data = b"a,b\n" + b"".join(b"%.6f,%.6f\n" % tuple(pair) for pair in rng.standard_normal((50_000, 2)))
-    told: list[tuple[int, int]] = []
-    open_table(data, progress=lambda done, total: told.append((done, total)))
-    done, totals = zip(*told, strict=True)
+    calls: list[tuple[int, int]] = []
+    open_table(data, progress=lambda done, total: calls.append((done, total)))
+    done, totals = zip(*calls, strict=True)
     assert list(done) == sorted(done)
     assert done[-1] <= len(data)
     assert set(totals) == {len(data)}
-    assert len(told) > 3
+    assert len(calls) > 3
 
-    def end(done: int, total: int) -> None:
+    def stop(done: int, total: int) -> None:
         if done > total / 2:
-            raise EndedError
+            raise StoppedError
 
-    with pytest.raises(EndedError):
-        open_table(data, progress=end)
+    with pytest.raises(StoppedError):
+        open_table(data, progress=stop)

@@ -1,4 +1,4 @@
-"""Labels written on demand are the tuple of texts that they stand for."""
+"""StepLabels written on demand are the tuple of texts that they stand for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from gru_viz.sequences.labels import labels_of
+from gru_viz.sequences.step_labels import label_steps
 
 VALUES = [
     (np.array([1, 2, 30]), ("1", "2", "30")),
@@ -26,7 +26,7 @@ VALUES = [
 
 @pytest.mark.parametrize(("values", "texts"), VALUES, ids=lambda v: repr(v)[:30])
 def test_labels_are_a_tuple_of_texts(values: np.ndarray, texts: tuple[str, ...]) -> None:
-    labels = labels_of(values)
+    labels = label_steps(values)
     assert labels == texts
     assert texts == labels
     assert tuple(labels) == texts
@@ -48,12 +48,12 @@ def test_labels_are_a_tuple_of_texts(values: np.ndarray, texts: tuple[str, ...])
 
 def test_a_part_writes_its_dates_as_the_whole_does() -> None:
     dates = np.array(["2019-03-01T00:00", "2019-03-01T00:30"], "datetime64[us]")
-    assert labels_of(dates)[:1] == ("2019-03-01 00:00",)
+    assert label_steps(dates)[:1] == ("2019-03-01 00:00",)
 
 
 def test_many_labels_take_the_room_of_their_numbers() -> None:
     numbers = np.arange(1_000_000)
-    labels = labels_of(numbers)
+    labels = label_steps(numbers)
     assert np.shares_memory(labels.values, numbers)
     assert np.shares_memory(labels.take(np.arange(5, 900_000)).values, numbers)
     assert labels[999_999] == "999999"

@@ -1,4 +1,4 @@
-"""Sequences: what every reader returns and every trace takes."""
+"""The containers for sequences: what every reader returns and every trace takes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["Scaling", "Sequence", "Sequences"]
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """How features were brought to a common range, so that it can be shown and undone: scaled = (x − centre) / scale.
+    """How features were scaled, so that it can be undone: scaled = (value − centre) / scale.
 
     Attributes:
         method: ``"none"``, ``"standardise"``, ``"minmax"`` or ``"robust"``.
         features: the feature names, in the order of the numbers.
-        centre: (features,) what was subtracted, in the feature's own unit.
-        scale: (features,) what was divided by, in the feature's own unit; never 0.
+        centre: (features,) the value subtracted, in the feature's unit: mean, minimum or median.
+        scale: (features,) the divisor, in the feature's unit; never 0.
 
     Example:
         >>> s = Scaling("standardise", ("t",), np.array([10.0]), np.array([2.0]))
@@ -34,23 +34,23 @@ class Scaling:
     scale: Float[np.ndarray, " features"]
 
     def apply(self, values: Float[np.ndarray, "time features"]) -> Float[np.ndarray, "time features"]:
-        """Scale ``values`` given in their own units."""
+        """Scale ``values`` from their original units."""
         return (np.asarray(values, np.float64) - self.centre) / self.scale
 
     def undo(self, values: Float[np.ndarray, "time features"]) -> Float[np.ndarray, "time features"]:
-        """Give scaled ``values`` back in their own units."""
+        """Return scaled ``values`` in their original units."""
         return np.asarray(values, np.float64) * self.scale + self.centre
 
 
 @dataclass(frozen=True, eq=False)
 class Sequence:
-    """One sequence: what a GRU reads, step by step.
+    """One sequence of feature vectors, the input of a recurrent network.
 
     Attributes:
         values: (time, features) float32, scaled, finite, read-only.
         features: a name for each feature.
         time: a label for each step (a date, a character, a number as text), or None where steps are just counted.
-        name: what the sequence is called.
+        name: the name of the sequence.
 
     Example:
         >>> s = Sequence(np.zeros((3, 1), np.float32), ("x",), None, "zeros")
@@ -64,7 +64,7 @@ class Sequence:
     name: str
 
     def __post_init__(self) -> None:
-        if not _is_settled(self.values):
+        if not _is_immutable(self.values):
             values = np.array(self.values, np.float32)
             values.flags.writeable = False
             object.__setattr__(self, "values", values)
@@ -73,8 +73,8 @@ class Sequence:
         return len(self.values)
 
 
-def _is_settled(values: np.ndarray) -> bool:
-    """Whether nobody can change these numbers any more, so that they need not be copied."""
+def _is_immutable(values: np.ndarray) -> bool:
+    """Whether these numbers can no longer change, so that they need no copy."""
     if not isinstance(values, np.ndarray) or values.dtype != np.float32:
         return False
     owner = values if values.base is None else values.base
@@ -83,13 +83,14 @@ def _is_settled(values: np.ndarray) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Sequences(AbstractSequence[Sequence]):
-    """One or many sequences with the same features, of unequal length, and what a reader of them must be told.
+    """One or many sequences with the same features, of any lengths, and notices about how they were read.
 
     Attributes:
         items: the sequences.
-        scaling: how their values were scaled; the same numbers for all of them.
+        scaling: how their values were scaled; the same for all sequences.
         notices: sentences on what was left out, filled in or assumed.
-        source: where they came from, in words for a person.
+        source: where they came from, as a phrase for the reader.
+        details: further facts by name, such as the dialect of the table.
 
     Example:
         >>> one = Sequence(np.zeros((3, 1), np.float32), ("x",), None, "zeros")

@@ -1,4 +1,4 @@
-"""What one cell's text means: a missing mark, a number in some way of writing, yes or no."""
+"""Parses the text of one cell: a missing value, a number in a given format, a boolean or a date."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-__all__ = ["MISSING_MARKS", "TRUTHS", "Writing", "is_missing", "looks_dated", "others"]
+__all__ = ["BOOLEANS", "MISSING_VALUES", "NumberFormat", "is_missing", "looks_like_date", "other_number_formats"]
 
-MISSING_MARKS = frozenset(
+MISSING_VALUES = frozenset(
     mark
     for word in ("NA", "N/A", "NaN", "null", "None", "nil", "missing", "#N/A", "<NA>", "n.a.", "NaT", "#VALUE!")
     for mark in (word, word.lower(), word.upper(), word.capitalize())
 ) | {"", "-", "--", "---", "–", "—", "?", "??", ".", "..", "*", "-nan", "-NaN", "#DIV/0!", "#REF!", "#NUM!", "#NAME?"}
 
-TRUTHS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+BOOLEANS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 
-_BLANKS = "[ \u00a0\u202f\u2009]"  # blank, non-breaking, narrow, thin: all used between thousands
-_GROUPING = {" ": _BLANKS, "'": "['’]"}
-_MONEY = "(?:[$€£¥₹]|USD|EUR|GBP|CHF|JPY)"
-_DATED = re.compile(
+_SPACES = "[ \u00a0\u202f\u2009]"  # plain, non-breaking, narrow, thin: all used between thousands
+_GROUPING = {" ": _SPACES, "'": "['’]"}
+_CURRENCY = "(?:[$€£¥₹]|USD|EUR|GBP|CHF|JPY)"
+_DATE = re.compile(
     r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T].*)?|\d{1,2}:\d{2}(:\d{2}.*)?|\d{4}-\d{2}|\d{4}-?Q[1-4]"
     r"|(\d{1,2}[ -])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?[ -](\d{1,2},? )?\d{2,4}",
     re.IGNORECASE,
@@ -29,23 +29,25 @@ _DATED = re.compile(
 
 
 @dataclass(frozen=True)
-class Writing:
-    """A way of writing numbers.
+class NumberFormat:
+    """How numbers are written.
 
     Attributes:
-        decimal: the mark before the fraction.
-        thousands: the mark between groups of three digits, or None.
+        decimal: the decimal mark.
+        thousands: the thousands separator, or None.
 
     Example:
-        >>> Writing(",", ".").read("1.234,5"), Writing(".", None).read("12 %"), Writing(".", None).read("1,5")
-        (1234.5, 12.0, nan)
+        >>> NumberFormat(",", ".").parse("1.234,5"), NumberFormat(".", None).parse("12 %")
+        (1234.5, 12.0)
+        >>> NumberFormat(".", None).parse("1,5")
+        nan
     """
 
     decimal: str
     thousands: str | None
 
-    def read(self, text: str) -> float:
-        """Give the number, or NaN where the text is none; infinity in words is infinity."""
+    def parse(self, text: str) -> float:
+        """Return the number, or NaN if the text is not a number; ``inf`` and ``infinity`` are infinite."""
         found = _pattern(self.decimal, self.thousands).fullmatch(text.strip())
         if found is None:
             return {"inf": math.inf, "infinity": math.inf, "-inf": -math.inf}.get(text.strip().lower(), math.nan)
@@ -53,13 +55,13 @@ class Writing:
         number = float(f"{whole or '0'}.{found['part'] or '0'}{found['power'] or ''}")
         return -number if found["sign"] in {"-", "−"} or found["bracket"] else number
 
-    def groups(self, text: str) -> bool:
-        """Say whether the text is a number with a thousands mark in it."""
+    def has_thousands(self, text: str) -> bool:
+        """Whether the text is a number with a thousands separator."""
         found = _pattern(self.decimal, self.thousands).fullmatch(text.strip())
         return found is not None and not (found["whole"] or "0").isdigit()
 
-    def marked(self, text: str) -> bool:
-        """Say whether the text is a number with a percent sign, a currency or brackets for minus about it."""
+    def has_symbol(self, text: str) -> bool:
+        """Whether the text is a number with a percent sign, a currency or brackets for minus."""
         found = _pattern(self.decimal, self.thousands).fullmatch(text.strip())
         return found is not None and bool(found["bracket"] or found["before"] or found["after"])
 
@@ -72,33 +74,33 @@ def _pattern(decimal: str, thousands: str | None) -> re.Pattern[str]:
         whole = rf"[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+|[0-9]+"
     point = re.escape(decimal)
     return re.compile(
-        rf"(?P<bracket>\()?(?P<sign>[-+−])?(?P<before>{_MONEY}{_BLANKS}?)?(?=[0-9]|{point}[0-9])"
+        rf"(?P<bracket>\()?(?P<sign>[-+−])?(?P<before>{_CURRENCY}{_SPACES}?)?(?=[0-9]|{point}[0-9])"
         rf"(?P<whole>{whole})?(?:{point}(?P<part>[0-9]*))?(?P<power>[eE][-+]?[0-9]+)?"
-        rf"(?P<after>{_BLANKS}?(?:%|{_MONEY}))?(?(bracket)\))"
+        rf"(?P<after>{_SPACES}?(?:%|{_CURRENCY}))?(?(bracket)\))"
     )
 
 
-def others(writing: Writing) -> Iterable[Writing]:
-    """The other common ways of writing numbers, likely ones first."""
+def other_number_formats(known: NumberFormat) -> Iterable[NumberFormat]:
+    """The other common number formats, likely ones first."""
     pairs = ((".", None), (".", ","), (",", None), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
-    return (Writing(*pair) for pair in pairs if Writing(*pair) != writing)
+    return (NumberFormat(*pair) for pair in pairs if NumberFormat(*pair) != known)
 
 
 def is_missing(text: str) -> bool:
-    """Say whether a cell is empty or marked as missing.
+    """Whether a cell is empty or marked as missing.
 
     Example:
         >>> is_missing(" N/A "), is_missing("0")
         (True, False)
     """
-    return text.strip() in MISSING_MARKS
+    return text.strip() in MISSING_VALUES
 
 
-def looks_dated(text: str) -> bool:
-    """Say whether a cell looks like a date or a time of day.
+def looks_like_date(text: str) -> bool:
+    """Whether a cell looks like a date or a time of day.
 
     Example:
-        >>> looks_dated("01.02.2019"), looks_dated("Jan 2020"), looks_dated("12.5")
+        >>> looks_like_date("01.02.2019"), looks_like_date("Jan 2020"), looks_like_date("12.5")
         (True, True, False)
     """
-    return _DATED.fullmatch(text.strip()) is not None
+    return _DATE.fullmatch(text.strip()) is not None

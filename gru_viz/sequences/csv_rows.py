@@ -1,4 +1,4 @@
-"""The rows of a delimited text, cell by cell: for its first lines, and for finding the row at fault."""
+"""Reads rows of delimited text cell by cell: the first lines, and the row that an error message names."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["Record", "iterate_records", "read_records", "sample_lines"]
+__all__ = ["CsvRow", "iterate_rows", "read_first_rows", "sample_lines"]
 
 _SAMPLE = 1 << 16
 _WIDE_SAMPLE = 1 << 22
-_MOST_RECORDS = 200
+_MAX_ROWS = 200
 
 
 @dataclass(frozen=True)
-class Record:
+class CsvRow:
     """One row.
 
     Attributes:
-        cells: its cells, unquoted.
-        line: the line, counted from 0, at which it begins.
+        cells: the cells, unquoted.
+        line: the line at which it begins, counted from 0.
     """
 
     cells: tuple[str, ...]
@@ -28,7 +28,7 @@ class Record:
 
 
 def sample_lines(data: bytes) -> list[str]:
-    """Give the first lines whole, with their ends: 64 kB of them, and of a wide table at least four.
+    """Return the first complete lines with their line ends: 64 kB, and at least four lines of a wide table.
 
     Example:
         >>> sample_lines(b"a\\n1\\n2")
@@ -47,31 +47,31 @@ def sample_lines(data: bytes) -> list[str]:
     return list(io.StringIO(text, newline=""))
 
 
-def read_records(lines: list[str], delimiter: str, comment: str | None) -> tuple[Record, ...]:
-    """Read the first rows, leaving out blank and comment lines; none where a cell is too long to be one.
+def read_first_rows(lines: list[str], delimiter: str, comment: str | None) -> tuple[CsvRow, ...]:
+    """Read the first rows without blank and comment lines; empty if a cell is longer than 131,072 characters.
 
     Example:
-        >>> [record.cells for record in read_records(["a,b\\n", "\\n", '1,"x,y"\\n'], ",", None)]
+        >>> [row.cells for row in read_first_rows(["a,b\\n", "\\n", '1,"x,y"\\n'], ",", None)]
         [('a', 'b'), ('1', 'x,y')]
     """
-    records = []
+    rows = []
     try:
-        for _, record in zip(range(_MOST_RECORDS), iterate_records(lines, delimiter, comment), strict=False):
-            records.append(record)
+        for _, row in zip(range(_MAX_ROWS), iterate_rows(lines, delimiter, comment), strict=False):
+            rows.append(row)
     except csv.Error:
         return ()
-    return tuple(records)
+    return tuple(rows)
 
 
-def iterate_records(lines: Iterable[str], delimiter: str, comment: str | None) -> Iterator[Record]:
-    """Go through the rows one by one.
+def iterate_rows(lines: Iterable[str], delimiter: str, comment: str | None) -> Iterator[CsvRow]:
+    """Read the rows one by one.
 
     Raises:
         csv.Error: a cell is longer than 131,072 characters.
     """
     pending: list[int] = []  # the lines of the row being read; more than one within a quoted cell
 
-    def wanted() -> Iterator[str]:
+    def content_lines() -> Iterator[str]:
         for number, line in enumerate(lines):
             if not pending:
                 line = line.strip(" \r\n" if delimiter == "\t" else " \t\r\n") + "\n"
@@ -80,6 +80,6 @@ def iterate_records(lines: Iterable[str], delimiter: str, comment: str | None) -
             pending.append(number)
             yield line.replace("\t", " ") if delimiter == " " else line
 
-    for cells in csv.reader(wanted(), delimiter=delimiter, skipinitialspace=True):
-        yield Record(tuple(cells), pending[0])
+    for cells in csv.reader(content_lines(), delimiter=delimiter, skipinitialspace=True):
+        yield CsvRow(tuple(cells), pending[0])
         pending.clear()

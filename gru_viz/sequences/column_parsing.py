@@ -1,0 +1,255 @@
+"""Parses the cells of one column as numbers, times or text, and summarises the column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from gru_viz.sequences.cell_parsing import BOOLEANS, MISSING_VALUES, NumberFormat, other_number_formats
+from gru_viz.sequences.date_parsing import dates_from_numbers, parse_dates, parse_iso_dates, shortest_date_format
+from gru_viz.sequences.phrases import count, listing
+
+__all__ = ["Column", "ParsedColumn", "beyond_float32", "parse_column"]
+
+_LARGEST = float(np.finfo(np.float32).max)
+_MIN_SHARE = 0.8
+_HUGE = 1e9
+_SAMPLE = 10_000
+_MOST_LISTED = 5
+
+
+@dataclass(frozen=True)
+class Column:
+    """Summary of a column.
+
+    Attributes:
+        name: its name.
+        kind: ``"number"``, ``"time"``, ``"text"`` or ``"empty"``.
+        missing: number of cells that are empty, marked as missing, or of another kind than the column.
+        constant: whether all other cells are equal.
+        infinite: number of infinite cells.
+        huge: number of cells beyond float32, or a billion times the median magnitude of the column.
+        distinct: number of distinct cells; for numbers, among the first 10,000 rows.
+        example: the first cell that is not missing.
+    """
+
+    name: str
+    kind: Literal["number", "time", "text", "empty"]
+    missing: int
+    constant: bool
+    infinite: int
+    huge: int
+    distinct: int
+    example: str
+
+
+@dataclass(frozen=True)
+class ParsedColumn:
+    """A column after parsing.
+
+    Attributes:
+        column: its summary.
+        values: (rows,) numbers, datetime64[us], or strings with None where missing.
+        notices: what was assumed in parsing it.
+    """
+
+    column: Column
+    values: np.ndarray
+    notices: tuple[str, ...] = ()
+
+
+class _DistinctTexts(NamedTuple):
+    """The text cells of a column: ``texts[codes[row]]``, code -1 for an empty cell."""
+
+    name: str
+    texts: list[str]
+    codes: np.ndarray
+    missing: np.ndarray
+
+    @property
+    def filled(self) -> list[str]:
+        """The texts that are not marks for a missing value."""
+        return [text for text in self.texts if text not in MISSING_VALUES]
+
+    def cells(self, rows: np.ndarray) -> str:
+        """Quote the cells of a few rows, for a message."""
+        first = ", ".join(f"{listing([self.texts[self.codes[row]]])} (row {row + 1})" for row in rows[:_MOST_LISTED])
+        return first + (f" and {len(rows) - _MOST_LISTED:,} more" if len(rows) > _MOST_LISTED else "")
+
+
+def parse_column(
+    name: str, cells: pd.Series, number_format: NumberFormat, detect_format: bool, day_first: bool | None
+) -> ParsedColumn:
+    """Detect the kind of a column and convert its cells.
+
+    Args:
+        name: the column's name.
+        cells: (rows,) numbers if the reader found only numbers, else text.
+        number_format: how numbers are written in this table.
+        detect_format: whether this column may use another number format.
+        day_first: see ``open_table``.
+
+    Example:
+        >>> cells = pd.Series(["1 234,5", "2,5"])
+        >>> parse_column("x", cells, NumberFormat(",", " "), True, None).values.tolist()
+        [1234.5, 2.5]
+    """
+    if pd.api.types.is_bool_dtype(cells.dtype):
+        return _from_numbers(name, cells.to_numpy(np.float64), (f"'{name}': 'true' and 'false' became 1 and 0.",))
+    if pd.api.types.is_numeric_dtype(cells.dtype):
+        values = cells.to_numpy()
+        dates = dates_from_numbers(values, name)
+        return _from_numbers(name, values) if dates is None else _from_times(name, dates)
+    if pd.api.types.is_timedelta64_dtype(cells.dtype):
+        seconds = cells.dt.total_seconds().to_numpy()
+        return _from_numbers(name, seconds, (f"'{name}': durations were converted to seconds.",))
+    if isinstance(cells.dtype, pd.DatetimeTZDtype):
+        times = cells.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")
+        return _from_times(name, times, (f"'{name}': times were converted to UTC.",))
+    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        return _from_times(name, cells.to_numpy("datetime64[us]"))
+    return _from_text(name, cells, number_format, detect_format, day_first)
+
+
+def beyond_float32(values: np.ndarray) -> np.ndarray:
+    """Mark the numbers that float32 cannot represent: infinite, or beyond 3.4e38.
+
+    Example:
+        >>> beyond_float32(np.array([1.0, np.inf, 1e39, np.nan])).tolist()
+        [False, True, True, False]
+    """
+    return np.abs(values) > _LARGEST
+
+
+def _from_numbers(name: str, values: np.ndarray, notices: tuple[str, ...] = ()) -> ParsedColumn:
+    missing = infinite = 0
+    finite = values
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        missing, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
+        finite = values[np.isfinite(values)]
+    if missing == len(values):
+        return _empty(name, values, notices)
+    constant = bool(len(finite) and finite.min() == finite.max())
+    distinct = len(np.unique(finite[:_SAMPLE]))
+    example = _as_text(finite[0] if len(finite) else values[~np.isnan(values)][0])
+    column = Column(name, "number", missing, constant, infinite, _count_huge(finite), distinct, example)
+    return ParsedColumn(column, values, notices)
+
+
+def _empty(name: str, values: np.ndarray, notices: tuple[str, ...] = ()) -> ParsedColumn:
+    return ParsedColumn(Column(name, "empty", len(values), False, 0, 0, 0, ""), values, notices)
+
+
+def _count_huge(finite: np.ndarray) -> int:
+    if not len(finite):
+        return 0
+    largest = max(abs(float(finite.max())), abs(float(finite.min())))
+    sample = np.abs(finite[:: len(finite) // _SAMPLE + 1].astype(np.float64))
+    sample = sample[sample > 0]
+    bound = min(_LARGEST, _HUGE * float(np.median(sample))) if len(sample) else _LARGEST
+    return int((np.abs(finite.astype(np.float64)) > bound).sum()) if largest > bound else 0
+
+
+def _as_text(number: object) -> str:
+    return f"{number:.15g}" if isinstance(number, (float, np.floating)) else str(number)
+
+
+def _from_times(name: str, values: np.ndarray, notices: tuple[str, ...] = ()) -> ParsedColumn:
+    times = values[~np.isnat(values)]
+    if not len(times):
+        return _empty(name, values, notices)
+    rises = np.diff(times) > np.timedelta64(0)
+    ordered = bool((times[1:] >= times[:-1]).all())
+    distinct = 1 + int(rises.sum()) if ordered else len(np.unique(times))
+    example = shortest_date_format(times[:1]).format(times[:1])[0]
+    column = Column(name, "time", len(values) - len(times), distinct == 1, 0, 0, distinct, example)
+    return ParsedColumn(column, values, notices)
+
+
+def _from_text(
+    name: str, cells: pd.Series, number_format: NumberFormat, detect_format: bool, day_first: bool | None
+) -> ParsedColumn:
+    dates = parse_iso_dates(cells)
+    if dates is not None:
+        return _from_times(name, dates)
+    codes, distinct = pd.factorize(cells)
+    texts = [str(text).strip() for text in distinct]
+    absent = np.array([text in MISSING_VALUES for text in texts] + [True])  # the last is for code -1, an empty cell
+    missing = absent[codes]
+    if missing.all():
+        return _empty(name, np.full(len(cells), None))
+    column = _DistinctTexts(name, texts, codes, missing)
+    parsed = (
+        _parse_booleans(column)
+        or _parse_numbers(column, number_format, detect_format)
+        or _parse_dates(column, day_first)
+    )
+    if parsed is not None:
+        return parsed
+    words = np.array([*texts, None], dtype=object)
+    words[absent] = None
+    values = words[codes]
+    number = int((~absent[:-1]).sum())
+    example = str(values[int((~missing).argmax())])
+    return ParsedColumn(Column(name, "text", int(missing.sum()), number == 1, 0, 0, number, example), values)
+
+
+def _parse_booleans(column: _DistinctTexts) -> ParsedColumn | None:
+    if len(column.texts) > _SAMPLE:
+        return None
+    words = {text.lower() for text in column.filled}
+    if not words <= BOOLEANS.keys():
+        return None
+    values = np.array([BOOLEANS.get(text.lower(), np.nan) for text in column.texts] + [np.nan])[column.codes]
+    found = sorted(words, key=lambda text: -BOOLEANS[text])
+    numbers = " and ".join(f"{BOOLEANS[text]:.0f}" for text in found)
+    notice = f"'{column.name}': {listing(found)} became {numbers}."
+    return _from_numbers(column.name, np.where(column.missing, np.nan, values), (notice,))
+
+
+def _parse_numbers(column: _DistinctTexts, number_format: NumberFormat, detect_format: bool) -> ParsedColumn | None:
+    name, texts, missing = column.name, column.texts, column.missing
+    sample = [text for text in texts[:200] if text not in MISSING_VALUES]
+
+    def parsed(candidate: NumberFormat) -> int:
+        return sum(not np.isnan(candidate.parse(text)) for text in sample)
+
+    best = number_format
+    if detect_format:  # of equally good formats, max returns the first: the table's own
+        best = max([number_format, *other_number_formats(number_format)], key=parsed)
+    if parsed(best) < len(sample) / 2:
+        return None
+    values = np.array([best.parse(text) for text in texts] + [np.nan])[column.codes]
+    words = np.flatnonzero(np.isnan(values) & ~missing)
+    if len(words) > (1 - _MIN_SHARE) * int((~missing).sum()):
+        return None
+    values[missing] = np.nan
+    notices = []
+    if best != number_format:
+        thousands = f" and thousands separator {best.thousands!r}" if best.thousands else ""
+        notices.append(f"'{name}': parsed with decimal mark {best.decimal!r}{thousands}, unlike other columns.")
+    if any(best.has_symbol(text) for text in texts):
+        notices.append(f"'{name}': percent signs, currencies or brackets for minus were removed; 12 % became 12.")
+    if len(words):
+        cells = count(len(words), "cell")
+        notices.append(f"'{name}': {cells} not a number, treated as missing: {column.cells(words)}.")
+    return _from_numbers(name, values, tuple(notices))
+
+
+def _parse_dates(column: _DistinctTexts, day_first: bool | None) -> ParsedColumn | None:
+    places = [at for at, text in enumerate(column.texts) if text not in MISSING_VALUES]
+    dates = parse_dates([column.texts[at] for at in places], day_first)
+    if dates is None:
+        return None
+    each = np.full(len(column.texts) + 1, np.datetime64("NaT", "us"))
+    each[places] = dates.values
+    values = each[column.codes]
+    notices = [f"'{column.name}': {notice}." for notice in dates.notices]
+    words = np.flatnonzero(np.isnat(values) & ~column.missing)
+    if len(words):
+        cells = count(len(words), "cell")
+        notices.append(f"'{column.name}': {cells} not a date, treated as missing: {column.cells(words)}.")
+    return _from_times(column.name, values, tuple(notices))

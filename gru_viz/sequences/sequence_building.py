@@ -1,0 +1,221 @@
+"""Builds sequences from columns: grouped by id, sorted by time, filled and scaled, with a notice for each change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from gru_viz.errors import SequenceError
+from gru_viz.sequences.column_parsing import ParsedColumn, beyond_float32
+from gru_viz.sequences.column_roles import ColumnRoles
+from gru_viz.sequences.missing_values import MISSING_METHODS, FilledValues, fill_missing
+from gru_viz.sequences.phrases import count, listing
+from gru_viz.sequences.row_order import RowOrder, order_rows
+from gru_viz.sequences.scaling import SCALING_METHODS, fit_scaling
+from gru_viz.sequences.sequence import Scaling, Sequence, Sequences
+from gru_viz.sequences.step_labels import label_steps
+
+__all__ = ["SequenceOptions", "build_sequences"]
+
+_BLOCK = 4096
+_FILLED_BY = {"forward": "the previous value", "interpolate": "linear interpolation, with constant ends"}
+_SHORT = {"forward": "forward fill", "interpolate": "interpolation", "drop": "drop"}
+
+
+@dataclass(frozen=True)
+class SequenceOptions:
+    """How columns become sequences; see ``Table.sequences``."""
+
+    missing: str = "forward"
+    scale: str = "standardise"
+    max_steps: int | None = None
+
+    def check(self, name: str) -> None:
+        """Refuse unknown methods and a limit below 2 steps."""
+        for argument, value, known in (
+            ("missing", self.missing, MISSING_METHODS),
+            ("scale", self.scale, SCALING_METHODS),
+        ):
+            if value not in known:
+                raise SequenceError(name, f"{argument}={value!r}", f"one of {listing(known)}", f"Change {argument}=.")
+        if self.max_steps is not None and self.max_steps < 2:
+            found, remedy = f"max_steps={self.max_steps}", "Set a larger number or None."
+            raise SequenceError(name, found, "at least 2 steps", remedy)
+
+
+class _Features(NamedTuple):
+    """The features side by side; a one-hot feature is not scaled."""
+
+    values: Float[np.ndarray, "rows features"]
+    names: tuple[str, ...]
+    one_hot: Bool[np.ndarray, " features"]
+
+
+def build_sequences(
+    name: str,
+    columns: Mapping[str, ParsedColumn],
+    roles: ColumnRoles,
+    options: SequenceOptions,
+    dialect: str,
+    notices: Iterable[str],
+) -> Sequences:
+    """Build the sequences.
+
+    Args:
+        name: the name of the table.
+        columns: its columns by name.
+        roles: which columns are features, id and time.
+        options: how missing values are filled, how features are scaled, and the largest number of steps.
+        dialect: how the table was written, in plain words.
+        notices: what was assumed in reading the table.
+
+    Raises:
+        SequenceError: an unknown option, fewer than two steps, or numbers that float32 cannot represent.
+    """
+    options.check(name)
+    added = list(roles.notices)
+    features = _features(name, columns, roles, added)
+    values, rows = features.values, len(features.values)
+    id, time = (None if role is None else columns[role] for role in (roles.id, roles.time))
+    order = order_rows(rows, id, time, name)
+    added += order.notices
+    if len(order.rows) != rows or not np.array_equal(order.rows, np.arange(rows)):
+        values = values[order.rows]
+    filled = fill_missing(values, order.starts, options.missing)
+    filling = _describe_filling(filled, features.names, options.missing, added)
+    rows_of = _rows_of_sequences(name, order, filled.complete, options.max_steps, roles, added)
+    used = np.concatenate([each for _, each in rows_of])
+    values = filled.values if len(used) == rows else filled.values[used]
+    scaling, flat = fit_scaling(values, features.names, options.scale, features.one_hot)
+    added += flat
+    scaled = _scale(name, values, scaling)
+    ends = np.cumsum([len(each) for _, each in rows_of])
+    items = tuple(
+        Sequence(scaled[end - len(each) : end], features.names, order.labels and order.labels.take(each), title)
+        for (title, each), end in zip(rows_of, ends.tolist(), strict=True)
+    )
+    if roles.id is not None:
+        added.insert(0, f"Each value of '{roles.id}' is a sequence of its own: {len(items):,} (id=False reads one).")
+    details = {"dialect": dialect, "missing": filling, "scale": options.scale}
+    return Sequences(items, scaling, (*notices, *added), f"{name} ({dialect})", details)
+
+
+def _features(where: str, columns: Mapping[str, ParsedColumn], roles: ColumnRoles, notices: list[str]) -> _Features:
+    names: list[str] = []
+    values: list[np.ndarray] = []
+    infinite, huge, empty = [], [], []
+    for name in roles.features:
+        column = columns[name].column
+        if column.kind == "empty":
+            empty.append(name)
+            continue
+        numbers = columns[name].values.astype(np.float64, copy=False)
+        if column.infinite or column.huge:
+            infinite += [f"{name} ({column.infinite:,})"] if column.infinite else []
+            huge += [f"{name} ({column.huge:,})"] if column.huge else []
+            numbers = np.where(beyond_float32(numbers), np.nan, numbers)
+            if np.isnan(numbers).all():
+                empty.append(name)
+                continue
+        names.append(name)
+        values.append(numbers)
+    if infinite:
+        notices.append(f"Infinite cells were treated as missing: {listing(infinite)}.")
+    if huge:
+        notices.append(
+            f"Huge numbers, more than a billion times the median of the column, may dwarf all others: {listing(huge)}; "
+            "those beyond 3.4e38 were treated as missing."
+        )
+    if empty:
+        notices.append(f"{count(len(empty), 'column')} left out, since no cell is filled: {listing(empty)}.")
+    scaled = len(names)
+    for name in roles.one_hot:
+        _add_one_hot(columns[name], names, values, notices)
+    if not names:
+        raise SequenceError(where, "no cell that is not missing", "numbers in a feature", "Choose other features.")
+    return _Features(np.array(values).T, tuple(names), np.arange(len(names)) >= scaled)
+
+
+def _add_one_hot(parsed: ParsedColumn, names: list[str], values: list[np.ndarray], notices: list[str]) -> None:
+    name = parsed.column.name
+    codes, distinct = pd.factorize(parsed.values)
+    for code, label in enumerate(label_steps(np.asarray(distinct))):
+        names.append(f"{name}={label}")
+        values.append((codes == code).astype(np.float64))
+    missing = int(pd.isna(parsed.values).sum())
+    if missing:
+        notices.append(f"{count(missing, 'missing cell')} in one-hot column '{name}' became 0 in all of its features.")
+
+
+def _describe_filling(filled: FilledValues, features: tuple[str, ...], method: str, notices: list[str]) -> str:
+    """Describe in short how missing cells were filled, and add notices."""
+    cells = int(filled.filled.sum())
+    names = [name for name, number in zip(features, filled.filled, strict=True) if number]
+    dropped = count(int((~filled.complete).sum()), "row") if not filled.complete.all() else ""
+    if cells:
+        notices.append(f"{count(cells, 'missing cell')} filled by {_FILLED_BY[method]}: {listing(names)}.")
+    if dropped and method == "drop":
+        notices.append(f"{dropped} with missing cells dropped.")
+    elif dropped:
+        before = "before the first known value" if method == "forward" else "of a column without any value"
+        notices.append(f"{dropped} dropped: in their sequence, a cell {before} cannot be filled.")
+    if not cells and not dropped:
+        return "none missing"
+    parts = [f"{count(cells, 'cell')} in {count(len(names), 'column')}"] if cells else []
+    parts += [f"{dropped} dropped"] if dropped else []
+    return f"{_SHORT[method]}: {', '.join(parts)}"
+
+
+def _rows_of_sequences(
+    where: str,
+    order: RowOrder,
+    complete: Bool[np.ndarray, " rows"],
+    max_steps: int | None,
+    roles: ColumnRoles,
+    notices: list[str],
+) -> list[tuple[str, Int[np.ndarray, " steps"]]]:
+    """The name and the rows of each sequence that has any."""
+    bounds = [*order.starts.tolist(), len(order.rows)]
+    found, empty, cut, single = [], [], [], []
+    for name, begin, end in zip(order.names, bounds[:-1], bounds[1:], strict=True):
+        rows = begin + np.flatnonzero(complete[begin:end])
+        if max_steps is not None and len(rows) > max_steps:
+            cut.append(name)
+            rows = rows[:max_steps]
+        if not len(rows):
+            empty.append(name)
+            continue
+        if len(rows) == 1:
+            single.append(name)
+        found.append((name, rows))
+    if len(found) == len(single):
+        remedy = "Choose other features, or missing='interpolate'."
+        if roles.id and found:
+            remedy = "Choose another id, or id=False."
+        steps = f"{count(len(found), 'sequence')} of one step" if found else "no complete row"
+        raise SequenceError(where, steps, "at least 2 steps", remedy)
+    if empty:
+        notices.append(f"{count(len(empty), 'sequence')} left out, with no complete row: {listing(empty)}.")
+    if single:
+        notices.append(f"{count(len(single), 'sequence')} of one step only: {listing(single)}.")
+    if cut:
+        notices.append(f"{count(len(cut), 'sequence')} cut to the first {max_steps:,} steps: {listing(cut)}.")
+    return found
+
+
+def _scale(where: str, values: np.ndarray, scaling: Scaling) -> np.ndarray:
+    scaled = np.empty(values.shape, np.float32)
+    with np.errstate(over="ignore"):
+        for at in range(0, len(values), _BLOCK):  # float64 temporaries of all rows would double the memory
+            scaled[at : at + _BLOCK] = scaling.apply(values[at : at + _BLOCK])
+    if not np.isfinite(scaled).all():
+        names = [name for at, name in enumerate(scaling.features) if not np.isfinite(scaled[:, at]).all()]
+        remedy = "Choose another scale=, or leave the column out."
+        raise SequenceError(where, f"numbers beyond float32 after scaling in {listing(names)}", "finite ones", remedy)
+    scaled.flags.writeable = False  # so that the sequences need no copies
+    return scaled

@@ -1,0 +1,257 @@
+"""Parses the cells of a table: delimited text with a known dialect, or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gru_viz.errors import SequenceError
+from gru_viz.sequences.csv_rows import CsvRow, iterate_rows
+from gru_viz.sequences.dialect import Dialect, TableLayout
+from gru_viz.sequences.header import unique_names
+from gru_viz.sequences.parallel_reading import ReadProgress, read_frame
+from gru_viz.sequences.phrases import count
+from gru_viz.sequences.table_file import TableFile
+
+__all__ = ["ParsedTable", "parse_delimited", "parse_parquet"]
+
+_LINE_BLOCK = 1 << 20
+_MAX_SHORT = 0.05
+_MAX_CHECKED = 201
+
+
+@dataclass(frozen=True)
+class ParsedTable:
+    """The cells of a table, column by column.
+
+    Attributes:
+        frame: one column for each name, labelled 0, 1, …; numbers if all its cells are numbers, else text.
+        names: the names of the columns.
+        dialect: how the table was written.
+        notices: what was assumed.
+    """
+
+    frame: pd.DataFrame
+    names: tuple[str, ...]
+    dialect: Dialect
+    notices: tuple[str, ...]
+
+
+def parse_delimited(
+    file: TableFile, layout: TableLayout, max_columns: int, progress: ReadProgress | None = None
+) -> ParsedTable:
+    """Parse delimited text.
+
+    Args:
+        file: the text.
+        layout: its dialect, and where the data begin.
+        max_columns: the largest number of columns allowed.
+        progress: called with the bytes parsed and all bytes; an exception it raises stops the parsing.
+
+    Raises:
+        SequenceError: rows of unequal length, a quote that is not closed, or no data below the header.
+
+    Example:
+        >>> from gru_viz.sequences.dialect import DialectOptions, detect_layout
+        >>> from gru_viz.sequences.table_file import read_table_file
+        >>> file = read_table_file(b"a;b\\n1,5;2,5\\n", "x.csv", None, 99)
+        >>> parse_delimited(file, detect_layout(file, DialectOptions(), 9), 9).frame.values.tolist()
+        [[1.5, 2.5]]
+    """
+    file, notices = _remove_comments(file, layout)
+    _refuse_long_lines(file, layout, max_columns)
+    layout = _add_blank_columns(file, layout)
+    frame = _read(file, layout, progress)
+    if not len(frame):
+        raise SequenceError(file.name, "no data row", "at least 2 rows below the header", "Choose another file.")
+    notices += _short_rows(file, layout, frame)
+    frame, dropped = _without_blank_tail(frame)
+    if dropped:
+        notices += (f"{count(dropped, 'row')} of empty cells at the end dropped.",)
+    tail = file.data[-4096:].replace(b"\r", b"")
+    if tail.endswith(b"\n\n"):
+        notices += ("Blank lines at the end dropped.",)
+    return ParsedTable(frame, layout.names, layout.dialect, file.notices + layout.notices + notices)
+
+
+def parse_parquet(file: TableFile, max_bytes: int, max_columns: int) -> ParsedTable:
+    """Read a Parquet file.
+
+    Raises:
+        SequenceError: it is damaged, or above the limits when unpacked.
+    """
+    name = file.name
+    try:
+        parquet = pq.ParquetFile(io.BytesIO(file.data))
+        info = parquet.metadata
+        rows, columns = info.num_rows, info.num_columns
+        unpacked = sum(info.row_group(at).total_byte_size for at in range(info.num_row_groups))
+    except Exception as error:  # Arrow raises many classes for a damaged file
+        raise _damaged(name, error) from error
+    if columns > max_columns:
+        remedy = "Raise max_columns=, or write fewer columns."
+        raise SequenceError(name, f"{columns:,} columns", f"at most {max_columns:,}", remedy)
+    size = max(unpacked, rows * max(columns, 1) * 8)  # repeated cells need no space until they are unpacked
+    if size > 8 * max_bytes:
+        remedy = "Write fewer rows or columns, or raise max_bytes=."
+        raise SequenceError(name, f"{size:,} bytes when unpacked", f"at most {8 * max_bytes:,}", remedy)
+    try:
+        table = parquet.read()
+        series = {at: _arrow_column(table.column(at)) for at in range(table.num_columns)}
+    except Exception as error:
+        raise _damaged(name, error) from error
+    if not rows or not columns:
+        raise SequenceError(name, f"{rows:,} rows of {columns:,} columns", "at least 2 rows", "Choose another file.")
+    names, renamed = unique_names(table.column_names)
+    dialect = Dialect("", ".", None, True, "parquet", None, 0)
+    return ParsedTable(pd.DataFrame(series), names, dialect, tuple(renamed))
+
+
+def _damaged(name: str, error: Exception) -> SequenceError:
+    reason = " ".join(str(error).split())[:120]
+    return SequenceError(name, f"a damaged Parquet file ({reason})", "a complete one", "Save or download it again.")
+
+
+def _arrow_column(column: pa.ChunkedArray) -> pd.Series:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.float64())
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("ms"))
+    if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
+        return pd.Series([None if cell is None else str(cell) for cell in column.to_pylist()], dtype="object")
+    return column.to_pandas()
+
+
+def _remove_comments(file: TableFile, layout: TableLayout) -> tuple[TableFile, tuple[str, ...]]:
+    """Blank comment lines among the data; lines keep their numbers."""
+    mark = (layout.dialect.comment or "").encode()
+    if not mark or file.data.find(mark, layout.start) < 0:
+        return file, ()
+    lines = re.compile(rb"^[ \t]*" + re.escape(mark) + rb"[^\r\n]*", re.MULTILINE)
+    below, found = lines.subn(b"", file.data[layout.start :])
+    if not found:
+        return file, ()
+    notice = f"{count(found, 'comment line')} among the data skipped."
+    return replace(file, data=file.data[: layout.start] + below), (notice,)
+
+
+def _refuse_long_lines(file: TableFile, layout: TableLayout, max_columns: int) -> None:
+    """Refuse a line of very many cells before pandas needs many times its size in memory for it."""
+    data, mark = file.data, layout.dialect.delimiter.encode()
+    for start in range(layout.start, len(data), _LINE_BLOCK):
+        end = min(start + _LINE_BLOCK, len(data))
+        if data.find(b"\n", start, end) < 0 and data.count(mark, start, end) >= max(max_columns, len(layout.names)):
+            line = data.count(b"\n", 0, start) + 1
+            found = f"more than {max_columns:,} cells"
+            remedy = "Raise max_columns=, or use the long form."
+            raise SequenceError(f"{file.name}, line {line}", found, f"at most {max_columns:,}", remedy)
+
+
+def _add_blank_columns(file: TableFile, layout: TableLayout) -> TableLayout:
+    """Add columns for blank cells beyond the last name, which spreadsheets write."""
+    wanted = len(layout.names)
+    longest = wanted
+    for at, row in islice(_rows(file, layout), _MAX_CHECKED):
+        if any(cell.strip() for cell in row.cells[wanted:]):
+            _refuse_row(file.name, layout, at, row.line, len(row.cells))
+        longest = max(longest, len(row.cells))
+    return replace(layout, names=layout.names + tuple(f"unnamed {at}" for at in range(wanted + 1, longest + 1)))
+
+
+def _read(file: TableFile, layout: TableLayout, progress: ReadProgress | None) -> pd.DataFrame:
+    try:
+        frame = read_frame(file, layout, progress)
+    except pd.errors.EmptyDataError:
+        if file.data.count(b'"') % 2:
+            _refuse_quote(file, "EOF inside string")
+        return pd.DataFrame()
+    except (pd.errors.ParserError, ValueError, OverflowError) as error:
+        _refuse_quote(file, str(error))
+        _refuse_long_rows(file, layout)
+        raise _unparsable(file.name, " ".join(str(error).split())[:120]) from error
+    if not isinstance(frame.index, pd.RangeIndex):  # the first row was longer than the names
+        _refuse_long_rows(file, layout)
+        raise _unparsable(file.name, "the first row is longer than the others")
+    return frame
+
+
+def _unparsable(name: str, reason: str) -> SequenceError:
+    found = f"text that cannot be parsed ({reason})"
+    return SequenceError(name, found, "rows of cells", "Save it again as CSV, or set delimiter=.")
+
+
+def _refuse_quote(file: TableFile, message: str) -> None:
+    if "EOF inside string" in message:
+        row = re.search(r"starting at row (\d+)", message)
+        where = f"{file.name}, row {int(row[1]) + 1}" if row else file.name
+        remedy = 'Close it; a quote inside a quoted cell is written twice ("").'
+        raise SequenceError(where, "a quote that opens and never closes", "quotes in pairs", remedy)
+
+
+def _refuse_long_rows(file: TableFile, layout: TableLayout) -> None:
+    for at, row in _rows(file, layout):
+        if len(row.cells) > len(layout.names):
+            _refuse_row(file.name, layout, at, row.line, len(row.cells))
+
+
+def _short_rows(file: TableFile, layout: TableLayout, frame: pd.DataFrame) -> tuple[str, ...]:
+    """A notice about rows that end early; many such rows are refused, since cells may be missing inside."""
+    wanted, mark = len(layout.names), layout.dialect.delimiter
+    if wanted == 1 or not frame[wanted - 1].isna().any():
+        return ()
+    unquoted = b'"' not in file.data and mark != " "
+    if unquoted and file.data.count(mark.encode(), layout.start) == len(frame) * (wanted - 1):
+        return ()
+    usual_end = wanted - _blank_columns(frame)
+    short = [(at, row.line, len(row.cells)) for at, row in _rows(file, layout) if len(row.cells) < usual_end]
+    if not short:
+        return ()
+    if len(short) > max(3, _MAX_SHORT * len(frame)) or len(short) == len(frame):
+        _refuse_row(file.name, layout, *short[0])
+    row, _, cells = short[0]
+    place = "The last row" if row == len(frame) - 1 else f"Row {row + 1}"
+    more = f", and {count(len(short) - 1, 'other row')} also" if len(short) > 1 else ""
+    return (f"{place} ends early ({cells} of {wanted} cells){more}: the rest was treated as missing.",)
+
+
+def _blank_columns(frame: pd.DataFrame) -> int:
+    """The number of empty columns at the end."""
+    empty = frame.isna().all().to_numpy()[::-1]
+    return int(empty.argmin()) if not empty.all() else len(empty)
+
+
+def _without_blank_tail(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    if not frame.iloc[-1].isna().all():
+        return frame, 0
+    filled = frame.notna().any(axis=1).to_numpy().nonzero()[0]
+    rows = int(filled[-1]) + 1 if len(filled) else len(frame)  # an empty table is refused by the caller
+    return frame.iloc[:rows], len(frame) - rows
+
+
+def _rows(file: TableFile, layout: TableLayout) -> Iterator[tuple[int, CsvRow]]:
+    """The data rows, numbered from 0."""
+    buffer = io.BytesIO(file.data)
+    buffer.seek(layout.start)
+    lines = io.TextIOWrapper(buffer, "utf-8", newline="")
+    try:
+        yield from enumerate(iterate_rows(lines, layout.dialect.delimiter, None))
+    except csv.Error as error:
+        found = "a cell of more than 131,072 characters"
+        raise SequenceError(file.name, found, "shorter cells", "Check the quotes.") from error
+
+
+def _refuse_row(name: str, layout: TableLayout, row: int, line: int, cells: int) -> None:
+    where = f"{name}, row {row + 1} (line {layout.line + line})"
+    wanted = f"{count(len(layout.names), 'cell')}, as in {'the header' if layout.dialect.header else 'most rows'}"
+    remedy = "Correct that row; a cell that contains the delimiter must be in quotes."
+    raise SequenceError(where, count(cells, "cell"), wanted, remedy)
