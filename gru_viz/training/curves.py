@@ -1,4 +1,4 @@
-"""What a run has measured so far, as arrays: for figures, verdicts and exports."""
+"""The measured values of a run as arrays: for charts, verdicts and exports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from gru_viz.training.records import Point
+from gru_viz.training.training_records import Point
 
 __all__ = ["Curve"]
 
@@ -18,10 +18,10 @@ class Curve:
     """One measure of one lane, for every seed.
 
     Attributes:
-        lane: the lane's name.
+        lane: its name.
         measure: ``"train"``, ``"held_out"``, ``"gradient"``, or the task's own.
         updates: (points,) int64, rising.
-        seconds: (points,) how long the lane had trained.
+        seconds: (points,) training time.
         values: (points, seeds).
 
     Example:
@@ -39,15 +39,15 @@ class Curve:
 
     @classmethod
     def gather(cls, lane: str, measure: str, points: Iterable[Point]) -> Self:
-        """Put the points of one measure in a row; of two at the same update the later counts."""
-        kept = sorted({p.update: p for p in points if p.measure == measure}.values(), key=lambda p: p.update)
-        seeds = len(kept[0].values) if kept else 1
+        """Collect the points of one measure; of two at the same update the later counts."""
+        ordered = sorted({p.update: p for p in points if p.measure == measure}.values(), key=lambda p: p.update)
+        seeds = len(ordered[0].values) if ordered else 1
         return cls(
             lane,
             measure,
-            np.array([p.update for p in kept], np.int64),
-            np.array([p.seconds for p in kept]),
-            np.array([p.values for p in kept], float).reshape(len(kept), seeds),
+            np.array([p.update for p in ordered], np.int64),
+            np.array([p.seconds for p in ordered]),
+            np.array([p.values for p in ordered], float).reshape(len(ordered), seeds),
         )
 
     def extended(self, points: Iterable[Point]) -> Self:
@@ -64,16 +64,16 @@ class Curve:
 
     @property
     def seeds(self) -> int:
-        """How many models."""
+        """Number of models."""
         return self.values.shape[1]
 
     @property
     def median(self) -> np.ndarray:
-        """(points,) the middle of the seeds."""
+        """(points,) median over the seeds."""
         return np.median(self.values, axis=1)
 
     def band(self, share: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
-        """(points,) twice: between these lies the given share of the seeds."""
-        with np.errstate(invalid="ignore"):  # between two infinities lies no number
+        """(points,) twice: lower and upper quantile that enclose a share of the seeds."""
+        with np.errstate(invalid="ignore"):  # infinity minus infinity
             low, high = np.quantile(self.values, [(1 - share) / 2, (1 + share) / 2], axis=1)
         return low, high

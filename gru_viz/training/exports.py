@@ -1,4 +1,4 @@
-"""The curves of a run to a file: a tidy CSV, or what TensorBoard reads."""
+"""The curves of a run as a tidy CSV or as TensorBoard files."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ TAGS = {"train": "loss/train", "held_out": "loss/held_out", "gradient": "gradien
 
 
 def to_table(curves: Sequence[Curve], settings: Settings, tokens: int) -> pd.DataFrame:
-    """One row a value: lane, cell, measure, update, tokens, seconds, seed, value.
+    """One row per value: lane, cell, measure, update, tokens, seconds, seed, value.
 
     Args:
         curves: of a run.
         settings: of the same run.
-        tokens: steps read an update, of one model.
+        tokens: time steps per update, of one model.
     """
     parts = []
     for curve in curves:
@@ -50,9 +50,7 @@ def to_table(curves: Sequence[Curve], settings: Settings, tokens: int) -> pd.Dat
 
 
 def to_csv(curves: Sequence[Curve], settings: Settings, tokens: int) -> str:
-    """The table as CSV, with every digit; a value that is no number is left empty.
-
-    There is nothing above the header, so that pandas and spreadsheets read it without being told how.
+    """The table as CSV with every digit; NaN becomes an empty cell. The first line is the header.
 
     Example:
         >>> curve = Curve("GRU", "train", np.array([1]), np.array([0.5]), np.array([[0.25, 0.125]]))
@@ -70,15 +68,14 @@ def to_csv(curves: Sequence[Curve], settings: Settings, tokens: int) -> str:
 def to_tensorboard(
     curves: Sequence[Curve], settings: Settings, tokens: int, folder: str | Path, *, began: float = 0.0
 ) -> list[Path]:
-    """Write a folder that TensorBoard reads: a run for each lane and seed, with its settings as hyperparameters.
+    """Write a TensorBoard folder: a run per lane and seed, with its settings as hyperparameters.
 
     Args:
         curves: of a run.
         settings: of the same run.
-        tokens: steps read an update, of one model.
-        folder: where to; it is made.
-        began: when the training began, in seconds since 1970. A point's time is that plus how long the lane had
-            trained, pauses left out; without it, the clock starts in 1970.
+        tokens: time steps per update, of one model.
+        folder: created if missing.
+        began: start of the training, in seconds since 1970; a point's time is this plus its training time.
 
     Returns:
         The files written.
@@ -96,7 +93,7 @@ def to_tensorboard(
 
 
 def tensorboard_zip(curves: Sequence[Curve], settings: Settings, tokens: int, *, began: float = 0.0) -> bytes:
-    """The same folder as a ZIP; the same curves always give the same bytes.
+    """The same folder as a ZIP, byte for byte a function of the arguments.
 
     Raises:
         TrainingError: tensorboard is not installed.
@@ -109,7 +106,7 @@ def tensorboard_zip(curves: Sequence[Curve], settings: Settings, tokens: int, *,
 
 
 def _files(curves: Sequence[Curve], settings: Settings, tokens: int, began: float) -> dict[str, bytes]:
-    """What to write where."""
+    """Path → bytes."""
     lanes = [lane for lane in settings.lanes if any(curve.lane == lane.name for curve in curves)]
     folders = _folders([lane.name for lane in lanes])
     files = {"settings.json": json.dumps(json.loads(settings.to_json()), indent=2, ensure_ascii=False).encode()}
@@ -123,7 +120,7 @@ def _files(curves: Sequence[Curve], settings: Settings, tokens: int, began: floa
 
 
 def _folders(names: Sequence[str]) -> dict[str, str]:
-    """For each lane a folder's name that no file system minds, no two alike."""
+    """For each lane a unique folder name that every file system accepts."""
     folders: dict[str, str] = {}
     for name in names:
         plain = "".join(c if c.isalnum() or c in "-_ " else "_" for c in name).strip()[:60] or "lane"
@@ -139,12 +136,12 @@ def _folders(names: Sequence[str]) -> dict[str, str]:
 def _events(
     curves: Sequence[Curve], model: int, seed: int, lane: Lane, settings: Settings, tokens: int, began: float
 ) -> bytes:
-    """An event file of one model, by TensorBoard's own record writer; it names no machine."""
+    """An event file of one model, by TensorBoard's own record writer, without the machine's name."""
     with optional_packages("TensorBoard export"):
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
         from tensorboard.summary.writer.record_writer import RecordWriter
-    chosen = _hyperparameters(lane, settings, seed)
+    chosen = {**_hyperparameters(lane, settings, seed), "tokens_an_update": tokens}
     rows = [
         (int(update), began + float(seconds), TAGS.get(curve.measure, f"measure/{curve.measure}"), float(values[model]))
         for curve in curves
@@ -155,7 +152,7 @@ def _events(
     file = io.BytesIO()
     writer = RecordWriter(file)
     writer.write(Event(wall_time=began, file_version="brain.Event:2").SerializeToString())
-    for value in _told(Summary, {**chosen, "tokens_an_update": tokens}, lane.name, began, end):
+    for value in _hyperparameter_summaries(Summary, chosen, lane.name, began, end):
         writer.write(Event(wall_time=began, step=0, summary=Summary(value=[value])).SerializeToString())
     for update, wall, tag, number in sorted(rows, key=lambda row: row[:3]):
         summary = Summary(value=[Summary.Value(tag=tag, simple_value=number)])
@@ -165,14 +162,14 @@ def _events(
 
 
 def _hyperparameters(lane: Lane, settings: Settings, seed: int) -> dict[str, Any]:
-    """What this model was made of, without what another lane was."""
+    """The settings of one model, without those of other lanes."""
     whole = {name: value for name, value in asdict(settings).items() if name not in ("lanes", "options", "first_seed")}
     options = {f"option_{name}": value for name, value in settings.options.items()}
     return {**whole, **options, **asdict(lane), "seed": seed}
 
 
-def _told(summary: Any, chosen: dict[str, Any], group: str, began: float, end: float) -> list[Any]:
-    """The hyperparameters, as text and as TensorBoard's own; seeds of a lane are a group."""
+def _hyperparameter_summaries(summary: Any, chosen: dict[str, Any], group: str, began: float, end: float) -> list[Any]:
+    """The hyperparameters as text and as TensorBoard's own kind; the seeds of a lane are a group."""
     from tensorboard.compat.proto.summary_pb2 import SummaryMetadata
     from tensorboard.compat.proto.tensor_pb2 import TensorProto
     from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto

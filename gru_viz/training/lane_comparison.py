@@ -12,7 +12,7 @@ import numpy as np
 
 from gru_viz.training.curves import Curve
 from gru_viz.training.paired_test import PairedTest, holm, paired_test, pairs_needed
-from gru_viz.training.tasks.task import Measure
+from gru_viz.training.tasks.base_task import Measure
 
 __all__ = [
     "LEVEL",

@@ -25,8 +25,8 @@ __all__ = ["Network", "count_parameters", "equal_hidden", "estimate_memory"]
 class Network:
     """A lane's models, one per seed, of the same shape and independent of each other.
 
-    The axis of models leads every parameter, so that one operation serves all of them. Model k is the one that its
-    seed alone would give.
+    Every parameter has a leading axis of models, so that one operation runs all of them. A model depends on its own
+    seed alone.
 
     Attributes:
         backend: of the recurrence: ``"compiled"``, ``"torch"`` or ``"scratch"``.
@@ -34,7 +34,7 @@ class Network:
 
     Example:
         >>> network = Network(Lane(hidden=4), features=2, outputs=1, seeds=(0, 1))
-        >>> network.answer(np.zeros((3, 5, 2), np.float32), "last").shape
+        >>> network.predict(np.zeros((3, 5, 2), np.float32), "last").shape
         (2, 3, 1)
     """
 
@@ -46,38 +46,38 @@ class Network:
         self.parameters = {
             name: torch.stack([one[name] for one in drawn]).to(self.device).requires_grad_() for name in drawn[0]
         }
-        self._hold_absent_biases()
+        self._fix_absent_biases()
 
-    def _hold_absent_biases(self) -> None:
-        """Keep at zero the biases that the variant does not have; they are there because the equations read two."""
+    def _fix_absent_biases(self) -> None:
+        """Mask the gradients of biases that the variant lacks: they stay 0."""
         hidden = self.lane.hidden
         for part, kind in (("b", "bias_input"), ("c", "bias_recurrent")):
-            there = [self.convention.has(part, gate) for gate in self.convention.gates]  # type: ignore[arg-type]
-            if all(there):
+            present = [self.convention.has(part, gate) for gate in self.convention.gates]  # type: ignore[arg-type]
+            if all(present):
                 continue
-            mask = torch.tensor(there, device=self.device).repeat_interleave(hidden)
+            mask = torch.tensor(present, device=self.device).repeat_interleave(hidden)
             for layer in range(self.lane.layers):
                 tensor = self.parameters[f"layer{layer}.{kind}"]
                 tensor.register_hook(lambda gradient, mask=mask: gradient * mask)  # type: ignore[no-untyped-call]
 
     def layer(self, k: int) -> Parameters:
-        """A layer's parameters, (models, …) each."""
+        """Parameters of layer k, (models, …) each."""
         return Parameters(*(self.parameters[f"layer{k}.{name}"] for name in Parameters._fields))
 
     def forward(
         self,
         x: Tensor,
-        answers: Literal["last", "every"],
+        output_at: Literal["last", "every"],
         lengths: Tensor | None = None,
         dropout: Sequence[torch.Generator] | None = None,
     ) -> Tensor:
-        """Answer every model's own sequences.
+        """Run every model on its own sequences.
 
         Args:
             x: (models, batch, time, features).
-            answers: once from the last state, or at every step.
+            output_at: the last step, or every step.
             lengths: (models, batch) steps of each sequence; None: all.
-            dropout: a generator for each model, to draw what is hidden between layers; None hides nothing.
+            dropout: a generator per model for the dropout masks; None: no dropout.
 
         Returns:
             (models, batch, outputs), or (models, batch, time, outputs).
@@ -89,7 +89,7 @@ class Network:
                 read = read * (torch.stack(drawn) >= self.lane.dropout) / (1 - self.lane.dropout)
             read = run_layer(self.backend, self.convention, self.layer(k), read, onednn=self.lane.onednn)
         models, time, batch, hidden = read.shape
-        if answers == "last":
+        if output_at == "last":
             if lengths is None:
                 read = read[:, -1]
             else:
@@ -100,27 +100,29 @@ class Network:
             read.reshape(models, -1, hidden),
             self.parameters["head.weight"].mT,
         )
-        return head if answers == "last" else head.view(models, time, batch, -1).transpose(1, 2)
+        return head if output_at == "last" else head.view(models, time, batch, -1).transpose(1, 2)
 
     @torch.no_grad()
-    def answer(self, x: np.ndarray, answers: Literal["last", "every"], lengths: np.ndarray | None = None) -> np.ndarray:
-        """What every model answers to the same sequences, (batch, time, features): (models, batch, …)."""
+    def predict(
+        self, x: np.ndarray, output_at: Literal["last", "every"], lengths: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Run every model on the same sequences, (batch, time, features): (models, batch, …)."""
         same = torch.tensor(x, dtype=torch.float32, device=self.device).expand(len(self.seeds), *x.shape)
         ends = None
         if lengths is not None:
             ends = torch.tensor(lengths, dtype=torch.int64, device=self.device).expand(len(self.seeds), -1)
-        return self.forward(same, answers, ends).cpu().numpy()
+        return self.forward(same, output_at, ends).cpu().numpy()
 
     def weights(self, model: int = 0) -> Weights:
-        """The recurrent layers of one model, in its variant's own names; for a trace, or for the inspector."""
+        """The recurrent layers of one model, to trace or inspect."""
         layers = (
             (CellWeights.from_parameters(self.convention, Parameters(*(part[model] for part in self.layer(k)))),)
             for k in range(self.lane.layers)
         )
-        return Weights(tuple(layers), f"trained, lane {self.lane.name}, seed {self.seeds[model]}")
+        return Weights(tuple(layers), f"trained, model {self.lane.name}, seed {self.seeds[model]}")
 
     def arrays(self, model: int = 0) -> dict[str, np.ndarray]:
-        """All parameters of one model, head included, by name."""
+        """All parameters of one model with its head, by name."""
         return {name: tensor.detach()[model].cpu().numpy().copy() for name, tensor in self.parameters.items()}
 
     def stacked(self) -> dict[str, np.ndarray]:
@@ -129,22 +131,22 @@ class Network:
 
     @torch.no_grad()
     def load(self, arrays: Mapping[str, np.ndarray | Tensor]) -> None:
-        """Take over parameters: (models, …) each, or of one model alone where there is one.
+        """Load parameters: (models, …) each, without the first axis for a single model.
 
         Raises:
-            TrainingError: they are of another network.
+            TrainingError: they belong to another network.
         """
         for name, tensor in self.parameters.items():
             shape, wanted = tuple(arrays[name].shape) if name in arrays else None, tuple(tensor.shape)
             if shape != wanted and (len(tensor) > 1 or shape != wanted[1:]):
                 found = "none" if shape is None else f"shape {shape}"
-                remedy = "Load what the same lane has written."
+                remedy = "Load parameters that the same model has saved."
                 raise TrainingError(f"lane {self.lane.name}, {name}", found, f"shape {wanted}", remedy)
             tensor.copy_(torch.as_tensor(arrays[name]).reshape(tensor.shape))
 
 
 def _draw(lane: Lane, features: int, outputs: int, seed: int) -> dict[str, Tensor]:
-    """One model's first parameters: the recurrent ones as named in the lane, the head's uniform as in torch."""
+    """Initial parameters of one model: recurrent ones by the lane's initialisation, the head uniform as in torch."""
     weights = random_weights(
         lane.cell, features, lane.hidden, lane.layers, seed=seed, initialisation=lane.initialisation
     )
@@ -160,7 +162,7 @@ def _draw(lane: Lane, features: int, outputs: int, seed: int) -> dict[str, Tenso
 
 
 def count_parameters(cell: str, features: int, hidden: int, layers: int, outputs: int) -> int:
-    """How many numbers a network learns, head included.
+    """Count the parameters of a network with its head.
 
     Example:
         >>> count_parameters("torch", features=1, hidden=32, layers=1, outputs=1)
@@ -175,7 +177,7 @@ def count_parameters(cell: str, features: int, hidden: int, layers: int, outputs
 
 
 def estimate_memory(lane: Lane, features: int, outputs: int, steps: int, settings: Settings) -> int:
-    """Roughly the bytes that training a lane takes: what the gradient is computed from, and four of each parameter.
+    """Estimate the bytes of training a lane: activations for the gradient, and four arrays per parameter.
 
     Example:
         >>> estimate_memory(Lane(hidden=32), features=1, outputs=1, steps=20, settings=Settings("sine")) // 2**20
@@ -188,7 +190,7 @@ def estimate_memory(lane: Lane, features: int, outputs: int, steps: int, setting
 
 
 def equal_hidden(cell: str, features: int, layers: int, outputs: int, parameters: int) -> int:
-    """The hidden size that brings a network's parameters closest to a given number.
+    """Find the hidden size whose number of parameters is closest to a given one.
 
     Example:
         >>> equal_hidden("torch_lstm", features=1, layers=1, outputs=1, parameters=3393)

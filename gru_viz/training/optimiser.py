@@ -1,4 +1,4 @@
-"""How the weights follow the gradient: optimisers, learning-rate schedules, clipping."""
+"""Optimisers, learning-rate schedules and gradient clipping."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def make_optimiser(lane: Lane, parameters: Iterable[Tensor]) -> torch.optim.Opti
 
 
 def scheduled(schedule: str, rate: float, update: int, planned: int) -> float:
-    """The learning rate of an update, counted from 0; past the planned end it stays where it was at the end.
+    """The learning rate of an update, from 0; constant after the planned end.
 
     Example:
         >>> [scheduled("halving", 1.0, update, planned=4) for update in range(5)]
@@ -51,14 +51,14 @@ def _cosine(done: float) -> float:
 
 
 def clip_each(gradients: Iterable[Tensor], most: float) -> Tensor:
-    """Bring the norm of every model's gradient down to ``most``, in place, as Pascanu et al. 2013 do for one.
+    """Clip the norm of every model's gradient, in place (Pascanu et al. 2013).
 
     Args:
         gradients: (models, …) each.
-        most: the largest norm; 0 only measures it.
+        most: the largest norm; 0: only measured.
 
     Returns:
-        (models,) the norms before.
+        (models,) norms before clipping.
 
     Example:
         >>> gradient = torch.tensor([[3.0, 4.0], [0.3, 0.4]])
@@ -76,29 +76,26 @@ def clip_each(gradients: Iterable[Tensor], most: float) -> Tensor:
 
 
 def optimiser_arrays(optimiser: torch.optim.Optimizer, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """The optimiser's memory by ``"optimiser.<parameter>.<what>"``."""
-    memory = optimiser.state_dict()["state"]
+    """The state of an optimiser by ``"optimiser.<parameter>.<name>"``."""
+    state = optimiser.state_dict()["state"]
     return {
         f"optimiser.{name}.{what}": value.detach().cpu().numpy().copy()
         for at, name in enumerate(names)
-        for what, value in memory.get(at, {}).items()
+        for what, value in state.get(at, {}).items()
         if isinstance(value, Tensor)
     }
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, names: Iterable[str], arrays: Mapping[str, np.ndarray]) -> None:
-    """Give an optimiser the memory that ``optimiser_arrays`` took.
-
-    Counts are numbers without axes, and all else is shaped as its parameter, however a file may have kept them.
-    """
+    """Restore the state from ``optimiser_arrays``: counts become scalars, other arrays get their parameter's shape."""
     written = optimiser.state_dict()
     shapes = [tensor.shape for group in optimiser.param_groups for tensor in group["params"]]
     for at, name in enumerate(names):
-        memory = {}
+        state = {}
         for key, array in arrays.items():
             owner, _, what = key.rpartition(".")
             if owner == f"optimiser.{name}":
-                memory[what] = torch.tensor(array).reshape(() if what == "step" else shapes[at])
-        if memory:
-            written["state"][at] = memory
+                state[what] = torch.tensor(array).reshape(() if what == "step" else shapes[at])
+        if state:
+            written["state"][at] = state
     optimiser.load_state_dict(written)

@@ -1,7 +1,7 @@
-"""Randomness that needs no memory: every draw follows from a seed, a purpose and the number of the update.
+"""Stateless randomness: every draw follows from a seed, a purpose and the number of the update.
 
-A training that is carried on after update 900 therefore sees the batches and the dropout it would have seen anyway,
-and two lanes with the same seed see the same batches, whatever else they draw.
+A training that resumes after update 900 therefore sees the same batches and dropout as an uninterrupted one, and two
+lanes with the same seed see the same batches.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["draw_rows", "generator", "torch_seed"]
 
 
 def generator(seed: int, purpose: str, update: int = 0) -> np.random.Generator:
-    """A generator that depends on its arguments alone (Philox, counter-based: Salmon et al. 2011).
+    """Make a generator that depends on its arguments alone (counter-based Philox, Salmon et al. 2011).
 
     Example:
         >>> generator(0, "batch", 7).integers(100) == generator(0, "batch", 7).integers(100)
@@ -26,18 +26,18 @@ def generator(seed: int, purpose: str, update: int = 0) -> np.random.Generator:
 
 
 def torch_seed(seed: int, purpose: str, update: int = 0) -> int:
-    """A seed for a ``torch.Generator``, depending on the arguments alone."""
+    """Draw a seed for a ``torch.Generator`` that depends on the arguments alone."""
     return int(generator(seed, purpose, update).integers(2**63))
 
 
 def draw_rows(seed: int, update: int, batch: int, rows: int) -> np.ndarray:
-    """Which of so many rows an update reads: every row once an epoch, in an order of its own each epoch.
+    """Draw the rows of an update: every row once per epoch, each epoch shuffled anew.
 
     Args:
         seed: of the model.
-        update: the number of the update, from 0.
-        batch: rows an update.
-        rows: how many there are.
+        update: from 0.
+        batch: rows per update.
+        rows: in an epoch.
 
     Returns:
         (batch,) row numbers.

@@ -1,6 +1,6 @@
 """The backends of a lane's recurrence: the compiled kernel, torch's own cell, or the equations step by step.
 
-All take the same stacked parameters, with a leading axis of models, and time before batch.
+All use the same stacked parameters, with a leading axis of models, and time before batch.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def run_layer(
         convention: the variant.
         parameters: of every model, (models, …) each.
         x: (models, time, batch, features).
-        onednn: whether torch may use oneDNN.
+        onednn: whether torch may use oneDNN for an LSTM.
 
     Returns:
         (models, time, batch, hidden) the hidden states.
@@ -77,11 +77,7 @@ def run_layer(
 
 @contextmanager
 def _onednn(allowed: bool) -> Iterator[None]:
-    """Let torch hand an LSTM to oneDNN, or not.
-
-    The switch is the process's, while lanes are threads: without waiting for each other, one lane would compute by
-    the other's setting, and the last to put the switch back might put back what it found half-way.
-    """
+    """Allow oneDNN or not. The switch belongs to the process and lanes may be threads, so only one enters at a time."""
     with ONE_AT_A_TIME:
         before = bool(torch.backends.mkldnn.enabled)
         torch.backends.mkldnn.enabled = before and allowed  # type: ignore[assignment]
@@ -120,7 +116,7 @@ def _torch(convention: Convention, p: Parameters, x: Tensor) -> Tensor:
 
 
 def _relabelled(convention: Convention, p: Parameters) -> Parameters:
-    """The parameters with z = 1 meaning what torch means by it: where it takes the new, the gate is negated."""
+    """The parameters in torch's convention of z: if z = 1 takes the new state, the gate is negated."""
     if convention.update != "takes":
         return p
     hidden = p.weight_recurrent.shape[-1]

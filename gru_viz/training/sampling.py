@@ -1,4 +1,4 @@
-"""What a trained network writes: one symbol after another, each drawn from its answer to those before."""
+"""Sampling from a trained network: one symbol after another, each drawn from its output."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def sample(
     seed: int = 0,
     never: Collection[int] = (),
 ) -> list[int]:
-    """Read some symbols, then write more, carrying the states from step to step.
+    """Read some symbols, then sample more, carrying the states from step to step.
 
     Args:
-        weights: of the recurrent layers, which read symbols one-hot.
+        weights: of the recurrent layers, with one-hot symbols as input.
         head_weight: (symbols, hidden) of the linear head.
         head_bias: (symbols,) of the head.
-        tokens: what is read first; at least one.
-        length: how many symbols to write.
-        temperature: above 1 more daring, below 1 more careful; at 0 always the most likely.
-        seed: of the draws; the same arguments always give the same symbols.
-        never: symbols that are not to be written.
+        tokens: symbols to read first; at least one.
+        length: number of symbols to sample.
+        temperature: divides the logits; 0: always the most likely symbol.
+        seed: of the draws.
+        never: symbols with probability 0.
 
     Returns:
-        What was written, without what was read.
+        The sampled symbols, a pure function of the arguments.
 
     Example:
         >>> from gru_viz import random_weights

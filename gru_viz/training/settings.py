@@ -1,4 +1,4 @@
-"""What a training is made of: a task, two or three lanes, and how long they train; as data that can be kept."""
+"""The settings of a training: a task, its lanes and their length; saved as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import TrainingError
 from gru_viz.initialisation import INITIALISATIONS
 
-__all__ = ["BACKENDS", "LIMITS", "OPTIMISERS", "SCHEDULES", "Lane", "Limits", "Settings", "check_rate"]
+__all__ = ["BACKENDS", "LIMITS", "OPTIMISERS", "SCHEDULES", "Lane", "Settings", "TrainingLimits", "check_rate"]
 
 OPTIMISERS = MappingProxyType(
     {
@@ -22,21 +22,21 @@ OPTIMISERS = MappingProxyType(
         "sgd": "SGD, momentum 0.9",
     }
 )
-"""How the weights follow the gradient: name → what people call it."""
+"""Optimisers: name → title."""
 
 SCHEDULES = MappingProxyType(
     {
         "constant": "constant",
-        "cosine": "falls to a tenth along a cosine",
-        "warmup": "rises over the first tenth, then falls to a tenth along a cosine",
-        "halving": "halves after each quarter",
+        "cosine": "cosine to a tenth",
+        "warmup": "linear warm-up over the first tenth, then cosine to a tenth",
+        "halving": "halved after each quarter",
     }
 )
-"""How the learning rate changes over the planned updates: name → what it does."""
+"""Learning-rate schedules over the planned updates: name → title."""
 
 BACKENDS = MappingProxyType(
     {
-        "auto": "the compiled kernel where it applies",
+        "auto": "auto (compiled kernel if it supports the cell)",
         "compiled": "compiled kernel",
         "torch": "torch.nn",
         "scratch": "from scratch, step by step",
@@ -44,13 +44,13 @@ BACKENDS = MappingProxyType(
 )
 """What runs the recurrence: name → title."""
 
-RENAMED = {"computed_by": "backend"}
-"""Fields of a lane as earlier versions saved them: old name → name now."""
+RENAMED = {"computed_by": "backend", "says": "predict"}
+"""Fields of lanes and options as earlier versions saved them: old name → name now."""
 
 
 @dataclass(frozen=True)
-class Limits:
-    """The most that one training may ask for; what a shared machine can bear.
+class TrainingLimits:
+    """The largest training that a shared machine accepts.
 
     Attributes:
         hidden: units a layer.
@@ -59,7 +59,7 @@ class Limits:
         updates: updates a run, extensions included.
         batch: sequences a batch.
         steps: steps of a sequence.
-        memory: bytes that a lane may be expected to need.
+        memory: estimated bytes of a lane.
         waiting: runs in the queue.
     """
 
@@ -73,7 +73,7 @@ class Limits:
     waiting: int = 200
 
 
-LIMITS = Limits()
+LIMITS = TrainingLimits()
 
 
 def _check_known(where: str, what: str, name: str, known: Mapping[str, Any]) -> None:
@@ -89,32 +89,36 @@ def _check_range(where: str, what: str, value: float, least: float, most: float,
         raise TrainingError(f"{where}, {what}", found, wanted, "Choose a number within these limits.")
 
 
+def _renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {RENAMED.get(name, name): value for name, value in fields.items()}
+
+
 def check_rate(where: str, rate: float) -> None:
-    """Refuse a learning rate that is no number, or out of all reason.
+    """Check a learning rate.
 
     Raises:
-        TrainingError: it is.
+        TrainingError: it is not a number from 1e-9 to 100.
     """
     _check_range(where, "learning_rate", rate, 1e-9, 100)
 
 
 @dataclass(frozen=True)
 class Lane:
-    """One side of a comparison: a cell, its size, and how it is trained.
+    """One model of a comparison: a cell, its size, and how it is trained.
 
     Attributes:
-        name: what it is called; no two lanes of a run share one.
+        name: unique in a run.
         cell: a name in ``CONVENTIONS``.
         hidden: units a layer.
         layers: layers.
-        dropout: share of a layer's outputs hidden from the layer above while training.
+        dropout: between layers, while training.
         initialisation: a name in ``INITIALISATIONS``.
         optimiser: a name in ``OPTIMISERS``.
         learning_rate: of the optimiser, before the schedule.
         schedule: a name in ``SCHEDULES``.
-        clip: the largest norm of a model's gradient; 0 leaves it as it is.
+        clip: largest norm of a model's gradient; 0: no clipping.
         backend: a name in ``BACKENDS``.
-        onednn: whether torch may hand its LSTM to oneDNN, which it has no counterpart of for a GRU.
+        onednn: whether torch may use oneDNN for an LSTM; it has nothing like it for a GRU.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:k"``.
 
     Example:
@@ -154,7 +158,7 @@ class Lane:
 
     @property
     def title(self) -> str:
-        """The cell and its size, in words."""
+        """The cell and its size."""
         stacked = f" × {self.layers} layers" if self.layers > 1 else ""
         plain = {"torch": "GRU", "torch_lstm": "LSTM", "torch_rnn": "tanh RNN"}
         return f"{plain.get(self.cell, CONVENTIONS[self.cell].title)}, {self.hidden} units{stacked}"
@@ -166,12 +170,12 @@ class Settings:
 
     Attributes:
         task: a name in ``TASKS``.
-        options: the task's own choices, by name; what is not named has the task's default.
-        lanes: what is compared; one lane for a single point of a sweep.
-        updates: how many times the weights are changed.
-        batch: sequences an update.
-        seeds: how many models each lane trains together; each has its own first weights and its own batches.
-        first_seed: the first of the seeds, which count on from it.
+        options: of the task, by name; others have the task's default.
+        lanes: the models to compare.
+        updates: of the weights.
+        batch: sequences per update.
+        seeds: models per lane, each with its own initialisation and batches.
+        first_seed: the seeds are consecutive from it.
 
     Example:
         >>> Settings.from_json(Settings("sine").to_json()) == Settings("sine")
@@ -206,7 +210,7 @@ class Settings:
         """Find a lane by its name.
 
         Raises:
-            TrainingError: there is none of that name.
+            TrainingError: no lane has that name.
         """
         for lane in self.lanes:
             if lane.name == name:
@@ -220,23 +224,21 @@ class Settings:
 
     @classmethod
     def from_json(cls, text: str) -> Settings:
-        """Read what ``to_json`` wrote.
+        """Read what ``to_json`` wrote, also in earlier versions.
 
         Raises:
-            TrainingError: it wrote something else.
+            TrainingError: the text is something else.
         """
         try:
             read = json.loads(text)
-            lanes = tuple(
-                Lane(**{RENAMED.get(name, name): value for name, value in lane.items()}) for lane in read["lanes"]
-            )
-            return cls(**{**read, "lanes": lanes})
+            lanes = tuple(Lane(**_renamed(lane)) for lane in read["lanes"])
+            return cls(**{**read, "lanes": lanes, "options": _renamed(read.get("options", {}))})
         except (ValueError, TypeError, KeyError) as reason:
             remedy = "They may have been written by another version; choose them again."
             raise TrainingError("settings", str(reason), "what Settings.to_json writes", remedy) from reason
 
     def with_lanes(self, **changes: Any) -> Settings:
-        """The same, with every lane changed alike.
+        """Return the settings with every lane changed in the same way.
 
         Example:
             >>> [lane.hidden for lane in Settings("sine").with_lanes(hidden=8).lanes]

@@ -1,4 +1,4 @@
-"""A sweep: every cell with every size and learning rate, for every seed; and where each of these trainings ends."""
+"""A sweep: every model × size × learning rate × seed, and the final loss of each."""
 
 from __future__ import annotations
 
@@ -29,26 +29,25 @@ __all__ = [
 ]
 
 MOST_TRAININGS = 500
-"""The most trainings of one sweep; what a shared machine can bear."""
+"""The most trainings of one sweep that a shared machine accepts."""
 
 RESUMABLE: tuple[Status, ...] = ("stopped", "paused", "interrupted", "failed")
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is crossed with what.
+    """The grid of a sweep.
 
-    Every seed is a run of its own: one that diverges, as some do where the rate is high, then ends alone; a worker that
-    dies costs one of them; and a cluster trains as many at once as it has room for.
+    Every seed is a run of its own, so that one that diverges ends alone, and a cluster can train all of them at once.
 
     Attributes:
         cells: names in ``CONVENTIONS``.
         sizes: units a layer.
         rates: learning rates.
-        settings: all else, the seeds included; of its lanes the first counts.
+        settings: everything else, with the seeds; the first of its lanes is the template.
 
     Raises:
-        TrainingError: nothing is crossed, too much is, or something is out of its limits.
+        TrainingError: an axis is empty, the grid is too large, or a value is out of its limits.
 
     Example:
         >>> sweep = Sweep(("torch", "torch_lstm"), (8, 16), (0.01,), Settings("sine", seeds=3))
@@ -67,7 +66,7 @@ class Sweep:
             if not getattr(self, name):
                 raise TrainingError(f"sweep, {name}", "none", "one or more", "Choose at least one.")
         if len(self) > MOST_TRAININGS:
-            remedy = "Cross fewer cells, sizes, rates or seeds."
+            remedy = "Choose fewer cells, sizes, rates or seeds."
             raise TrainingError("sweep", f"{len(self):,} trainings", f"{MOST_TRAININGS:,} at most", remedy)
         for _ in self.each():  # a lane out of its limits is refused here
             pass
@@ -76,27 +75,27 @@ class Sweep:
         return len(self.cells) * len(self.sizes) * len(self.rates) * self.settings.seeds
 
     def each(self) -> Iterator[Settings]:
-        """The settings of every training; the first seed of all comes first, so that the picture fills evenly."""
+        """The settings of every training; all points with the first seed come first, so that the chart fills evenly."""
         for seed in self.settings.all_seeds:
             for rate in self.rates:
                 for size in self.sizes:
                     for cell in self.cells:
                         lane = replace(
-                            self.settings.lanes[0], name=_call(cell), cell=cell, hidden=size, learning_rate=rate
+                            self.settings.lanes[0], name=_cell_title(cell), cell=cell, hidden=size, learning_rate=rate
                         )
                         yield replace(self.settings, lanes=(lane,), seeds=1, first_seed=seed)
 
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """Where one training of a sweep ended.
+    """The final loss of one training of a sweep.
 
     Attributes:
-        cell: what it trained, as it is called on the page.
+        cell: its title on the page.
         hidden: units.
         learning_rate: of the optimiser.
         seed: of the model.
-        loss: final held-out loss; not a number where it diverged.
+        loss: final held-out loss; NaN if it diverged.
         run: the id of its run.
     """
 
@@ -110,16 +109,16 @@ class SweepPoint:
 
 @dataclass(frozen=True)
 class SweepState:
-    """How a sweep stands.
+    """The progress of a sweep.
 
     Attributes:
-        key: its key.
-        name: what it is about, in words.
-        created: when it was asked for.
-        total: how many trainings it has.
+        key: its id.
+        name: task and size.
+        created: when it was started.
+        total: number of trainings.
         done: how many have finished or diverged.
-        active: whether more is to come without anyone's doing.
-        resumable: how many were stopped, interrupted or failed, and could be started again.
+        active: whether some are queued or running.
+        resumable: how many were stopped, interrupted or failed.
     """
 
     key: str
@@ -132,16 +131,16 @@ class SweepState:
 
 
 def start_sweep(store: RunStore, engine: Engine, sweep: Sweep, data: Any = None) -> str:
-    """Write every training of a sweep down as a run, and put them in line, behind the runs that someone watches.
+    """Save every training of a sweep as a run, and queue them behind single runs.
 
     Args:
-        store: where they are kept.
+        store: of the runs.
         engine: of the same store.
-        sweep: what is crossed.
-        data: the user's own, of the kind that the task needs; kept once for all.
+        sweep: the grid.
+        data: the user's data, of the kind that the task needs; saved once for all runs.
 
     Returns:
-        The sweep's key.
+        The sweep's id.
 
     Raises:
         TrainingError: the settings or the data do not make a task.
@@ -152,16 +151,16 @@ def start_sweep(store: RunStore, engine: Engine, sweep: Sweep, data: Any = None)
 
 
 def resume_sweep(store: RunStore, engine: Engine, key: str) -> None:
-    """Put back in line what of a sweep was stopped, interrupted or failed.
+    """Queue the trainings of a sweep that were stopped, interrupted or failed.
 
     Raises:
-        TrainingError: nothing was.
+        TrainingError: there are none.
     """
     engine.start_all(run.run_id for run in store.runs(key) if run.status in RESUMABLE)
 
 
 def sweep_points(store: RunStore, key: str) -> list[SweepPoint]:
-    """Where the trainings of a sweep ended, as far as they have."""
+    """The finished and diverged trainings of a sweep."""
     points = []
     for run, settings, status, losses in store.sweep_results(key):
         lane = settings.lanes[0]
@@ -171,7 +170,7 @@ def sweep_points(store: RunStore, key: str) -> list[SweepPoint]:
 
 
 def sweeps(store: RunStore) -> list[SweepState]:
-    """Every sweep that is kept, the newest first."""
+    """Every saved sweep, the newest first."""
     return [
         SweepState(
             key,
@@ -186,8 +185,8 @@ def sweeps(store: RunStore) -> list[SweepState]:
     ]
 
 
-def _call(cell: str) -> str:
-    """What people call a cell."""
+def _cell_title(cell: str) -> str:
+    """The title of a cell."""
     return Lane(cell=cell, hidden=1).title.removesuffix(", 1 units")
 
 

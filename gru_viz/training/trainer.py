@@ -1,4 +1,4 @@
-"""The training of one lane: a loop that yields records, and knows no screen, no thread and no disk."""
+"""The training loop of one lane, which yields records; it has no threads, no files and no user interface."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from gru_viz.errors import TrainingError
 from gru_viz.training.network import Network, estimate_memory
 from gru_viz.training.optimiser import clip_each, make_optimiser, optimiser_arrays, restore_optimiser, scheduled
 from gru_viz.training.randomness import torch_seed
-from gru_viz.training.records import Checkpoint, Diverged, Point, RateChange, Record, Snapshot
 from gru_viz.training.settings import LIMITS, Settings, check_rate
-from gru_viz.training.tasks.task import Examples, Task, Tensors
+from gru_viz.training.tasks.base_task import Examples, Task, Tensors
+from gru_viz.training.training_records import Checkpoint, Diverged, Point, RateChange, Snapshot, TrainingRecord
 
-__all__ = ["Trainer", "check_memory", "is_evaluated", "is_kept"]
+__all__ = ["Trainer", "check_memory", "is_evaluated", "is_snapshot"]
 
 MOST_POINTS = 2000
 EVALUATIONS = 60
@@ -27,11 +27,11 @@ EVALUATED_AT_ONCE = 256
 EVALUATED_NUMBERS = 2**26
 
 
-def is_kept(update: int) -> bool:
-    """Whether a snapshot is kept after so many updates: 0, then eight a decade, evenly on a logarithmic scale.
+def is_snapshot(update: int) -> bool:
+    """Whether a snapshot is saved after so many updates: 0, then eight per decade, log-spaced.
 
     Example:
-        >>> [update for update in range(101) if is_kept(update)]
+        >>> [update for update in range(101) if is_snapshot(update)]
         [0, 1, 2, 3, 4, 6, 7, 10, 13, 18, 24, 32, 42, 56, 75, 100]
     """
     if update == 0:
@@ -41,34 +41,32 @@ def is_kept(update: int) -> bool:
 
 
 def is_evaluated(update: int, planned: int) -> bool:
-    """Whether the held-out loss is taken: at kept snapshots, and sixty times, evenly, over the planned updates.
+    """Whether the held-out loss is evaluated: at snapshots, and sixty times, evenly, over the planned updates.
 
     Example:
         >>> [update for update in range(900, 1001) if is_evaluated(update, planned=1000)]
         [900, 917, 934, 950, 967, 984, 1000]
     """
-    return is_kept(update) or update * EVALUATIONS // planned > (update - 1) * EVALUATIONS // planned
+    return is_snapshot(update) or update * EVALUATIONS // planned > (update - 1) * EVALUATIONS // planned
 
 
 class Trainer:
-    """Trains one lane, and yields what happens.
+    """Iterate over it to train one lane and receive its records.
 
-    Iterate over it: it trains between two records. What it yields depends on the task, the settings and the lane
-    alone, except for the seconds; one that goes on from a checkpoint yields what the uninterrupted one would have.
+    Apart from the seconds, the records depend only on the task, the settings and the lane; after a checkpoint they are
+    the same as without interruption.
 
     Args:
-        task: what is learnt.
+        task: what to learn.
         settings: of the whole comparison.
         lane: the name of the lane.
-        until: train to this update; None: the settings' number.
-        checkpoint: go on from here; None: begin.
-        changes: learning rates set by hand in an earlier part of the same training, as they were asked for: of two
-            that apply, the later in this order counts.
+        until: train to this update; None: ``settings.updates``.
+        checkpoint: resume from here; None: start.
+        changes: learning rates set by the user before the checkpoint, in order; of two that apply, the later counts.
 
     Raises:
-        TrainingError: the lane cannot be computed as asked, needs more memory than there may be, or the checkpoint is
-            not its own.
-        DeviceError: the lane's device is not there.
+        TrainingError: the backend cannot run the lane, it needs too much memory, or the checkpoint is of another lane.
+        DeviceError: the lane's device is missing.
 
     Example:
         >>> from gru_viz.training.tasks import make_task
@@ -95,68 +93,66 @@ class Trainer:
         self.network = Network(self.lane, task.features, task.outputs, settings.all_seeds)
         self.optimiser = make_optimiser(self.lane, self.network.parameters.values())
         self._changes = list(changes)
-        self._asked: deque[float] = deque(maxlen=1)
+        self._requested: deque[float] = deque(maxlen=1)
         self._stopping = False
         self._stride = -(-settings.updates // MOST_POINTS)
         self._recent: list[tuple[Tensor, Tensor]] = []
-        self._held_out = task.held_out
         self._saved = 0.0
         if checkpoint is not None:
             self._restore(checkpoint)
 
     def change_rate(self, rate: float) -> None:
-        """Use another learning rate from the next update on; safe to call from another thread.
+        """Set the learning rate from the next update on; thread-safe.
 
         Raises:
-            TrainingError: it is no learning rate.
+            TrainingError: it is out of its limits.
         """
         check_rate(f"lane {self.lane.name}", rate)
-        self._asked.append(rate)
+        self._requested.append(rate)
 
     def stop(self) -> None:
-        """Yield a checkpoint and end, as soon as an update is complete; safe to call from another thread."""
+        """Yield a checkpoint and end after the current update; thread-safe."""
         self._stopping = True
 
     def checkpoint(self) -> Checkpoint:
-        """All that is needed to go on from here."""
+        """The state to resume from."""
         parameters = {
             f"parameter.{name}": t.detach().cpu().numpy().copy() for name, t in self.network.parameters.items()
         }
-        memory = optimiser_arrays(self.optimiser, self.network.parameters)
+        optimiser = optimiser_arrays(self.optimiser, self.network.parameters)
         recent = {
             f"recent.{name}": torch.stack([each[at] for each in self._recent]).cpu().numpy()
             for at, name in enumerate(("train", "gradient"))
             if self._recent
         }
-        return Checkpoint(self.update, self.seconds, {**parameters, **memory, **recent})
+        return Checkpoint(self.update, self.seconds, {**parameters, **optimiser, **recent})
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         arrays = checkpoint.arrays
-        kept = {name.removeprefix("parameter."): array for name, array in arrays.items()}
-        self.network.load(kept)
+        self.network.load({name.removeprefix("parameter."): array for name, array in arrays.items()})
         restore_optimiser(self.optimiser, self.network.parameters, arrays)
         if "recent.train" in arrays:
             recent = (arrays[f"recent.{name}"] for name in ("train", "gradient"))
-            told = (torch.tensor(values, device=self.network.device) for values in recent)
-            self._recent = list(zip(*told, strict=True))
+            tensors = (torch.tensor(values, device=self.network.device) for values in recent)
+            self._recent = list(zip(*tensors, strict=True))
         self.update, self.seconds = checkpoint.update, checkpoint.seconds
 
-    def __iter__(self) -> Iterator[Record]:
-        """Train to the end, yielding records on the way; a checkpoint about every second, and one at the end."""
+    def __iter__(self) -> Iterator[TrainingRecord]:
+        """Train to the end; a checkpoint about every second, and one at the end."""
         self._saved = time.monotonic()
         while True:
-            yield from self._look()
+            yield from self._evaluate_if_due()
             if self.update >= self.until:
                 break
-            if self._asked:
-                change = RateChange(self.update, self._asked.popleft())
+            if self._requested:
+                change = RateChange(self.update, self._requested.popleft())
                 self._changes.append(change)
                 yield change
-            diverged = self._step()
+            diverged = self.step()
             if diverged:
                 yield diverged
                 return
-            yield from self._tell()
+            yield from self._training_points()
             if self._stopping:
                 break
             if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
@@ -173,8 +169,8 @@ class Trainer:
                 base = change.rate
         return scheduled(self.lane.schedule, base, self.update, self.settings.updates)
 
-    def _step(self) -> Diverged | None:
-        """One update of every model; None, or why it was not applied."""
+    def step(self) -> Diverged | None:
+        """One update of every model; the record if it diverged and was not applied."""
         begun = time.perf_counter()
         seeds, device = self.settings.all_seeds, self.network.device
         batches = [self.task.batch(seed, self.update, self.settings.batch) for seed in seeds]
@@ -182,14 +178,14 @@ class Trainer:
         dropout = None
         if self.lane.dropout and self.lane.layers > 1:
             dropout = [torch.Generator(device).manual_seed(torch_seed(seed, "dropout", self.update)) for seed in seeds]
-        answers = self.network.forward(examples.x, self.task.answers, examples.lengths, dropout)
-        losses = self.task.losses(answers, examples)
+        outputs = self.network.forward(examples.x, self.task.output_at, examples.lengths, dropout)
+        losses = self.task.losses(outputs, examples)
         self.optimiser.zero_grad(set_to_none=True)
         losses.sum().backward()  # type: ignore[no-untyped-call]
         gradients = [tensor.grad for tensor in self.network.parameters.values() if tensor.grad is not None]
         norms = clip_each(gradients, self.lane.clip)
-        told = losses.detach()
-        for what, values in (("loss", told), ("gradient", norms)):
+        values_of = {"loss": losses.detach(), "gradient": norms}
+        for what, values in values_of.items():
             finite = torch.isfinite(values)
             if not finite.all():
                 lost = tuple(seed for seed, good in zip(seeds, finite.tolist(), strict=True) if not good)
@@ -197,64 +193,64 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate
         self.optimiser.step()
-        self._recent.append((told, norms))
+        self._recent.append((values_of["loss"], norms))
         self.update += 1
         self.seconds += time.perf_counter() - begun
         return None
 
-    def _tell(self) -> Iterator[Point]:
-        """The mean of the losses and of the gradient's norms since the last point, when it is time for the next."""
+    def _training_points(self) -> Iterator[Point]:
+        """If a point is due: the mean loss and gradient norm since the last one."""
         due = self.update % self._stride == 0
         if not due and self.update != self.until:
             return
         for at, measure in enumerate(("train", "gradient")):
             mean = torch.stack([each[at] for each in self._recent]).double().mean(0)
             yield Point(measure, self.update, self.seconds, tuple(mean.tolist()))
-        if due:  # a training that is later carried on past its end tells their mean with those to come
+        if due:  # if the training is later extended, these enter the mean of the next point
             self._recent = []
 
-    def _look(self) -> Iterator[Point | Snapshot]:
-        """Hold the models against what they never trained on, and keep the first one, when it is time to."""
+    def _evaluate_if_due(self) -> Iterator[Point | Snapshot]:
+        """If due: the held-out values of all models, and a snapshot of the first."""
         last = self.update == self.until
         if last or is_evaluated(self.update, self.settings.updates):
             yield from self._evaluate()
-        if last or is_kept(self.update):
+        if last or is_snapshot(self.update):
             yield Snapshot(self.update, self.network.arrays(0))
 
     @torch.no_grad()
     def _evaluate(self) -> Iterator[Point]:
-        held, task, models = self._held_out, self.task, len(self.settings.all_seeds)
-        answers, losses, counted = [], [], []
-        numbers = models * held.x.shape[1] * self.lane.hidden * len(self.network.convention.gates)
+        held_out, task, models = self.task.held_out, self.task, len(self.settings.all_seeds)
+        outputs, losses, counted = [], [], []
+        numbers = models * held_out.x.shape[1] * self.lane.hidden * len(self.network.convention.gates)
         at_once = max(1, min(EVALUATED_AT_ONCE, EVALUATED_NUMBERS // numbers))
-        for first in range(0, len(held.x), at_once):
-            part = _rows(held, slice(first, first + at_once))
+        for first in range(0, len(held_out.x), at_once):
+            part = _rows(held_out, slice(first, first + at_once))
             examples = Tensors.stack([part] * models, self.network.device)
-            answer = self.network.forward(examples.x, task.answers, examples.lengths)
-            losses.append(task.losses(answer, examples).cpu().numpy())
+            output = self.network.forward(examples.x, task.output_at, examples.lengths)
+            losses.append(task.losses(output, examples).cpu().numpy())
             counted.append(len(part.x) if part.counts is None else int(part.counts.sum()))
-            answers.append(answer.cpu().numpy())
+            outputs.append(output.cpu().numpy())
         loss = np.average(losses, axis=0, weights=counted)
-        measured = [task.measured(float(loss[m]), np.concatenate([a[m] for a in answers])) for m in range(models)]
+        measured = [task.measured(float(loss[m]), np.concatenate([each[m] for each in outputs])) for m in range(models)]
         for measure, values in (("held_out", loss.tolist()), (task.measure.name, measured)):
             yield Point(measure, self.update, self.seconds, tuple(values))
 
 
 def check_memory(task: Task, settings: Settings, lane: str) -> None:
-    """Refuse a lane that would need more memory than a shared machine can give.
+    """Refuse a lane that needs more memory than ``LIMITS``.
 
     Raises:
-        TrainingError: it would.
+        TrainingError: it does.
     """
     needed = estimate_memory(settings.lane(lane), task.features, task.outputs, task.tokens, settings)
     if needed > LIMITS.memory:
         found = f"about {needed / 2**30:.1f} GiB of memory needed"
         remedy = "Choose fewer units, layers or seeds, smaller batches, or shorter sequences."
-        raise TrainingError(f"lane {lane}", found, f"{LIMITS.memory / 2**30:.0f} GiB at most", remedy)
+        raise TrainingError(f"model {lane}", found, f"{LIMITS.memory / 2**30:.0f} GiB at most", remedy)
 
 
 def _rows(examples: Examples, rows: slice) -> Examples:
-    """Some of the examples."""
+    """A slice of the examples."""
     lengths, counts = examples.lengths, examples.counts
     return Examples(
         examples.x[rows],

@@ -17,8 +17,8 @@ from gru_viz.training.lane_comparison import (
     find_crossing,
     last_values,
 )
-from gru_viz.training.records import Diverged
-from gru_viz.training.tasks.task import Measure, Task
+from gru_viz.training.tasks.base_task import Measure, Task
+from gru_viz.training.training_records import Diverged
 
 __all__ = ["Verdict", "verdict"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from gru_viz.training.lane_comparison import Crossing, LaneComparison
-from gru_viz.training.records import Diverged
-from gru_viz.training.tasks.task import Baseline
+from gru_viz.training.tasks.base_task import Baseline
+from gru_viz.training.training_records import Diverged
 
 __all__ = ["baseline", "comparisons", "crossings", "ends", "limits", "single"]
 

@@ -162,11 +162,11 @@ def test_ones_own_csv(training, page):
     training.set_number("Updates", 20)
     training.button("Start").click()
     training.expect_status("Finished")
-    assert {"loss", "answers"} <= set(
+    assert {"loss", "predictions"} <= set(
         page.locator("[data-figure]").evaluate_all("all => all.map((one) => one.dataset.figure)")
     )
     loss = page.locator('[data-figure="loss"]').inner_text()
-    assert "repeats the last value" in loss
+    assert "naive baseline" in loss
 
 
 def test_a_text_is_continued_as_it_is_learnt(training, page):
@@ -212,7 +212,7 @@ def test_nothing_flickers_closes_or_jumps_while_it_refreshes(training, page):
     training.open(f"?updates_sine={ENDLESS}")
     training.button("Start").click()
     training.wait_until(lambda: training.progress(0) > 50 and training.drawn())
-    charts = "[...document.querySelectorAll('[data-figure=loss] .js-plotly-plot, [data-figure=answers] .main-svg')]"
+    charts = "[...document.querySelectorAll('[data-figure=loss] .js-plotly-plot, [data-figure=predictions] .main-svg')]"
     page.evaluate(f"() => window.before = {charts}")
     plot = "document.querySelector('[data-figure=loss] .js-plotly-plot')"
     page.evaluate(f"() => Plotly.relayout({plot}, {{'xaxis.range': [5, 40]}})")
@@ -269,7 +269,7 @@ def test_charts_are_there_once_when_their_code_arrives_after_newer_data(training
     seen = training.drawn()
     training.wait_until(lambda: training.drawn() > seen)
     figures = page.locator("[data-figure]").evaluate_all("all => all.map((one) => one.dataset.figure)")
-    assert sorted(figures) == ["answers", "gradient", "loss", "measure"]
+    assert sorted(figures) == ["predictions", "gradient", "loss", "measure"]
     expect(page.locator(".gv-snapshots[data-ready]")).to_have_count(1)
     expect(page.locator(".gv-snapshots-lane")).to_have_count(2)
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gru_viz.sequences import Sequence
-from gru_viz.training import Checkpoint, Lane, Point, RateChange, Record, Settings
+from gru_viz.training import Checkpoint, Lane, Point, RateChange, Settings, TrainingRecord
 from gru_viz.training.randomness import generator
-from gru_viz.training.tasks import Baseline, Examples, Measure, Shown, Task
+from gru_viz.training.tasks import Baseline, Examples, Measure, Predictions, Task
 
 SECONDS = ("seconds",)
 
@@ -24,8 +24,8 @@ class Small(Task):
     baselines = (Baseline("says nothing", 1.0, 1.0),)
     sentence = "a test"
 
-    def __init__(self, answers: str = "last", loss: str = "squared", scale: float = 1.0) -> None:
-        self.answers, self.loss, self.scale = answers, loss, scale  # type: ignore[assignment]
+    def __init__(self, output_at: str = "last", loss: str = "squared", scale: float = 1.0) -> None:
+        self.output_at, self.loss, self.scale = output_at, loss, scale  # type: ignore[assignment]
         self.outputs = 2 if loss == "squared" else 4
         self.measure = Measure("error", "mean absolute error", "lower")
         self.held_out = self._draw(generator(2**31 - 1, "small"), 7)
@@ -40,17 +40,17 @@ class Small(Task):
             y = (self.scale * np.stack([total, -0.5 * total], -1)).astype(np.float32)
         else:
             y = np.digitize(total, [-1.0, 0.0, 1.0]).astype(np.int64)
-        if self.answers == "last":
+        if self.output_at == "last":
             return Examples(x, y[np.arange(size), lengths - 1], lengths)
         return Examples(x, y, lengths, counts)
 
     def batch(self, seed: int, update: int, size: int) -> Examples:
         return self._draw(generator(seed, "small", update), size)
 
-    def measured(self, loss: float, answers: np.ndarray) -> float:
-        return float(np.abs(answers).mean())
+    def measured(self, loss: float, outputs: np.ndarray) -> float:
+        return float(np.abs(outputs).mean())
 
-    def shown(self, answer: Callable[[Examples], np.ndarray]) -> Shown:
+    def predictions(self, predict: Callable[[Examples], np.ndarray]) -> Predictions:
         raise NotImplementedError
 
 
@@ -58,7 +58,7 @@ def settings(lanes: Iterable[Lane], **more: Any) -> Settings:
     return Settings("small", {}, tuple(lanes), **{"updates": 12, "batch": 5, "seeds": 3, **more})
 
 
-def telling(record: Record) -> tuple[Any, ...]:
+def telling(record: TrainingRecord) -> tuple[Any, ...]:
     """All that a record says but for the seconds, comparable to the last bit."""
 
     def plain(value: Any) -> Any:
@@ -71,14 +71,14 @@ def telling(record: Record) -> tuple[Any, ...]:
     return type(record).__name__, *(plain(each) for name, each in asdict(record).items() if name not in SECONDS)
 
 
-def after(told: Iterable[Record], update: int = -1) -> list[tuple[Any, ...]]:
+def after(told: Iterable[TrainingRecord], update: int = -1) -> list[tuple[Any, ...]]:
     """What is told past an update, without checkpoints, whose times the clock decides, and changes made by hand."""
     return [telling(r) for r in told if not isinstance(r, Checkpoint | RateChange) and r.update > update]
 
 
-def final(told: Iterable[Record]) -> Checkpoint:
+def final(told: Iterable[TrainingRecord]) -> Checkpoint:
     return [record for record in told if isinstance(record, Checkpoint)][-1]
 
 
-def points(told: Iterable[Record], measure: str) -> dict[int, tuple[float, ...]]:
+def points(told: Iterable[TrainingRecord], measure: str) -> dict[int, tuple[float, ...]]:
     return {r.update: r.values for r in told if isinstance(r, Point) and r.measure == measure}

@@ -42,7 +42,7 @@ def test_every_variant_trains_and_keeps_absent_biases_at_zero(name: str) -> None
 @pytest.mark.parametrize("name", ALL)
 def test_what_it_answers_is_what_the_trace_of_its_weights_shows(name: str) -> None:
     network = Network(Lane(cell=name, hidden=4, layers=2), 3, 2, (5, 6))
-    answers = network.answer(X, "every")
+    answers = network.predict(X, "every")
     for model in range(2):
         hidden = gru_viz.trace(network.weights(model), X).layers[-1].hidden
         head = network.arrays(model)
@@ -147,16 +147,18 @@ def test_what_dropout_leaves_is_scaled_up_so_that_the_mean_stays(monkeypatch: py
 @pytest.mark.parametrize("cell", ["torch", "torch_lstm", "torch_rnn", "chung_2014"])
 def test_what_follows_the_end_of_a_sequence_is_not_read(cell: str) -> None:
     network, lengths = Network(Lane(cell=cell, hidden=4, layers=2), 3, 2, (0, 1)), np.array([1, 6, 3, 5])
-    answers = network.answer(X, "last", lengths)
+    answers = network.predict(X, "last", lengths)
     for row, n in enumerate(lengths):
-        assert np.allclose(answers[:, row], network.answer(X[row : row + 1, :n], "last")[:, 0], atol=1e-6)
+        assert np.allclose(answers[:, row], network.predict(X[row : row + 1, :n], "last")[:, 0], atol=1e-6)
 
 
 def test_it_answers_to_arrays_that_must_not_be_written() -> None:
     frozen, lengths = X.astype(np.float64), np.array([1, 6, 3, 5], np.int32)
     frozen.flags.writeable = lengths.flags.writeable = False
     network = Network(Lane(hidden=4), 3, 2, (0,))
-    assert np.array_equal(network.answer(frozen, "last", lengths), network.answer(X, "last", lengths.astype(np.int64)))
+    assert np.array_equal(
+        network.predict(frozen, "last", lengths), network.predict(X, "last", lengths.astype(np.int64))
+    )
 
 
 def test_parameters_come_back_and_others_are_refused() -> None:
@@ -166,7 +168,7 @@ def test_parameters_come_back_and_others_are_refused() -> None:
     assert all(np.array_equal(a, other.stacked()[name]) for name, a in one.stacked().items())
     alone = Network(lane, 3, 2, (9,))
     alone.load(one.arrays(1))
-    assert np.array_equal(alone.answer(X, "last")[0], one.answer(X, "last")[1])
+    assert np.array_equal(alone.predict(X, "last")[0], one.predict(X, "last")[1])
     for wrong in (one.arrays(0), Network(lane, 4, 2, (0, 1)).stacked(), {}):
         with pytest.raises(TrainingError, match="Load what the same lane has written"):
             one.load(wrong)

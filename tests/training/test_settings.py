@@ -66,9 +66,10 @@ def test_what_is_no_settings_is_refused(text: str) -> None:
         Settings.from_json(text)
 
 
-def test_settings_saved_when_a_backend_was_called_computed_by_still_open() -> None:
-    saved = Settings("sine", lanes=(Lane("one", backend="scratch"),)).to_json()
-    older = saved.replace('"backend"', '"computed_by"')
+@pytest.mark.parametrize(("name", "earlier"), [("backend", "computed_by"), ("predict", "says")])
+def test_settings_saved_with_earlier_names_still_open(name: str, earlier: str) -> None:
+    saved = Settings("forecast", {"predict": "change"}, lanes=(Lane("one", backend="scratch"),)).to_json()
+    older = saved.replace(f'"{name}"', f'"{earlier}"')
     assert older != saved
     assert Settings.from_json(older) == Settings.from_json(saved)
 

@@ -14,11 +14,22 @@ from loops import Small, after, final, points, settings, telling
 
 from gru_viz import DeviceError
 from gru_viz.errors import TrainingError
-from gru_viz.training import Checkpoint, Diverged, Lane, Point, RateChange, Record, Settings, Snapshot, Trainer, trainer
+from gru_viz.training import (
+    Checkpoint,
+    Diverged,
+    Lane,
+    Point,
+    RateChange,
+    Settings,
+    Snapshot,
+    Trainer,
+    TrainingRecord,
+    trainer,
+)
 from gru_viz.training.randomness import torch_seed
 from gru_viz.training.settings import OPTIMISERS, SCHEDULES
-from gru_viz.training.tasks.memory import Adding
-from gru_viz.training.trainer import is_evaluated, is_kept
+from gru_viz.training.tasks.memory_tasks import Adding
+from gru_viz.training.trainer import is_evaluated, is_snapshot
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 LANE = Lane("a", hidden=4, layers=2, dropout=0.3, learning_rate=0.02, clip=0.5, backend="torch")
@@ -34,11 +45,11 @@ def as_a_file_keeps_it(checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, arrays={name: np.ascontiguousarray(a).copy() for name, a in checkpoint.arrays.items()})
 
 
-def train(made: Settings, task: Small | None = None, **more: object) -> list[Record]:
+def train(made: Settings, task: Small | None = None, **more: object) -> list[TrainingRecord]:
     return list(Trainer(task or Small(), made, made.lanes[0].name, **more))  # type: ignore[arg-type]
 
 
-def changed_by_hand(made: Settings, at: dict[int, float], **more: object) -> list[Record]:
+def changed_by_hand(made: Settings, at: dict[int, float], **more: object) -> list[TrainingRecord]:
     """Ask for another rate as soon as an update's points are told."""
     running, told = Trainer(Small(), made, made.lanes[0].name, **more), []  # type: ignore[arg-type]
     for record in running:
@@ -105,7 +116,7 @@ def test_stopped_between_two_points_it_goes_on_exactly(monkeypatch: pytest.Monke
     whole = train(made)
     assert sorted(points(whole, "train")) == [3, 6, 9, 12]
     running = Trainer(Small(), made, "a")
-    step, told = running._step, []
+    step, told = running.step, []
 
     def stopping_step() -> Diverged | None:
         diverged = step()
@@ -113,7 +124,7 @@ def test_stopped_between_two_points_it_goes_on_exactly(monkeypatch: pytest.Monke
             running.stop()
         return diverged
 
-    monkeypatch.setattr(running, "_step", stopping_step)
+    monkeypatch.setattr(running, "step", stopping_step)
     told = list(running)
     assert isinstance(told[-1], Checkpoint)
     assert told[-1].update == stopped_at
@@ -321,15 +332,15 @@ def test_it_looks_sixty_times_evenly_and_at_the_end(planned: int) -> None:
     looks = [u for u in range(planned + 1) if is_evaluated(u, planned)]
     assert looks[0] == 0
     assert looks[-1] == planned
-    regular = [u for u in looks if not is_kept(u)]
+    regular = [u for u in looks if not is_snapshot(u)]
     assert len(regular) <= 60
     assert max(np.diff(looks)) <= -(-planned // 60)
     if planned >= 60:
-        assert len(looks) <= 60 + sum(map(is_kept, range(planned + 1)))
+        assert len(looks) <= 60 + sum(map(is_snapshot, range(planned + 1)))
 
 
 def test_what_is_kept_is_even_on_a_logarithmic_scale() -> None:
-    kept = [u for u in range(100_001) if is_kept(u)]
+    kept = [u for u in range(100_001) if is_snapshot(u)]
     assert {0, 1, 10, 100, 1000, 10_000, 100_000} <= set(kept)
     assert all(sum(10**k <= u < 10 ** (k + 1) for u in kept) == 8 for k in (1, 2, 3, 4))
 

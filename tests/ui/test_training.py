@@ -17,10 +17,10 @@ from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import TrainingError
 from gru_viz.training import LESSONS, Lane, Settings, Trainer, count_parameters, make_task
 from gru_viz.training.engine import EngineState
-from gru_viz.training.records import Point, RateChange
 from gru_viz.training.runs import RunStore
 from gru_viz.training.settings import BACKENDS, OPTIMISERS, SCHEDULES
 from gru_viz.training.sweep import start_sweep
+from gru_viz.training.training_records import Point, RateChange
 from gru_viz.ui import resources
 
 pytestmark = [
@@ -324,7 +324,7 @@ def test_every_state_has_its_controls_and_its_curves(engine: Recorder) -> None:
         page = Page(run=key)
         assert {name: on for name, on in page.buttons.items() if name in CONTROLS} == wanted, status
         assert f"**{word}.**" in page.text
-        assert {"loss", "measure", "answers", "gradient"} <= set(page.figures())
+        assert {"loss", "measure", "predictions", "gradient"} <= set(page.figures())
         assert [lane["message"] for lane in page.lanes] == ["What happened." if status == "failed" else ""] * 2
         verdicts = [each.label for each in page.app.expander if each.label.startswith("**")]
         assert len(verdicts) == (status not in ("queued", "running")), "a verdict once it rests"

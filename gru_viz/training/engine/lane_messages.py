@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gru_viz.training.records import Checkpoint, RateChange, Record
+from gru_viz.training.training_records import Checkpoint, RateChange, TrainingRecord
 
 __all__ = ["LaneJob", "LaneProgress", "LaneReply", "LaneRequest"]
 
@@ -77,7 +77,7 @@ class LaneReply:
     """
 
     first: int
-    records: tuple[Record, ...]
+    records: tuple[TrainingRecord, ...]
     checkpoint: Checkpoint | None
     progress: LaneProgress | None
     ended: str

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from gru_viz.training.engine.executor import Worker
 from gru_viz.training.engine.lane_messages import LaneReply, LaneRequest
 from gru_viz.training.engine.run_queue import QueuedRun
-from gru_viz.training.records import Checkpoint, RateChange, Record
 from gru_viz.training.runs import Status
+from gru_viz.training.training_records import Checkpoint, RateChange, TrainingRecord
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -70,12 +70,12 @@ class RunningLane:
         due = time.monotonic() >= self.next_checkpoint
         return LaneRequest(self.received, self.saved_update, due, self.end_status is not None, self.rate)
 
-    def new_records(self, reply: LaneReply) -> list[Record]:
+    def new_records(self, reply: LaneReply) -> list[TrainingRecord]:
         """Return the records of a reply that are not stored yet; the checkpoint comes last."""
-        records: list[Record] = list(reply.records[max(0, self.received - reply.first) :])
+        records: list[TrainingRecord] = list(reply.records[max(0, self.received - reply.first) :])
         return records if reply.checkpoint is None else [*records, reply.checkpoint]
 
-    def stored(self, reply: LaneReply, records: list[Record]) -> None:
+    def stored(self, reply: LaneReply, records: list[TrainingRecord]) -> None:
         """Note that the records of a reply have been stored."""
         self.received = reply.first + len(reply.records)
         self.update = reply.progress.update if reply.progress else self.update

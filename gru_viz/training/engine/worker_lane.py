@@ -15,11 +15,11 @@ import torch
 
 from gru_viz.errors import GruVizError
 from gru_viz.training.engine.lane_messages import LaneJob, LaneProgress, LaneReply, LaneRequest
-from gru_viz.training.records import Checkpoint, Diverged, Record
 from gru_viz.training.settings import Lane, Settings
 from gru_viz.training.tasks import make_task
-from gru_viz.training.tasks.data import unpack
+from gru_viz.training.tasks.data_bytes import unpack_data
 from gru_viz.training.trainer import Trainer
+from gru_viz.training.training_records import Checkpoint, Diverged, TrainingRecord
 
 __all__ = ["WorkerLane", "poll", "submit", "train", "warm_up"]
 
@@ -38,7 +38,7 @@ class WorkerLane:
     def __init__(self, job: LaneJob) -> None:
         self.job, self.polled = job, time.monotonic()
         self._lock = threading.Lock()
-        self._first, self._records = 0, list[Record]()
+        self._first, self._records = 0, list[TrainingRecord]()
         self._checkpoint: Checkpoint | None = None
         self._trainer: Trainer | None = None
         self._stop, self._rate_serial = False, 0
@@ -77,7 +77,7 @@ class WorkerLane:
     def _build(self) -> Trainer:
         torch.set_num_threads(1)
         job, settings = self.job, Settings.from_json(self.job.settings)
-        task = make_task(settings, unpack(job.data))
+        task = make_task(settings, unpack_data(job.data))
         trainer = Trainer(
             task, settings, job.lane, until=job.until, checkpoint=job.checkpoint, changes=list(job.changes)
         )

@@ -18,7 +18,7 @@ from gru_viz.training.figures.snapshot_maps import Snapshots, gather_maps, snaps
 from gru_viz.training.figures.snapshot_payload import pack_snapshots
 from gru_viz.training.figures.sweep_map import sweep_picture
 from gru_viz.training.sweep import SweepPoint
-from gru_viz.training.tasks import Baseline, Measure, Shown
+from gru_viz.training.tasks import Baseline, Measure, Predictions
 
 __all__ = [
     "AXES",
@@ -89,17 +89,17 @@ def gradient_curves(curves: Iterable[Curve], clip: float = 0.0, options: PlotOpt
     return gradient_picture(curves, clip, options).figure()
 
 
-def predictions(by_lane: Mapping[str, Shown]) -> go.Figure:
+def predictions(by_lane: Mapping[str, Predictions]) -> go.Figure:
     """Draw every lane's predictions beside the ground truth: lines, dots, confusion matrices, or rows of symbols.
 
     Args:
-        by_lane: lane → its predictions for the same held-out examples, from ``Task.shown``.
+        by_lane: lane → its predictions for the same held-out examples, from ``Task.predictions``.
 
     Example:
         >>> import numpy as np
-        >>> figure = predictions({"GRU": Shown("scatter", np.array([0.0, 1.0]), np.array([0.1, 0.8]))})
+        >>> figure = predictions({"GRU": Predictions("scatter", np.array([0.0, 1.0]), np.array([0.1, 0.8]))})
         >>> [trace.name for trace in figure.data]
-        ['right', 'GRU']
+        ['predicted = actual', 'GRU']
     """
     return predictions_picture(by_lane).figure()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 from gru_viz.training.curves import Curve
-from gru_viz.training.records import Point
 from gru_viz.training.runs.run_store import RunStore
+from gru_viz.training.training_records import Point
 
 __all__ = ["Follower"]
 

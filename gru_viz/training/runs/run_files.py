@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from gru_viz.errors import TrainingError
-from gru_viz.training.records import Checkpoint, Snapshot
+from gru_viz.training.training_records import Checkpoint, Snapshot
 
 __all__ = ["RunFiles"]
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from gru_viz.errors import TrainingError
-from gru_viz.training.records import Diverged, Point, RateChange, Record, Snapshot
 from gru_viz.training.runs.training_run import LaneState, TrainingRun
 from gru_viz.training.settings import Settings
+from gru_viz.training.training_records import Diverged, Point, RateChange, Snapshot, TrainingRecord
 
 __all__ = ["RUN_COLUMNS", "change_rate", "runs_from_rows", "update_lane", "write_record"]
 
@@ -52,7 +52,7 @@ def update_lane(database: sqlite3.Connection, run_id: str, position: int, state:
         database.execute(f"UPDATE lanes SET {columns} WHERE run = ? AND position = ?", where)
 
 
-def write_record(database: sqlite3.Connection, run_id: str, position: int, record: Record) -> dict[str, Any]:
+def write_record(database: sqlite3.Connection, run_id: str, position: int, record: TrainingRecord) -> dict[str, Any]:
     """Write the row of a record; returns the changes to the lane's state that follow from it."""
     match record:
         case Point(measure, update, seconds, values):

@@ -17,7 +17,6 @@ import numpy as np
 
 from gru_viz.errors import TrainingError
 from gru_viz.training.network import count_parameters
-from gru_viz.training.records import Checkpoint, Point, RateChange, Record, Snapshot
 from gru_viz.training.runs.lane_owners import LaneOwners
 from gru_viz.training.runs.run_database import RunDatabase
 from gru_viz.training.runs.run_files import RunFiles
@@ -25,7 +24,8 @@ from gru_viz.training.runs.run_rows import RUN_COLUMNS, change_rate, runs_from_r
 from gru_viz.training.runs.training_run import Status, TrainingRun
 from gru_viz.training.settings import Settings
 from gru_viz.training.tasks import Task, make_task
-from gru_viz.training.tasks.data import pack, unpack
+from gru_viz.training.tasks.data_bytes import pack_data, unpack_data
+from gru_viz.training.training_records import Checkpoint, Point, RateChange, Snapshot, TrainingRecord
 
 __all__ = ["RunStore", "runs_folder"]
 
@@ -101,7 +101,7 @@ class RunStore:
         """
         task, run_ids = make_task(every[0], data), [secrets.token_hex(5) for _ in every]
         first, created, versions = self.files(run_ids[0]), time.time(), json.dumps(_versions())
-        first.write_data(pack(data))
+        first.write_data(pack_data(data))
         for run_id in run_ids[1:]:
             self.files(run_id).share_data(first)
         with self._database.transaction() as connection:
@@ -200,7 +200,7 @@ class RunStore:
 
     def data(self, run_id: str) -> Any:
         """Return the user's data of a run, or None."""
-        return unpack(self.files(run_id).data())
+        return unpack_data(self.files(run_id).data())
 
     def task(self, run_id: str) -> Task:
         """Build the task of a run; equal settings and data always make equal tasks."""
@@ -263,7 +263,9 @@ class RunStore:
         update = self.files(run_id).checkpoint_update(self._position(run_id, lane))
         return update or next(reversed(self.snapshots(run_id, lane)), None)
 
-    def write(self, run_id: str, lane: str, records: Iterable[Record], *, by: str | None = None, **state: Any) -> None:
+    def write(
+        self, run_id: str, lane: str, records: Iterable[TrainingRecord], *, by: str | None = None, **state: Any
+    ) -> None:
         """Store records of a lane, and its new state.
 
         A checkpoint is written after the points before it, so that no point is missing when training resumes from it;

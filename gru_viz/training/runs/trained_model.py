@@ -13,8 +13,8 @@ from gru_viz.training.recurrence import why_not
 from gru_viz.training.runs.run_store import RunStore
 from gru_viz.training.sampling import sample
 from gru_viz.training.settings import Lane
-from gru_viz.training.tasks import Examples, Shown, Task
-from gru_viz.training.tasks.text import Text
+from gru_viz.training.tasks import Examples, Predictions, Task
+from gru_viz.training.tasks.text_task import Text
 
 __all__ = ["continuation", "predict_examples", "probe_sequences", "trained_network"]
 
@@ -54,13 +54,13 @@ def _on_cpu(lane: Lane) -> Lane:
     return replace(on_cpu, backend="torch") if why_not("torch", on_cpu) is None else on_cpu
 
 
-def predict_examples(network: Network, task: Task) -> Shown:
+def predict_examples(network: Network, task: Task) -> Predictions:
     """Return the network's predictions for a few held-out examples, with the targets."""
 
     def predict(examples: Examples) -> np.ndarray:
-        return network.answer(examples.x, task.answers, examples.lengths)[0]
+        return network.predict(examples.x, task.output_at, examples.lengths)[0]
 
-    return task.shown(predict)
+    return task.predictions(predict)
 
 
 def probe_sequences(task: Task) -> Sequences:

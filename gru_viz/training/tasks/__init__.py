@@ -10,11 +10,22 @@ from typing import Any, Literal
 from gru_viz.errors import TrainingError
 from gru_viz.sequences import LabelledSequences, Sequences
 from gru_viz.training.settings import LIMITS, Settings
-from gru_viz.training.tasks import classification, forecast, memory, text
-from gru_viz.training.tasks.options import Option, complete
-from gru_viz.training.tasks.task import Baseline, Examples, Measure, Shown, Task, Tensors
+from gru_viz.training.tasks import classification, forecast, memory_tasks, text_task
+from gru_viz.training.tasks.base_task import Baseline, Examples, Measure, Predictions, Task, Tensors
+from gru_viz.training.tasks.task_options import Option, complete
 
-__all__ = ["TASKS", "Baseline", "Examples", "Measure", "Option", "Shown", "Task", "TaskKind", "Tensors", "make_task"]
+__all__ = [
+    "TASKS",
+    "Baseline",
+    "Examples",
+    "Measure",
+    "Option",
+    "Predictions",
+    "Task",
+    "TaskKind",
+    "Tensors",
+    "make_task",
+]
 
 
 @dataclass(frozen=True)
@@ -22,9 +33,9 @@ class TaskKind:
     """A task before its options and data are chosen.
 
     Attributes:
-        title: what people call it.
-        sentence: what is to be learnt, in one sentence for a beginner.
-        needs: what data of the user's it takes: None, ``"sequences"``, ``"text"`` or ``"labelled"`` sequences.
+        title: on the page.
+        sentence: what is to be learnt, for a beginner.
+        needs: the user's data that it takes: None, ``"sequences"``, ``"text"`` or ``"labelled"`` sequences.
         options: what can be chosen.
         make: builds the task from complete options and data.
     """
@@ -38,20 +49,20 @@ class TaskKind:
 
 VALIDATION = Option(
     "validation",
-    "Share held out",
+    "Held-out share",
     0.2,
     0.05,
     0.5,
-    help="Never trained on, it shows what was really learnt.",
+    help="Never trained on; it measures generalisation.",
 )
 LENGTH = Option("length", "Length, in steps", 50, 2, 1000)
-DISTANCE = Option("distance", "Distance, in steps", 20, 1, 1000, help="How long a memory has to last.")
+DISTANCE = Option("distance", "Distance, in steps", 20, 1, 1000, help="For how many steps the memory has to last.")
 
 TASKS: Mapping[str, TaskKind] = MappingProxyType(
     {
         "sine": TaskKind(
-            "A sine to be continued",
-            "From a few steps of a wave, say its next value.",
+            "Sine wave",
+            "From a few steps of a wave, predict the next value.",
             None,
             (
                 Option("period", "Period, in steps", 25.0, 2.0, 500.0),
@@ -63,79 +74,84 @@ TASKS: Mapping[str, TaskKind] = MappingProxyType(
         ),
         "forecast": TaskKind(
             "Forecast your own series",
-            "From the last few steps of your own data, say what comes next.",
+            "From the last few steps of your own data, predict the next value.",
             "sequences",
             (
                 Option(
-                    "length", "Window, in steps", 0, 0, LIMITS.steps, help="0 lets the data choose, at most 32 steps."
+                    "length", "Window, in steps", 0, 0, LIMITS.steps, help="0: chosen from the data, at most 32 steps."
                 ),
-                Option("horizon", "Steps ahead", 1, 1, 200, help="How many steps after the window the answer lies."),
+                Option("horizon", "Steps ahead", 1, 1, 200, help="Steps from the window's end to the target."),
                 VALIDATION,
-                Option("target", "Feature to forecast", "", help="A feature's name, or several; empty for all."),
+                Option("target", "Feature to forecast", "", help="The name of a feature, or several; empty for all."),
                 Option(
-                    "says",
-                    "What is said",
+                    "predict",
+                    "Target",
                     "value",
-                    choices={"value": "the value itself", "change": "the change since the window's last step"},
-                    help="A series that wanders far from where it began is better forecast by its change.",
+                    choices={"value": "the value", "change": "the change since the window's last step"},
+                    help="A series that drifts far from its start is forecast better by its change.",
                 ),
             ),
             lambda options, data: forecast.Forecast(data, **options),
         ),
         "text": TaskKind(
             "Text, character by character",
-            "After each character of a text, say which comes next; then write on by itself.",
+            "After each character of a text, predict the next; then generate text.",
             "text",
             (
                 Option(
-                    "length", "Window, in characters", 0, 0, 1000, help="0 lets the text choose, at most 64 characters."
+                    "length",
+                    "Window, in characters",
+                    0,
+                    0,
+                    1000,
+                    help="0: chosen from the text, at most 64 characters.",
                 ),
                 replace(VALIDATION, default=0.1),
             ),
-            lambda options, data: text.Text(data, **options),
+            lambda options, data: text_task.Text(data, **options),
         ),
         "copy": TaskKind(
             "Copy after a pause",
-            "Read a few symbols, wait, and say them again in the same order.",
+            "Read a few symbols, wait, and output them in the same order.",
             None,
             (DISTANCE, Option("symbols", "Symbols to remember", 10, 1, 50)),
-            lambda options, _: memory.Copy(**options),
+            lambda options, _: memory_tasks.Copy(**options),
         ),
         "adding": TaskKind(
             "Adding two marked numbers",
-            "Of a long row of numbers two are marked; at the end, say their sum.",
+            "Two of many numbers are marked; at the end, predict their sum.",
             None,
             (LENGTH,),
-            lambda options, _: memory.Adding(**options),
+            lambda options, _: memory_tasks.Adding(**options),
         ),
         "recall": TaskKind(
             "Recall one symbol",
-            "See one symbol, wait, and name it.",
+            "Read one symbol, wait, and predict it.",
             None,
             (
                 DISTANCE,
                 Option("symbols", "Number of symbols", 8, 2, 32),
                 Option("noise", "Noise while waiting, standard deviation", 0.0, 0.0, 1.0),
             ),
-            lambda options, _: memory.Recall(**options),
+            lambda options, _: memory_tasks.Recall(**options),
         ),
         "parity": TaskKind(
             "Odd or even",
-            "Read bits, and say after each whether the number of ones so far is odd.",
+            "Read bits, and predict after each whether the number of ones so far is odd.",
             None,
             (replace(LENGTH, default=20),),
-            lambda options, _: memory.Parity(**options),
+            lambda options, _: memory_tasks.Parity(**options),
         ),
         "digits": TaskKind(
             "Handwritten digits, row by row",
-            "Read a picture of a digit from top to bottom, then say which digit it is.",
+            "Read an image of a digit from top to bottom, then predict which digit it is.",
             None,
             (VALIDATION,),
             lambda options, _: classification.Digits(**options),
         ),
         "classify": TaskKind(
             "Classify your own sequences",
-            "Read each of your own sequences to its end, then say which class it belongs to.",
+            "Read each of your own sequences to its end, then predict its class.",
             "labelled",
             (VALIDATION,),
             lambda options, data: classification.Classify(data, **options),
@@ -150,10 +166,10 @@ def make_task(settings: Settings, data: Any = None) -> Task:
 
     Args:
         settings: of the training.
-        data: the user's own, of the kind that the task needs.
+        data: the user's data, of the kind that the task needs.
 
     Raises:
-        TrainingError: there is no such task, an option is out of its limits, or the data do not fit.
+        TrainingError: the task is unknown, an option is out of its limits, or the data do not fit.
 
     Example:
         >>> make_task(Settings("adding", {"length": 10})).features
@@ -167,15 +183,15 @@ def make_task(settings: Settings, data: Any = None) -> Task:
 
 
 DATA = {
-    "sequences": (Sequences, "sequences, as read_table gives them", "Choose a file or an example first."),
-    "text": (str, "text", "Paste a text, or give none for the built-in fables."),
+    "sequences": (Sequences, "sequences, as read_table returns them", "Choose a file or an example first."),
+    "text": (str, "text", "Paste a text, or none for the built-in fables."),
     "labelled": (
         LabelledSequences,
-        "sequences with a label each, as Table.labelled gives them",
+        "sequences with a label each, as Table.labelled returns them",
         "Choose a file with a column of labels first.",
     ),
 }
-"""What each kind of need takes: the type, in words, and where to get it."""
+"""For each kind of data: its type, the type in words, and the remedy if it is missing."""
 
 
 def _check_data(task: str, needs: str | None, data: Any) -> None:

@@ -1,4 +1,4 @@
-"""Classification: read a whole sequence, then say which class it belongs to."""
+"""Classification: read a whole sequence, then predict its class."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from gru_viz.sequences import LabelledSequences, Scaling, Sequence, Sequences
 from gru_viz.sequences.phrases import count, listing
 from gru_viz.training.randomness import draw_rows, generator
 from gru_viz.training.settings import LIMITS
-from gru_viz.training.tasks.parts import HELD_OUT_SEED, PROBE_STEPS, affordable, rescaled, softmax, spaced
-from gru_viz.training.tasks.task import Baseline, Examples, Measure, Shown, Task
+from gru_viz.training.tasks.base_task import Baseline, Examples, Measure, Predictions, Task
+from gru_viz.training.tasks.held_out_data import HELD_OUT_SEED, PROBE_STEPS, affordable, rescaled, softmax, spaced
 
 __all__ = ["Classify", "Digits"]
 
@@ -21,17 +21,20 @@ MOST_CLASSES = 256
 
 
 class Classify(Task):
-    """Read a sequence to its end, then name its class.
+    """Read a sequence to its end, then predict its class.
 
-    Of every class the same share of sequences is held out, chosen once and for all; the values are scaled by the
-    sequences that are trained on alone. Sequences of unequal length are answered each at its own last step.
+    The same share of every class is held out, by a fixed split; the scaling is fitted to the training sequences.
+    Of unequal lengths, each sequence's output is taken at its own last step.
 
     Args:
         data: the sequences and their classes.
-        validation: the share of each class that is held out.
+        validation: held-out share of each class.
+
+    Attributes:
+        epoch_size: number of training sequences.
 
     Raises:
-        TrainingError: there are fewer than two classes, or none with two sequences.
+        TrainingError: there are fewer than two classes, or none has two sequences.
 
     Example:
         >>> from gru_viz.sequences import open_table
@@ -43,8 +46,8 @@ class Classify(Task):
     """
 
     name = "classify"
-    answers, loss = "last", "cross_entropy"
-    measure = Measure("accuracy", "share named right", "higher")
+    output_at, loss = "last", "cross_entropy"
+    measure = Measure("accuracy", "accuracy", "higher")
 
     def __init__(self, data: LabelledSequences, validation: float = 0.2) -> None:
         items, self.notices = _at_most(data.sequences, LIMITS.steps)
@@ -53,42 +56,43 @@ class Classify(Task):
         label = {name: k for k, name in enumerate(self.classes)}
         self._labels = np.array([label[name] for name in data.labels], np.int64)
         self._check_classes(data.label)
-        held = _stratified(self._labels, validation)
-        self.notices += self._lonely()
+        held_out = _stratified(self._labels, validation)
+        self.notices += self._single_sequences()
 
         self._lengths = np.array([len(item) for item in items], np.int64)
         self._offsets = np.cumsum(self._lengths) - self._lengths
         values = data.sequences.scaling.undo(np.concatenate([item.values for item in items]))
-        scaled, self.scaling, said = rescaled(self.name, data.sequences, values, np.repeat(~held, self._lengths))
-        self.notices += said
+        scaled, self.scaling, notices = rescaled(self.name, data.sequences, values, np.repeat(~held_out, self._lengths))
+        self.notices += notices
         self._scaled = np.concatenate([scaled, np.zeros((1, self.features), np.float32)])
         self.tokens = int(self._lengths.max())
         self._steps = np.arange(self.tokens)
         self._equal = bool((self._lengths == self.tokens).all())
 
-        self._training = np.flatnonzero(~held)
-        looked_at = self._looked_at(np.flatnonzero(held))
-        self.names = tuple(items[row].name for row in looked_at.tolist())
-        self.held_out = self._rows(looked_at)
+        self._training = np.flatnonzero(~held_out)
+        self.epoch_size = len(self._training)
+        evaluated = self._evaluated(np.flatnonzero(held_out))
+        self.names = tuple(items[row].name for row in evaluated.tolist())
+        self.held_out = self._rows(evaluated)
         self.baselines = (self._majority(),)
-        self.probe = self._probe(items, looked_at)
+        self.probe = self._probe(items, evaluated)
         self.sentence = self._sentence()
 
     def batch(self, seed: int, update: int, size: int) -> Examples:
-        """Sequences that are trained on, each once an epoch."""
-        return self._rows(self._training[draw_rows(seed, update, size, len(self._training))])
+        """Training sequences, each once per epoch."""
+        return self._rows(self._training[draw_rows(seed, update, size, self.epoch_size)])
 
-    def measured(self, loss: float, answers: np.ndarray) -> float:
-        """The share of held-out sequences named right."""
-        return float((answers.argmax(-1) == self.held_out.y).mean())
+    def measured(self, loss: float, outputs: np.ndarray) -> float:
+        """Accuracy on the held-out sequences."""
+        return float((outputs.argmax(-1) == self.held_out.y).mean())
 
-    def shown(self, answer: Callable[[Examples], np.ndarray]) -> Shown:
-        """The probability of each class, for every held-out sequence that is looked at."""
-        said = softmax(answer(self.held_out))
-        return Shown("classes", self.held_out.y, said, self.classes, self.names, "class named, of held-out sequences")
+    def predictions(self, predict: Callable[[Examples], np.ndarray]) -> Predictions:
+        """The probability of each class for every evaluated held-out sequence."""
+        predicted = softmax(predict(self.held_out))
+        return Predictions("classes", self.held_out.y, predicted, self.classes, self.names, "confusion matrix")
 
     def _rows(self, rows: np.ndarray) -> Examples:
-        """Sequences side by side, zeros after the end of the shorter ones."""
+        """A batch of sequences, shorter ones padded with zeros."""
         lengths, steps = self._lengths[rows], self._offsets[rows][:, None] + self._steps
         if self._equal:
             return Examples(self._scaled[steps], self._labels[rows])
@@ -99,7 +103,7 @@ class Classify(Task):
         where, counts = f"{self.name}, {label}", np.bincount(self._labels)
         if len(counts) < 2:
             found = f"one class only, {listing(self.classes)}"
-            raise TrainingError(where, found, "two or more to tell apart", "Choose another label.")
+            raise TrainingError(where, found, "two or more classes", "Choose another label.")
         if counts.max() < 2:
             found = f"{len(counts):,} classes of one sequence each"
             remedy = "Choose a label that several sequences share."
@@ -110,29 +114,29 @@ class Classify(Task):
                 where, found, f"at most {MOST_CLASSES}", "Choose a label with fewer, or join rare ones."
             )
 
-    def _lonely(self) -> tuple[str, ...]:
-        alone = [name for name, n in zip(self.classes, np.bincount(self._labels), strict=True) if n == 1]
-        if not alone:
+    def _single_sequences(self) -> tuple[str, ...]:
+        single = [name for name, n in zip(self.classes, np.bincount(self._labels), strict=True) if n == 1]
+        if not single:
             return ()
-        some = count(len(alone), "class", "classes")
-        return (f"{some} with a single sequence, trained on and never held out: {listing(alone)}.",)
+        some = count(len(single), "class", "classes")
+        return (f"{some} with a single sequence, trained on and never held out: {listing(single)}.",)
 
-    def _looked_at(self, held: np.ndarray) -> np.ndarray:
-        """The held-out sequences, or, where there are too many, a share of each class alike."""
+    def _evaluated(self, rows: np.ndarray) -> np.ndarray:
+        """The held-out rows, or the same share of each class if there are too many."""
         most = affordable(self.tokens * self.features)
-        if len(held) <= most:
-            return held
-        self.notices += (f"Of {len(held):,} held-out sequences, {most} are looked at, a like share of each class.",)
-        return np.sort(spaced(held[np.argsort(self._labels[held], kind="stable")], most))
+        if len(rows) <= most:
+            return rows
+        self.notices += (f"Of {len(rows):,} held-out sequences, {most} are evaluated, the same share of each class.",)
+        return np.sort(spaced(rows[np.argsort(self._labels[rows], kind="stable")], most))
 
     def _majority(self) -> Baseline:
         shares = np.bincount(self._labels[self._training], minlength=self.outputs) / len(self._training)
         commonest, truth = int(shares.argmax()), self.held_out.y
         loss = float(-np.log(shares[truth]).mean())
-        return Baseline(f"always says {self.classes[commonest]}", loss, float((truth == commonest).mean()))
+        return Baseline(f"majority class ({self.classes[commonest]})", loss, float((truth == commonest).mean()))
 
-    def _probe(self, items: tuple[Sequence, ...], looked_at: np.ndarray) -> Sequence:
-        row = int(looked_at[np.argmax(self._lengths[looked_at])])
+    def _probe(self, items: tuple[Sequence, ...], evaluated: np.ndarray) -> Sequence:
+        row = int(evaluated[np.argmax(self._lengths[evaluated])])
         item, begin = items[row], int(self._offsets[row])
         steps = min(len(item), PROBE_STEPS)
         time = None if item.time is None else item.time[:steps]
@@ -140,16 +144,16 @@ class Classify(Task):
         return Sequence(self._scaled[begin : begin + steps], item.features, time, name)
 
     def _sentence(self) -> str:
-        return f"Read a sequence to its end, then say which of {len(self.classes)} classes it belongs to."
+        return f"Read a sequence to its end, then predict which of {len(self.classes)} classes it belongs to."
 
 
 class Digits(Classify):
     """Handwritten digits of 8 × 8 pixels, read row by row: eight steps of eight grey values (Alpaydin & Kaynak 1998).
 
-    They come with scikit-learn, as its ``load_digits``.
+    From scikit-learn's ``load_digits``.
 
     Args:
-        validation: the share of each digit that is held out.
+        validation: held-out share of each digit.
 
     Example:
         >>> task = Digits()
@@ -172,11 +176,13 @@ class Digits(Classify):
         super().__init__(LabelledSequences(data, tuple(map(str, labels.tolist())), "digit"), validation)
 
     def _sentence(self) -> str:
-        return "A handwritten digit is read row by row, eight rows of eight grey values; at the end, say which it is."
+        return (
+            "A handwritten digit is read row by row, eight rows of eight grey values; at the end, predict which it is."
+        )
 
 
 def _at_most(data: Sequences, steps: int) -> tuple[tuple[Sequence, ...], tuple[str, ...]]:
-    """Keep only the first steps of longer sequences."""
+    """Cut longer sequences to their first steps."""
     empty = [item.name for item in data if not len(item)]
     if empty:
         found = f"{count(len(empty), 'sequence')} without a step: {listing(empty)}"
@@ -194,11 +200,11 @@ def _at_most(data: Sequences, steps: int) -> tuple[tuple[Sequence, ...], tuple[s
 
 
 def _stratified(labels: np.ndarray, validation: float) -> np.ndarray:
-    """(sequences,) bool, which are held out: of each class its share, at least one where there are two."""
-    held = np.zeros(len(labels), bool)
+    """(sequences,) bool, the held-out ones: a share of each class, at least one if it has two."""
+    held_out = np.zeros(len(labels), bool)
     order = generator(HELD_OUT_SEED, "split").permutation(len(labels))
     for label in range(int(labels.max()) + 1):
         own = order[labels[order] == label]
         if len(own) > 1:
-            held[own[: min(len(own) - 1, max(1, round(validation * len(own))))]] = True
-    return held
+            held_out[own[: min(len(own) - 1, max(1, round(validation * len(own))))]] = True
+    return held_out

@@ -1,4 +1,4 @@
-"""Forecasting: from the last few steps of a series, say what comes."""
+"""Forecasting: from the last few steps of a series, predict what comes."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from gru_viz.errors import TrainingError
 from gru_viz.sequences import Scaling, Sequence, Sequences
 from gru_viz.sequences.phrases import count, listing
 from gru_viz.training.randomness import draw_rows, generator
-from gru_viz.training.tasks.parts import HELD_OUT_SEED, PROBE_STEPS, affordable, rescaled, spaced
+from gru_viz.training.tasks.base_task import Baseline, Examples, Measure, Predictions, Task
+from gru_viz.training.tasks.held_out_data import HELD_OUT_SEED, PROBE_STEPS, affordable, rescaled, spaced
 from gru_viz.training.tasks.season import find_season
-from gru_viz.training.tasks.task import Baseline, Examples, Measure, Shown, Task
 
 __all__ = ["Forecast", "Sine"]
 
 WINDOW = 32
 """The longest window that is chosen for the user."""
-STRETCH = 400
-"""How many steps of a held-out stretch are shown."""
+MOST_STEPS = 400
+"""Steps of the held-out part that are drawn."""
 
 
 @dataclass(frozen=True)
 class _Cut:
-    """Where each sequence is cut in time, in rows of all sequences one after another."""
+    """Where each sequence is split in time, in rows of all sequences one after another."""
 
     begin: np.ndarray
-    held: np.ndarray
+    split: np.ndarray
     end: np.ndarray
 
     @classmethod
@@ -38,39 +38,42 @@ class _Cut:
         return cls(begin, end - np.round(validation * np.asarray(lengths)).astype(np.int64), end)
 
     @property
-    def rooms(self) -> np.ndarray:
-        """(sequences,) the steps of the smaller of the two parts."""
-        return np.minimum(self.held - self.begin, self.end - self.held)
+    def smaller(self) -> np.ndarray:
+        """(sequences,) steps of the smaller of the two parts."""
+        return np.minimum(self.split - self.begin, self.end - self.split)
 
 
 class Forecast(Task):
-    """From a window of a series, say what comes next (or later), at the window's end.
+    """From a window of a series, predict the value one or more steps after its end.
 
-    Each sequence is cut in time: its first part is trained on, its last part is held out. No window crosses the cut,
-    none crosses from one sequence to the next, and the values are scaled by the part that is trained on alone.
+    Each sequence is split in time: the first part is for training, the last is held out. No window crosses the split
+    or a sequence's end, and the scaling is fitted to the training part.
 
     Args:
         data: the series.
-        length: steps of a window; 0 lets the data choose, at most 32.
-        horizon: how many steps after the window's last the answer lies.
-        validation: the share of each sequence, its last, that is held out.
+        length: steps of a window; 0: chosen from the data, at most 32.
+        horizon: steps from the window's end to the target.
+        validation: held-out share of each sequence, its last.
         target: the feature to forecast, or several; empty: all.
-        says: ``"value"``, the value itself; ``"change"``, how far it is from the window's last. The errors, and so the
-            loss, mean the same; a series that wanders off where nothing was trained on is better said by its change.
+        predict: ``"value"``, or ``"change"`` since the window's last step. Errors and loss mean the same; a series that
+            drifts beyond the training range is predicted better by its change.
+
+    Attributes:
+        epoch_size: number of training windows.
 
     Raises:
-        TrainingError: no sequence is long enough, a target is unknown, or there is nothing to forecast.
+        TrainingError: no sequence is long enough, a target is unknown, or no target ever changes.
 
     Example:
         >>> from gru_viz.sequences import read_table
         >>> rows = "".join(f"{step},{step % 7}\\n" for step in range(100))
         >>> task = Forecast(read_table(("step,x\\n" + rows).encode()), length=10)
         >>> [(each.title, round(each.measure, 2)) for each in task.baselines]
-        [('repeats the last value', 2.83), ('repeats the value of 7 steps before', 0.0)]
+        [('naive baseline', 2.83), ('seasonal-naive baseline (lag 7)', 0.0)]
     """
 
     name = "forecast"
-    answers, loss = "last", "squared"
+    output_at, loss = "last", "squared"
 
     def __init__(
         self,
@@ -79,132 +82,138 @@ class Forecast(Task):
         horizon: int = 1,
         validation: float = 0.2,
         target: str | AbstractSequence[str] = "",
-        says: str = "value",
+        predict: str = "value",
     ) -> None:
         if not sum(data.lengths):
             raise TrainingError("forecast", "no step", "a series", "Choose other data.")
         cut = _Cut.of(data.lengths, validation)
-        self.length, self.horizon, self.says = length or _choose_length(cut, horizon), horizon, says
+        self.length, self.horizon, self.predict = length or _choose_length(cut, horizon), horizon, predict
         self.tokens, self.features = self.length, len(data.features)
         self.targets = _find_targets(data.features, target)
         self.outputs = len(self.targets)
-        trained = [_starts(*part, self.length + horizon) for part in zip(cut.begin, cut.held, strict=True)]
-        held = [_starts(*part, self.length + horizon) for part in zip(cut.held, cut.end, strict=True)]
-        self.notices = self._check_room(data, cut, trained, held)
-        self._starts, self._held = np.concatenate(trained), np.concatenate(held)
-
-        self._values = data.scaling.undo(np.concatenate([item.values for item in data]))
-        training = np.zeros(len(self._values), bool)
-        for begin, end, windows in zip(cut.begin, cut.held, trained, strict=True):
-            training[begin:end] = len(windows) > 0
-        self._scaled, self.scaling, said = rescaled("forecast", data, self._values, training)
-        self.notices += said
-        self._check_motion(data.features, training)
         self._steps = np.arange(self.length)
-
-        most = affordable(self.length * self.features)
-        if len(self._held) > most:
-            self.notices += (f"Of {len(self._held):,} held-out windows, {most} evenly spaced ones are looked at.",)
-        looked_at = spaced(self._held, most)
-        self.held_out = self._windows(looked_at)
-        self.measure, self._unit = self._measure(data.features)
-        season = find_season(
-            self._scaled[begin:end, feature]
-            for begin, end, windows in zip(cut.begin, cut.held, trained, strict=True)
-            for feature in self.targets
-            if len(windows)
-        )
-        self.baselines = self._baselines(looked_at, season, cut)
-        longest = int(np.argmax(cut.end - cut.held))
-        self._longest = (data[longest], int(cut.begin[longest]), held[longest])
-        self.probe = self._probe(data[longest], int(cut.held[longest] - cut.begin[longest]), int(cut.begin[longest]))
+        trained = [_starts(*part, self.length + horizon) for part in zip(cut.begin, cut.split, strict=True)]
+        held_out = [_starts(*part, self.length + horizon) for part in zip(cut.split, cut.end, strict=True)]
+        self.notices = self._check_room(data, cut, trained, held_out)
+        self._starts = np.concatenate(trained)
+        self.epoch_size = len(self._starts)
+        parts = [slice(*part) for *part, starts in zip(cut.begin, cut.split, trained, strict=True) if len(starts)]
+        self._scale(data, parts)
+        self._hold_out(data, cut, held_out, parts)
         self.sentence = self._sentence(data)
 
-    def batch(self, seed: int, update: int, size: int) -> Examples:
-        """Windows of the part that is trained on, each once an epoch."""
-        return self._windows(self._starts[draw_rows(seed, update, size, len(self._starts))])
+    def _scale(self, data: Sequences, parts: list[slice]) -> None:
+        """Fit the scaling to the parts that are trained on."""
+        self._values = data.scaling.undo(np.concatenate([item.values for item in data]))
+        training = np.zeros(len(self._values), bool)
+        for part in parts:
+            training[part] = True
+        self._scaled, self.scaling, notices = rescaled("forecast", data, self._values, training)
+        self.notices += notices
+        self._check_motion(data.features, training)
 
-    def measured(self, loss: float, answers: np.ndarray) -> float:
-        """The root of the mean squared error, in the target's own unit where there is one target."""
+    def _hold_out(self, data: Sequences, cut: _Cut, starts: list[np.ndarray], parts: list[slice]) -> None:
+        """Choose the held-out windows, the baselines on them and the probe."""
+        every, most = np.concatenate(starts), affordable(self.length * self.features)
+        if len(every) > most:
+            self.notices += (f"Of {len(every):,} held-out windows, {most} evenly spaced ones are evaluated.",)
+        evaluated = spaced(every, most)
+        self.held_out = self._windows(evaluated)
+        self.measure, self._unit = self._measure(data.features)
+        season = find_season(self._scaled[part, feature] for part in parts for feature in self.targets)
+        self.baselines = self._baselines(evaluated, season, cut)
+        longest = int(np.argmax(cut.end - cut.split))
+        begin, split = int(cut.begin[longest]), int(cut.split[longest])
+        self._longest = (data[longest], begin, starts[longest])
+        self.probe = self._probe(data[longest], split - begin, begin)
+
+    def batch(self, seed: int, update: int, size: int) -> Examples:
+        """Windows of the training part, each once per epoch."""
+        return self._windows(self._starts[draw_rows(seed, update, size, self.epoch_size)])
+
+    def measured(self, loss: float, outputs: np.ndarray) -> float:
+        """The RMSE; of a single target in its original unit."""
         return float(loss**0.5 * self._unit)
 
-    def shown(self, answer: Callable[[Examples], np.ndarray]) -> Shown:
-        """The longest held-out stretch, true and forecast, in the data's own units."""
+    def predictions(self, predict: Callable[[Examples], np.ndarray]) -> Predictions:
+        """The longest held-out part, true and forecast, in original units."""
         item, begin, starts = self._longest
-        starts = starts[: min(STRETCH, affordable(self.length * self.features))]
+        starts = starts[: min(MOST_STEPS, affordable(self.length * self.features))]
         at = starts + self.length - 1 + self.horizon
-        said = answer(self._windows(starts)) + self._origin(starts)
-        said = said * self.scaling.scale[self.targets] + self.scaling.centre[self.targets]
+        scaled = predict(self._windows(starts)) + self._origin(starts)
+        predicted = scaled * self.scaling.scale[self.targets] + self.scaling.centre[self.targets]
         labels = tuple(item.time[step - begin] if item.time else str(step - begin + 1) for step in at.tolist())
         names = tuple(item.features[feature] for feature in self.targets)
         ahead = "one step" if self.horizon == 1 else f"{self.horizon} steps"
         title = f"held-out end of {item.name}, forecast {ahead} ahead"
-        return Shown("curves", self._values[at][:, self.targets], said, names, labels, title)
+        return Predictions("curves", self._values[at][:, self.targets], predicted, names, labels, title)
 
     def _windows(self, starts: np.ndarray) -> Examples:
-        answers = self._scaled[starts + (self.length - 1 + self.horizon)][:, self.targets] - self._origin(starts)
-        return Examples(self._scaled[starts[:, None] + self._steps], answers)
+        y = self._scaled[starts + (self.length - 1 + self.horizon)][:, self.targets] - self._origin(starts)
+        return Examples(self._scaled[starts[:, None] + self._steps], y)
 
     def _origin(self, starts: np.ndarray) -> np.ndarray | np.float32:
-        """What the answers are counted from."""
-        if self.says == "value":
+        """What the targets are relative to."""
+        if self.predict == "value":
             return np.float32(0)
         return self._scaled[starts + (self.length - 1)][:, self.targets]
 
     def _check_room(
-        self, data: Sequences, cut: _Cut, trained: list[np.ndarray], held: list[np.ndarray]
+        self, data: Sequences, cut: _Cut, trained: list[np.ndarray], held_out: list[np.ndarray]
     ) -> tuple[str, ...]:
-        """Refuse data without a window, and say which sequences have none."""
-        span, room = self.length + self.horizon, int(cut.rooms.max())
-        if not any(map(len, trained)) or not any(map(len, held)):
-            longest = int(np.argmax(cut.rooms))
-            part = "held out" if cut.end[longest] - cut.held[longest] == room else "trained on"
-            found = f"at most {count(room, 'step')} {part}, of {data.lengths[longest]:,} in a sequence"
-            wanted = f"{span}: a window of {self.length} and the answer {count(self.horizon, 'step')} after it"
-            most = room - self.horizon
-            shorter = f"Choose a window of at most {most}, or " if most > 0 else "Choose longer sequences, or "
-            raise TrainingError("forecast", found, wanted, f"{shorter}change the share that is held out.")
-        without = [item.name for item, *parts in zip(data, trained, held, strict=True) if not any(map(len, parts))]
+        """Refuse data without a window; the notices name sequences without one."""
+        span, most = self.length + self.horizon, int(cut.smaller.max())
+        if not any(map(len, trained)) or not any(map(len, held_out)):
+            longest = int(np.argmax(cut.smaller))
+            part = "held out" if cut.end[longest] - cut.split[longest] == most else "trained on"
+            found = f"at most {count(most, 'step')} {part}, of {data.lengths[longest]:,} in a sequence"
+            wanted = f"{span}: a window of {self.length} and the target {count(self.horizon, 'step')} after it"
+            window = most - self.horizon
+            shorter = f"Choose a window of at most {window}, or " if window > 0 else "Choose longer sequences, or "
+            raise TrainingError("forecast", found, wanted, f"{shorter}change the held-out share.")
+        without = [item.name for item, *parts in zip(data, trained, held_out, strict=True) if not any(map(len, parts))]
         either = [
             item.name
-            for item, one, other in zip(data, trained, held, strict=True)
+            for item, one, other in zip(data, trained, held_out, strict=True)
             if bool(len(one)) != bool(len(other))
         ]
-        said = []
+        notices = []
         if without:
             some = count(len(without), "sequence")
-            said.append(f"{some} left out, shorter than a window in both parts ({span} steps): {listing(without)}.")
+            notices.append(f"{some} left out, shorter than a window in both parts ({span} steps): {listing(without)}.")
         if either:
             some = count(len(either), "sequence")
-            said.append(f"{some} long enough for a window ({span} steps) in one of the two parts: {listing(either)}.")
-        return tuple(said)
+            notices.append(
+                f"{some} long enough for a window ({span} steps) in one of the two parts: {listing(either)}."
+            )
+        return tuple(notices)
 
     def _check_motion(self, features: tuple[str, ...], training: np.ndarray) -> None:
         moving = np.ptp(self._scaled[training][:, self.targets], axis=0) > 0
         if not moving.any():
             names = listing(features[feature] for feature in self.targets)
-            found = f"the same value at every step that is trained on, in {names}"
+            found = f"the same value at every training step, in {names}"
             raise TrainingError("forecast", found, "a feature that changes", "Choose another target, or other data.")
 
     def _measure(self, features: tuple[str, ...]) -> tuple[Measure, float]:
         if len(self.targets) == 1:
             feature = self.targets[0]
-            title = f"root mean squared error of {features[feature]}, in its own unit"
+            title = f"RMSE of {features[feature]} (original units)"
             return Measure("error", title, "lower"), float(self.scaling.scale[feature])
-        how = "as they are" if self.scaling.method == "none" else "scaled"
-        title = f"root mean squared error over {len(self.targets)} features, {how}"
+        unit = "original units" if self.scaling.method == "none" else "scaled"
+        title = f"RMSE over {len(self.targets)} features ({unit})"
         return Measure("error", title, "lower"), 1.0
 
     def _baselines(self, starts: np.ndarray, season: int | None, cut: _Cut) -> tuple[Baseline, ...]:
         last = starts + self.length - 1
         at = last + self.horizon
-        found = [self._repeating("repeats the last value", at, last)]
+        found = [self._repeating("naive baseline", at, last)]
         if season is None:
             return tuple(found)
         begins = cut.begin[np.searchsorted(cut.end, at, side="right")]
         ago = at - season * -(-self.horizon // season)
         if (ago >= begins).all():
-            found.append(self._repeating(f"repeats the value of {season} steps before", at, ago))
+            found.append(self._repeating(f"seasonal-naive baseline (lag {season})", at, ago))
         return tuple(found)
 
     def _repeating(self, title: str, at: np.ndarray, taken: np.ndarray) -> Baseline:
@@ -212,8 +221,8 @@ class Forecast(Task):
         loss = float(np.square(error).mean())
         return Baseline(title, loss, float(loss**0.5 * self._unit))
 
-    def _probe(self, item: Sequence, held: int, begin: int) -> Sequence:
-        steps = slice(held, min(len(item), held + PROBE_STEPS))
+    def _probe(self, item: Sequence, first: int, begin: int) -> Sequence:
+        steps = slice(first, min(len(item), first + PROBE_STEPS))
         time = None if item.time is None else item.time[steps]
         values = self._scaled[begin + steps.start : begin + steps.stop]
         return Sequence(values, item.features, time, f"{item.name}, held out")
@@ -221,22 +230,22 @@ class Forecast(Task):
     def _sentence(self, data: Sequences) -> str:
         what = "every feature" if len(self.targets) > 1 else data.features[self.targets[0]]
         when = "at the next step" if self.horizon == 1 else f"{self.horizon} steps later"
-        how = "" if self.says == "value" else "how much higher or lower is "
-        return f"From {self.length} steps of {listing(data.features, most=3)}, say {how}{what} {when}."
+        how = "" if self.predict == "value" else "the change of "
+        return f"From {self.length} steps of {listing(data.features, most=3)}, predict {how}{what} {when}."
 
 
 class Sine(Forecast):
-    """The sine of the tutorials: from a few steps of a noisy wave, say the next.
+    """The sine of the tutorials: from a few steps of a noisy wave, predict the next.
 
     Args:
-        period: steps of one swing.
-        noise: standard deviation of what is added to every step.
+        period: in steps.
+        noise: standard deviation, added to every step.
         length: steps of a window.
-        validation: the share, the last, that is held out.
+        validation: held-out share, the last.
 
     Example:
         >>> Sine(noise=0.0).sentence
-        'From 20 steps of a sine that swings once in 25 steps, say the next.'
+        'From 20 steps of a sine with a period of 25 steps, predict the next.'
     """
 
     name = "sine"
@@ -251,15 +260,13 @@ class Sine(Forecast):
         super().__init__(Sequences((item,), Scaling("none", features, np.zeros(1), np.ones(1))), length, 1, validation)
 
     def _sentence(self, data: Sequences) -> str:
-        swing = f"From {self.length} steps of a sine that swings once in {self.period:g} steps, say the next"
-        if not self.noise:
-            return f"{swing}."
-        return f"{swing}; the noise leaves an error of about {self.noise:g} even to someone who knows the wave."
+        sentence = f"From {self.length} steps of a sine with a period of {self.period:g} steps, predict the next"
+        return sentence + (f"; the noise makes errors below about {self.noise:g} impossible." if self.noise else ".")
 
 
 def _choose_length(cut: _Cut, horizon: int) -> int:
     """A window that fits twice into the smaller part of most sequences."""
-    usual, largest = int(np.median(cut.rooms)) - horizon, int(cut.rooms.max()) - horizon
+    usual, largest = int(np.median(cut.smaller)) - horizon, int(cut.smaller.max()) - horizon
     return max(1, min(WINDOW, max(usual // 2, min(2, largest))))
 
 

@@ -1,4 +1,4 @@
-"""Characters as numbers, and how well they are foretold by counting alone."""
+"""Characters as numbers, and unigram and bigram models of them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from gru_viz.sequences.one_hot_text import visible_character
 __all__ = ["OTHER", "Alphabet", "count_pairs", "count_singles"]
 
 OTHER = "other"
-"""What the symbol of all characters beyond the alphabet is called."""
+"""Name of the symbol of all characters outside the alphabet."""
 
 
 @dataclass(frozen=True)
 class Alphabet:
-    """The characters that a network knows; all others are one symbol, the last.
+    """The characters that a network can read; all others are one symbol, the last.
 
     Attributes:
         characters: sorted, each once.
@@ -32,7 +32,7 @@ class Alphabet:
 
     @classmethod
     def of(cls, text: str, most: int) -> Alphabet:
-        """The characters of a text, the commonest where there are many; of equally common ones the first in it."""
+        """The ``most`` commonest characters of a text; of equally common ones those that come first."""
         return cls("".join(sorted(character for character, _ in Counter(text).most_common(most))))
 
     def __len__(self) -> int:
@@ -40,22 +40,22 @@ class Alphabet:
 
     @property
     def other(self) -> int:
-        """The number of the symbol of all other characters."""
+        """Index of the symbol of all other characters."""
         return len(self.characters)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The symbols so that they can be seen."""
+        """The symbols, with visible names for blanks."""
         return (*map(visible_character, self.characters), OTHER)
 
     def encode(self, text: str) -> np.ndarray:
-        """(characters,) int64 the number of each character."""
+        """(characters,) int64 the index of each character."""
         known, codes = _codes(self.characters), _codes(text)
         at = np.searchsorted(known, codes).clip(max=max(len(known) - 1, 0))
         return np.where(known[at] == codes, at, self.other)
 
     def decode(self, tokens: list[int]) -> str:
-        """The text of some numbers; other characters become ``�``."""
+        """The text of some indices; other characters become ``�``."""
         every = f"{self.characters}�"
         return "".join(every[token] for token in tokens)
 
@@ -65,7 +65,7 @@ def _codes(text: str) -> np.ndarray:
 
 
 def count_singles(tokens: np.ndarray, symbols: int) -> np.ndarray:
-    """(symbols,) how likely each symbol is, by its count plus one (Laplace).
+    """(symbols,) unigram probabilities, by counts plus one (Laplace).
 
     Example:
         >>> count_singles(np.array([0, 0, 1]), 3)
@@ -76,10 +76,10 @@ def count_singles(tokens: np.ndarray, symbols: int) -> np.ndarray:
 
 
 def count_pairs(tokens: np.ndarray, symbols: int) -> np.ndarray:
-    """(symbols, symbols) how likely each symbol is after each, by the counts of pairs.
+    """(symbols, symbols) bigram probabilities: row = current symbol, column = next.
 
-    Pairs that were never seen get their share by Witten & Bell 1991: a symbol that is followed by t different ones
-    gives t parts of its n + t to ``count_singles``.
+    Smoothed by Witten & Bell 1991: a symbol with n successors of t different kinds gives t / (n + t) of its
+    probability to ``count_singles``.
 
     Example:
         >>> count_pairs(np.array([0, 1, 0, 1, 0]), 2).round(2)

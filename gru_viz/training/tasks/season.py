@@ -1,4 +1,4 @@
-"""Whether a series repeats itself, and after how many steps."""
+"""The seasonal lag of a series."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ import numpy as np
 __all__ = ["find_season"]
 
 CLEAR = 0.3
-"""The least autocorrelation that is called a season, and the least that it rises from the trough before it."""
+"""Smallest autocorrelation of a season, and smallest rise from the trough before it."""
 
 
 def find_season(series: Iterable[np.ndarray]) -> int | None:
-    """The lag at which series of the same kind resemble themselves most, or None where there is no clear one.
+    """Find the lag with the highest autocorrelation peak.
 
-    The autocorrelation is that of Box & Jenkins 1976, with the straight line through a series taken away first and
-    averaged over the series by their steps. A season is the highest of its peaks, over at most a third of a series.
+    Each series is detrended by a straight line; the autocorrelation (Box & Jenkins 1976) is averaged over the series,
+    weighted by their steps, and searched up to a third of the shortest.
 
     Args:
         series: (steps,) each.
+
+    Returns:
+        The lag in steps; None without a clear peak.
 
     Example:
         >>> find_season([np.sin(2 * np.pi * np.arange(200) / 12)]), find_season([np.arange(200.0) ** 2])

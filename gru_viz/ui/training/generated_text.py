@@ -7,7 +7,7 @@ import html
 import streamlit as st
 
 from gru_viz.training.runs import continuation, trained_network
-from gru_viz.training.tasks.text import Text
+from gru_viz.training.tasks.text_task import Text
 from gru_viz.ui.resources import store, task_of
 
 __all__ = ["show_generated_text"]

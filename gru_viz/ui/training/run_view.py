@@ -7,7 +7,7 @@ from typing import Any, cast
 import streamlit as st
 
 from gru_viz.browser import CHARTS
-from gru_viz.training import Curve, Diverged, RateChange, Shown, Task
+from gru_viz.training import Curve, Diverged, Predictions, RateChange, Task
 from gru_viz.training.figures import (
     AXES,
     LaneStatus,
@@ -123,7 +123,7 @@ def _events(run: TrainingRun, lane: LaneState) -> list[RateChange | Diverged]:
     return events
 
 
-def _predictions(run: TrainingRun, task: Task) -> dict[str, Shown]:
+def _predictions(run: TrainingRun, task: Task) -> dict[str, Predictions]:
     """The newest predictions of each lane's first seed, with the targets."""
     newest = {lane.name: store().newest_update(run.run_id, lane.name) for lane in run.lanes}
     found = {name: _predict(run.run_id, name, update, task) for name, update in newest.items()}
@@ -131,7 +131,7 @@ def _predictions(run: TrainingRun, task: Task) -> dict[str, Shown]:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _predict(run_id: str, lane: str, update: int | None, _task: Task) -> Shown | None:
+def _predict(run_id: str, lane: str, update: int | None, _task: Task) -> Predictions | None:
     network = trained_network(store(), run_id, lane, _task)
     return None if network is None else predict_examples(network, _task)
 

@@ -13,13 +13,19 @@ import pytest
 from gru_viz.training import Checkpoint, Point, Settings, Trainer, make_task
 from gru_viz.training.engine import worker_lane
 from gru_viz.training.engine.lane_messages import LaneJob, LaneReply, LaneRequest
-from gru_viz.training.tasks.data import pack
+from gru_viz.training.tasks.data_bytes import pack_data
 
 SETTINGS = Settings("adding", {"length": 4}, updates=30, batch=2)
 
 
 def job(settings: Settings = SETTINGS, **changes: Any) -> LaneJob:
-    fields = {"until": settings.updates, "data": pack(None), "checkpoint": None, "changes": (), "lease": 60.0} | changes
+    fields = {
+        "until": settings.updates,
+        "data": pack_data(None),
+        "checkpoint": None,
+        "changes": (),
+        "lease": 60.0,
+    } | changes
     return LaneJob(settings.to_json(), "GRU", **fields)
 
 

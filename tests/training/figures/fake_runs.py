@@ -11,7 +11,7 @@ import gru_viz
 from gru_viz.training import Curve
 from gru_viz.training.tasks import Baseline, Measure
 
-BASELINES = (Baseline("always says 1", 1 / 6, 1 / 3),)
+BASELINES = (Baseline("constant prediction 1", 1 / 6, 1 / 3),)
 MEASURE = Measure("error", "mean absolute error", "lower")
 
 

@@ -28,7 +28,7 @@ from gru_viz.training.figures import (
 )
 from gru_viz.training.figures.thinning import smooth
 from gru_viz.training.sweep import SweepPoint
-from gru_viz.training.tasks import Shown
+from gru_viz.training.tasks import Predictions
 
 NAUGHTY = "<b>a</b> & %{y}"
 
@@ -37,7 +37,7 @@ def traces(picture: Any) -> dict[str, dict[str, Any]]:
     return {trace["name"]: trace for trace in picture.data}
 
 
-# --- curves -------------------------------------------------------------------------------------------------------
+# --- curves ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_lane_keeps_its_colour_dash_and_marker_by_its_place() -> None:
@@ -105,7 +105,7 @@ def test_gaps_stay_gaps_in_lines_and_bands() -> None:
 def test_baselines_are_dotted_named_lines_where_they_have_a_place() -> None:
     picture = loss_picture(run(), BASELINES)
     (shape,), (note,) = picture.layout["shapes"], picture.layout["annotations"]
-    assert (shape["y0"], shape["y1"], note["text"]) == (1 / 6, 1 / 6, "always says 1")
+    assert (shape["y0"], shape["y1"], note["text"]) == (1 / 6, 1 / 6, "constant prediction 1")
     assert note["y"] == pytest.approx(np.log10(1 / 6))
     linear = loss_picture(run(), BASELINES, PlotOptions(log=False)).layout["annotations"][0]
     assert linear["y"] == pytest.approx(1 / 6)
@@ -162,44 +162,44 @@ def test_a_long_run_is_drawn_by_as_many_points_as_a_screen_shows() -> None:
     assert max(len(trace["x"]) for trace in loss_picture(run()).data) <= 600
 
 
-# --- answers ------------------------------------------------------------------------------------------------------
+# --- predictions ----------------------------------------------------------------------------------------------------
 
 
 def test_curves_lie_over_the_truth() -> None:
     truth = np.arange(20.0).reshape(10, 2)
-    shown = {lane: Shown("curves", truth, truth + k, ("a", NAUGHTY)) for k, lane in enumerate(("GRU", "LSTM"), 1)}
+    shown = {lane: Predictions("curves", truth, truth + k, ("a", NAUGHTY)) for k, lane in enumerate(("GRU", "LSTM"), 1)}
     picture = predictions_picture(shown)
     assert [(t["name"], t["yaxis"]) for t in picture.data] == [
-        (name, axis) for axis in ("y", "y2") for name in ("truth", "GRU", "LSTM")
+        (name, axis) for axis in ("y", "y2") for name in ("ground truth", "GRU", "LSTM")
     ]
     assert np.array_equal(picture.data[4]["y"], truth[:, 1] + 1)
-    assert "LSTM is off by 2" in picture.summary
+    assert "LSTM 2." in picture.summary
     assert "<b>a" not in json.dumps(picture.layout)
     picture.figure()
 
 
 def test_dots_carry_what_is_said_and_what_is_true() -> None:
     truth = np.linspace(0, 2, 7)
-    picture = predictions_picture({"GRU": Shown("scatter", truth, truth**2)})
+    picture = predictions_picture({"GRU": Predictions("scatter", truth, truth**2)})
     assert np.array_equal(traces(picture)["GRU"]["x"], truth)
     assert np.array_equal(traces(picture)["GRU"]["y"], truth**2)
-    assert traces(picture)["right"]["x"].tolist() == [0, 2]
+    assert traces(picture)["predicted = actual"]["x"].tolist() == [0, 2]
 
 
 def test_classes_are_counted_truth_by_answer() -> None:
     truth, said = np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 2, 2])
-    picture = predictions_picture({"GRU": Shown("classes", truth, np.eye(3)[said], ("x", "y", "z"))})
+    picture = predictions_picture({"GRU": Predictions("classes", truth, np.eye(3)[said], ("x", "y", "z"))})
     assert picture.data[0]["text"] == [["1", "1", ""], ["", "1", ""], ["", "", "2"]]
     assert picture.data[0]["z"].tolist() == [[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]]
     assert "80%" in picture.summary
-    many = Shown("classes", np.arange(20), np.eye(20)[::-1], tuple(map(str, range(20))))
-    assert predictions_picture({"GRU": many}).data[0]["name"] == "answers"
+    many = Predictions("classes", np.arange(20), np.eye(20)[::-1], tuple(map(str, range(20))))
+    assert predictions_picture({"GRU": many}).data[0]["name"] == "predictions"
     picture.figure()
 
 
 def test_wrong_symbols_are_marked_and_what_does_not_count_is_blank() -> None:
     truth, said = np.array([[-1, -1, 0, 1, -1, 2]]), np.array([[2, 2, 0, 0, 1, 2]])
-    picture = predictions_picture({"GRU": Shown("symbols", truth, said, ("a", "b", " "))})
+    picture = predictions_picture({"GRU": Predictions("symbols", truth, said, ("a", "b", " "))})
     (cells,) = picture.data
     assert cells["x"].tolist() == [3, 4, 5, 6]
     assert cells["text"] == [["a", "b", "", "␣"], ["a", "<b>a</b>✕", "", "␣"]]
@@ -209,15 +209,18 @@ def test_wrong_symbols_are_marked_and_what_does_not_count_is_blank() -> None:
 
 
 def test_kinds_that_differ_or_are_not_known_are_refused() -> None:
-    one, two = Shown("scatter", np.zeros(1), np.zeros(1)), Shown("curves", np.zeros((1, 1)), np.zeros((1, 1)))
+    one, two = (
+        Predictions("scatter", np.zeros(1), np.zeros(1)),
+        Predictions("curves", np.zeros((1, 1)), np.zeros((1, 1))),
+    )
     with pytest.raises(TrainingError, match="curves and scatter"):
         predictions_picture({"GRU": one, "LSTM": two})
     with pytest.raises(TrainingError, match="pie"):
-        predictions_picture({"GRU": Shown("pie", np.zeros(1), np.zeros(1))})  # type: ignore[arg-type]
+        predictions_picture({"GRU": Predictions("pie", np.zeros(1), np.zeros(1))})  # type: ignore[arg-type]
     assert predictions_picture({}).data == []
 
 
-# --- snapshots --------------------------------------------------------------------------------------------------------
+# --- snapshots ------------------------------------------------------------------------------------------------------
 
 
 def test_the_film_shows_every_quantity_at_the_newest_snapshot_not_after_the_update() -> None:
@@ -261,7 +264,7 @@ def test_a_lane_without_a_snapshot_leaves_the_others_their_colours() -> None:
         gather_maps({"GRU": []})
 
 
-# --- sweep --------------------------------------------------------------------------------------------------------
+# --- sweep ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_sweep_shows_medians_and_names_the_runs_behind_a_field() -> None:

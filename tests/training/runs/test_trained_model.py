@@ -12,7 +12,7 @@ import gru_viz
 from gru_viz import TrainingError
 from gru_viz.training import Checkpoint, Lane, Settings, Snapshot, Trainer, make_task
 from gru_viz.training.runs import RunStore, continuation, predict_examples, probe_sequences, trained_network
-from gru_viz.training.tasks.text import Text
+from gru_viz.training.tasks.text_task import Text
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -35,12 +35,12 @@ def test_the_newest_weights_answer_as_the_trainer_s_own(tmp_path: Path, cell: st
         task = store.task(run_id)
         network = trained_network(store, run_id, "one", task)
         assert network is not None
-        predicted = network.answer(task.held_out.x, task.answers)[0]
-        expected = trainer.network.answer(task.held_out.x, task.answers)[0]
+        predicted = network.predict(task.held_out.x, task.output_at)[0]
+        expected = trainer.network.predict(task.held_out.x, task.output_at)[0]
         np.testing.assert_allclose(predicted, expected, rtol=1e-5, atol=1e-6)
         shown = predict_examples(network, task)
         assert shown.kind == "scatter"
-        np.testing.assert_allclose(shown.answer, predicted[:, 0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(shown.predicted, predicted[:, 0], rtol=1e-5, atol=1e-6)
 
 
 def test_a_snapshot_is_the_first_model_at_its_update(tmp_path: Path) -> None:

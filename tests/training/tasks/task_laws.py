@@ -47,7 +47,7 @@ def hold_shapes(task: Task, examples: Examples) -> None:
     batch, steps, features = examples.x.shape
     assert (features, examples.x.dtype) == (task.features, np.float32)
     assert np.isfinite(examples.x).all()
-    axes = (batch, steps) if task.answers == "every" else (batch,)
+    axes = (batch, steps) if task.output_at == "every" else (batch,)
     if task.loss == "squared":
         assert (examples.y.shape, examples.y.dtype) == ((*axes, task.outputs), np.float32)
     else:

@@ -39,7 +39,7 @@ def firsts(task: Classify, x: np.ndarray) -> set[int]:
 
 
 def epoch(task: Classify) -> np.ndarray:
-    return task.batch(0, 0, len(task._training)).x
+    return task.batch(0, 0, task.epoch_size).x
 
 
 @given(
@@ -109,16 +109,16 @@ def test_sequences_of_unequal_length_are_answered_at_their_own_end() -> None:
     network = Network(Lane(hidden=4, backend="torch"), task.features, task.outputs, (0,))
     held = task.held_out
     assert held.lengths is not None
-    together = network.answer(held.x, "last", held.lengths)[0]
+    together = network.predict(held.x, "last", held.lengths)[0]
     for row, length in enumerate(held.lengths.tolist()):
-        alone = network.answer(held.x[row : row + 1, :length], "last")[0, 0]
+        alone = network.predict(held.x[row : row + 1, :length], "last")[0, 0]
         assert np.allclose(together[row], alone, atol=1e-6)
 
 
 def test_the_majority_is_worked_out_again() -> None:
     task = Classify(labelled(["a"] * 30 + ["b"] * 10, [3] * 40), 0.2)
     (baseline,) = task.baselines
-    assert baseline.title == "always says a"
+    assert baseline.title == "majority class (a)"
     assert baseline.measure == pytest.approx(6 / 8)
     assert baseline.loss == pytest.approx(-(6 * np.log(24 / 32) + 2 * np.log(8 / 32)) / 8)
     logits = np.log(np.tile([24 / 32, 8 / 32], (8, 1)))

@@ -39,7 +39,7 @@ def own(task: Forecast, x: np.ndarray) -> np.ndarray:
 
 
 def epoch(task: Forecast, size: int = 64) -> Examples:
-    parts = [task.batch(0, update, size) for update in range(-(-len(task._starts) // size))]
+    parts = [task.batch(0, update, size) for update in range(-(-task.epoch_size // size))]
     return Examples(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y")))
 
 
@@ -100,7 +100,8 @@ def test_the_readers_own_scaling_is_undone() -> None:
     ]
     one, other = (task.batch(0, 3, 16).x for task in tasks)
     assert np.allclose(one, other, atol=1e-4)
-    trained_on = tasks[0]._scaled[:80]
+    trained_on = tasks[0].scaling.apply(tame[:80, None])
+    assert np.abs(one.reshape(-1, 1) - trained_on.ravel()).min(1).max() < 1e-5
     assert np.allclose([trained_on.mean(), trained_on.std()], [0, 1], atol=1e-5)
 
 
@@ -119,7 +120,7 @@ def test_the_baselines_are_worked_out_again() -> None:
         errors["last"].append(held[start + 9] - held[start + 8])
         errors["season"].append(held[start + 9] - held[start + 3])
     wanted = [np.sqrt(np.mean(np.square(errors[name]))) for name in ("last", "season")]
-    assert [each.title for each in task.baselines] == ["repeats the last value", "repeats the value of 6 steps before"]
+    assert [each.title for each in task.baselines] == ["naive baseline", "seasonal-naive baseline (lag 6)"]
     assert np.allclose([each.measure for each in task.baselines], wanted, rtol=1e-4)
     unit = values[:180].std()
     assert np.allclose([each.loss for each in task.baselines], np.square(np.array(wanted) / unit), rtol=1e-4)
@@ -128,7 +129,7 @@ def test_the_baselines_are_worked_out_again() -> None:
 def test_a_season_longer_than_the_window_looks_back_beyond_it() -> None:
     values = np.sin(2 * np.pi * np.arange(300) / 30)[:, None]
     task = Forecast(sequences(values), 4)
-    assert task.baselines[1].title == "repeats the value of 30 steps before"
+    assert task.baselines[1].title == "seasonal-naive baseline (lag 30)"
     assert task.baselines[1].loss < 1e-10
     far = Forecast(sequences(values), 4, horizon=40)
     assert far.baselines[1].loss < 1e-10
@@ -170,7 +171,7 @@ def test_a_chosen_target_is_measured_in_its_own_unit() -> None:
     off = one.held_out.y + np.float32(2 / one.scaling.scale[1])
     loss = float(np.square(off - one.held_out.y).mean())
     assert one.measured(loss, off) == pytest.approx(2, rel=1e-5)
-    assert one.measure.title == "root mean squared error of x1, in its own unit"
+    assert one.measure.title == "RMSE of x1 (original units)"
     assert both.measured(loss, off) == pytest.approx(loss**0.5)
     assert "scaled" in both.measure.title
 
@@ -178,10 +179,10 @@ def test_a_chosen_target_is_measured_in_its_own_unit() -> None:
 def test_the_held_out_stretch_is_shown_in_its_own_unit() -> None:
     data = sequences(np.arange(40.0)[:, None], np.arange(100.0, 200.0)[:, None], method="standardise", time=True)
     task = Forecast(data, 5, validation=0.2)
-    shown = task.shown(lambda examples: examples.x[:, -1])
+    shown = task.predictions(lambda examples: examples.x[:, -1])
     assert shown.kind == "curves"
     assert np.allclose(shown.truth[:, 0], np.arange(185, 200), atol=1e-3)
-    assert np.allclose(shown.answer, shown.truth - 1, atol=1e-3)
+    assert np.allclose(shown.predicted, shown.truth - 1, atol=1e-3)
     assert shown.labels == tuple(f"t{k}" for k in range(85, 100))
     assert shown.names == ("x0",)
     assert task.probe.time == tuple(f"t{k}" for k in range(80, 100))
@@ -189,21 +190,21 @@ def test_the_held_out_stretch_is_shown_in_its_own_unit() -> None:
 
 def test_saying_the_change_changes_neither_errors_nor_what_is_shown() -> None:
     values = np.random.default_rng(0).standard_normal((200, 2)).cumsum(0)
-    value, change = (Forecast(sequences(values, method="standardise"), 6, says=says) for says in ("value", "change"))
+    value, change = (Forecast(sequences(values, method="standardise"), 6, predict=what) for what in ("value", "change"))
     hold_laws(change)
     hold_losses(change)
     last = value.held_out.x[:, -1]
     assert np.allclose(change.held_out.y, value.held_out.y - last, atol=1e-6)
     assert change.baselines == value.baselines
-    shown = value.shown(lambda examples: examples.x[:, -1]), change.shown(lambda examples: 0 * examples.y)
+    shown = value.predictions(lambda examples: examples.x[:, -1]), change.predictions(lambda examples: 0 * examples.y)
     assert np.array_equal(shown[0].truth, shown[1].truth)
-    assert np.allclose(shown[0].answer, shown[1].answer, atol=1e-5)
+    assert np.allclose(shown[0].predicted, shown[1].predicted, atol=1e-5)
 
 
 def test_a_series_that_climbs_is_better_said_by_its_change() -> None:
     step = np.arange(600)
     climbing = (0.02 * step + np.sin(2 * np.pi * step / 12))[:, None]
-    value, change = (Forecast(sequences(climbing, method="standardise"), says=says) for says in ("value", "change"))
+    value, change = (Forecast(sequences(climbing, method="standardise"), predict=what) for what in ("value", "change"))
     assert trained(change, 150)["error"] < min(trained(value, 150)["error"], change.baselines[0].measure)
 
 
@@ -239,7 +240,7 @@ def test_a_window_is_chosen_where_none_is_asked_for() -> None:
         (counting(3), {}, "at most 1 step .*wanted 2.*longer sequences"),
         (counting(50), {"length": 3000}, "3,000.*2,000"),
         (counting(50), {"target": "price"}, "no feature 'price'.*'x0'"),
-        (sequences(np.ones((90, 1))), {}, "the same value at every step"),
+        (sequences(np.ones((90, 1))), {}, "the same value at every training step"),
         (sequences(np.where(np.arange(90) < 3, 1e20, np.arange(90.0))[:, None]), {}, "beyond 1e15 in 'x0'"),
     ],
 )

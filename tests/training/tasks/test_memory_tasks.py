@@ -9,7 +9,7 @@ from task_laws import hold_laws, hold_losses, loss_of, trained
 from gru_viz.errors import TrainingError
 from gru_viz.training import Settings, make_task
 from gru_viz.training.tasks import Examples, Task
-from gru_viz.training.tasks.memory import Adding, Copy, Parity, Recall
+from gru_viz.training.tasks.memory_tasks import Adding, Copy, Parity, Recall
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 TASKS = (Copy(7, 3), Copy(1, 1), Adding(2), Adding(9), Recall(6, 5), Recall(1, 2, 0.4), Parity(11), Parity(2))
@@ -28,7 +28,7 @@ def test_what_is_held_out_is_no_batch_of_a_model(task: Task) -> None:
 
 
 def constant(task: Task, answer: np.ndarray) -> np.ndarray:
-    axes = task.held_out.y.shape if task.answers == "every" else task.held_out.y.shape[:1]
+    axes = task.held_out.y.shape if task.output_at == "every" else task.held_out.y.shape[:1]
     return np.broadcast_to(answer.astype(np.float32), (*axes, task.outputs))
 
 
@@ -94,19 +94,19 @@ def test_a_few_examples_are_shown_as_symbols(task: Task) -> None:
     def cheat(examples: Examples) -> np.ndarray:
         return np.eye(task.outputs)[examples.y]
 
-    shown = task.shown(cheat)
+    shown = task.predictions(cheat)
     assert shown.kind == "symbols"
-    assert np.array_equal(shown.truth, shown.answer)
+    assert np.array_equal(shown.truth, shown.predicted)
     assert shown.truth.max() < len(shown.names)
     assert len(shown.labels) == len(shown.truth)
 
 
 def test_recall_shows_probabilities_of_classes() -> None:
     task = Recall(4, 3)
-    shown = task.shown(lambda examples: 3.0 * np.eye(3)[examples.y])
+    shown = task.predictions(lambda examples: 3.0 * np.eye(3)[examples.y])
     assert shown.kind == "classes"
-    assert np.allclose(shown.answer.sum(-1), 1)
-    assert np.array_equal(shown.answer.argmax(-1), shown.truth)
+    assert np.allclose(shown.predicted.sum(-1), 1)
+    assert np.array_equal(shown.predicted.argmax(-1), shown.truth)
 
 
 def test_a_short_training_remembers_over_five_steps() -> None:

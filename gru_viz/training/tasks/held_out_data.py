@@ -1,4 +1,4 @@
-"""What is held out, how much of it is looked at, and a scaling that knows nothing of it."""
+"""Held-out data: how many examples are evaluated, and scaling fitted without them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gru_viz.sequences.scaling import fit_scaling
 __all__ = ["HELD_OUT_SEED", "PROBE_STEPS", "affordable", "rescaled", "softmax", "spaced"]
 
 HELD_OUT_SEED = 2**31 - 1
-"""No model's seed, so that what is held out is never trained on."""
+"""No model has this seed, so held-out examples are never trained on."""
 PROBE_STEPS = 120
 """The longest probe, in steps."""
 MOST_EXAMPLES = 512
@@ -22,10 +22,10 @@ LARGEST = 1e15
 
 
 def affordable(numbers: int) -> int:
-    """How many held-out examples are looked at, so that looking stays cheap beside training.
+    """How many held-out examples are evaluated, so that evaluation stays cheap beside training.
 
     Args:
-        numbers: that one example holds.
+        numbers: in one example.
 
     Example:
         >>> affordable(50), affordable(2000 * 100)
@@ -35,7 +35,7 @@ def affordable(numbers: int) -> int:
 
 
 def spaced(rows: np.ndarray, most: int) -> np.ndarray:
-    """So many of the rows at most, evenly spaced, the first and the last among them.
+    """At most ``most`` of the rows, evenly spaced, the first and the last included.
 
     Example:
         >>> spaced(np.arange(10), 4)
@@ -49,36 +49,38 @@ def spaced(rows: np.ndarray, most: int) -> np.ndarray:
 def rescaled(
     where: str, data: Sequences, values: np.ndarray, training: np.ndarray
 ) -> tuple[np.ndarray, Scaling, tuple[str, ...]]:
-    """Scale again, by the method the data were read with, but by what is trained on alone.
+    """Scale with the method of the reader, fitted to the training rows only.
 
     Args:
         where: whose data, for messages.
-        data: as they were read.
-        values: (rows, features) the data's values in their own units.
-        training: (rows,) bool, which of them are trained on.
+        data: as read.
+        values: (rows, features) in original units.
+        training: (rows,) bool, which rows are trained on.
 
     Returns:
-        (rows, features) float32 scaled values, the scaling, and sentences on what was odd.
+        (rows, features) float32 scaled values, the scaling, and notices.
 
     Raises:
-        TrainingError: numbers too large to be squared.
+        TrainingError: values are too large to be squared.
     """
-    scaling, said = fit_scaling(values[training], data.features, data.scaling.method, _spared(data.scaling, values))
+    scaling, sentences = fit_scaling(
+        values[training], data.features, data.scaling.method, _left_as_read(data.scaling, values)
+    )
     scaled = scaling.apply(values)
     huge = np.abs(scaled).max(0, initial=0) > LARGEST
     if huge.any():
         names = listing(name for name, beyond in zip(data.features, huge, strict=True) if beyond)
         remedy = "Leave the column out, or correct its outliers."
         raise TrainingError(where, f"numbers beyond 1e15 in {names}", "numbers whose square is finite", remedy)
-    notices = [f"In the part that is trained on: {sentence}" for sentence in said]
+    notices = [f"In the training part: {sentence}" for sentence in sentences]
     wide = data.scaling.method == "none" and scaled[training].size and np.abs(scaled[training]).max() > 30
     if wide:
-        notices.append("The values are large and not scaled; read with scale='standardise', they are easier to learn.")
+        notices.append("The values are large and not scaled; scale='standardise' makes them easier to learn.")
     return scaled.astype(np.float32), scaling, tuple(notices)
 
 
-def _spared(scaling: Scaling, values: np.ndarray) -> np.ndarray:
-    """Which features the reader left as they are: the 0 and 1 of a one-hot column."""
+def _left_as_read(scaling: Scaling, values: np.ndarray) -> np.ndarray:
+    """(features,) bool, features that the reader did not scale: the 0 and 1 of a one-hot column."""
     return (scaling.centre == 0) & (scaling.scale == 1) & ((values == 0) | (values == 1)).all(0)
 
 

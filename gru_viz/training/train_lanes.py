@@ -5,25 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from gru_viz.training.curves import Curve
-from gru_viz.training.records import Point
 from gru_viz.training.settings import Settings
 from gru_viz.training.tasks import make_task
 from gru_viz.training.trainer import Trainer
+from gru_viz.training.training_records import Point
 
 __all__ = ["train"]
 
 
 def train(settings: Settings, data: Any = None) -> list[Curve]:
-    """Train every lane, one after the other, and give what was measured.
+    """Train every lane, one after the other.
 
-    To follow a training, to keep its weights or to go on with it, iterate over a ``Trainer`` instead.
+    To follow a training, save its weights or resume it, iterate over a ``Trainer`` instead.
 
     Args:
-        settings: what is compared, and on what.
-        data: the user's own, of the kind that the task needs.
+        settings: task, lanes and length.
+        data: the user's data, of the kind that the task needs.
 
     Returns:
-        A curve for each lane and measure; a lane that diverges has shorter ones.
+        A curve per lane and measure; a lane that diverges has shorter ones.
 
     Raises:
         TrainingError: the settings or the data do not make a training.

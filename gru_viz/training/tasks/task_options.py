@@ -1,4 +1,4 @@
-"""What a task lets its user choose, described once for the page, for the checks and for the records."""
+"""The options of a task, described once for the page, the checks and the saved settings."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["Option", "complete"]
 
 @dataclass(frozen=True)
 class Option:
-    """One choice of a task.
+    """One option of a task.
 
     Attributes:
         name: its key in ``Settings.options``.
-        title: what the page calls it, with its unit.
-        default: what holds where nothing is chosen.
-        least: the smallest number allowed; None where it is no number.
-        most: the largest.
-        choices: value → title, where it is one of a few.
-        help: one sentence for who wonders.
+        title: on the page, with its unit.
+        default: its value if none is given.
+        least: smallest number allowed; None if it is no number.
+        most: largest number allowed.
+        choices: value → title, for one of a few values.
+        help: one sentence.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Option:
     help: str = ""
 
     def check(self, task: str, value: Any) -> Any:
-        """Give the value back if it is allowed.
+        """Return the value if it is allowed.
 
         Raises:
             TrainingError: it is not.
@@ -49,19 +49,19 @@ class Option:
         return value
 
 
-def complete(task: str, options: Sequence[Option], chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Every option's value, chosen or by default.
+def complete(task: str, options: Sequence[Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in the defaults of options that are not given.
 
     Raises:
-        TrainingError: one is unknown, or out of its limits.
+        TrainingError: an option is unknown or out of its limits.
 
     Example:
         >>> complete("adding", [Option("length", "Length", 50, 2, 1000)], {})
         {'length': 50}
     """
     known = {option.name: option for option in options}
-    for name in chosen:
+    for name in given:
         if name not in known:
             found = ", ".join(known) or "no option"
             raise TrainingError(f"{task}, options", repr(name), f"one of {found}", "Remove it, or correct its name.")
-    return {name: option.check(task, chosen.get(name, option.default)) for name, option in known.items()}
+    return {name: option.check(task, given.get(name, option.default)) for name, option in known.items()}

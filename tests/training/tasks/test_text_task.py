@@ -18,7 +18,7 @@ from gru_viz.training.network import Network
 from gru_viz.training.sampling import sample
 from gru_viz.training.tasks import Examples
 from gru_viz.training.tasks.letters import Alphabet
-from gru_viz.training.tasks.text import Step, Text, fables
+from gru_viz.training.tasks.text_task import Step, Text, fables
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 EMOJI = "The 🦊 saw a 🐭; the 🐭 saw a 🦊. Café, naïve: e\u0301 is é.\r\n" * 20
@@ -127,7 +127,7 @@ def test_an_alphabet_reads_back_what_it_knows(text: str, most: int) -> None:
         ("", {}, "0 characters.*longer text"),
         ("a", {}, "1 character, .*longer text"),
         ("aaaa" * 50, {}, "one character only, 'a'"),
-        ("to be or not" * 20, {"length": 64}, r"240 characters, of which 24 .*65 there.*at most 23, or change"),
+        ("to be or not" * 20, {"length": 64}, r"240 characters, 24 of them .*65 there.*at most 23, or change"),
         (b"bytes", {}, "found bytes; wanted text"),
         ("ab", {"length": 1001}, "1,001.*1,000"),
     ],
@@ -158,7 +158,7 @@ def test_stepping_answers_what_the_network_answers_to_the_whole(cell: str, layer
     tokens = task.alphabet.encode("wor").tolist()
     written = step(tokens, 20, 0)
     whole = np.eye(task.features, dtype=np.float32)[[*tokens, *written]][None]
-    said = network.answer(whole, "every")[0, 0]
+    said = network.predict(whole, "every")[0, 0]
     assert said.argmax(-1)[2:-1].tolist() == written
 
 
@@ -194,9 +194,9 @@ def test_the_temperature_sharpens_and_flattens() -> None:
 
 def test_a_few_windows_are_shown() -> None:
     task = Text()
-    shown = task.shown(lambda examples: np.eye(task.outputs)[examples.y])
+    shown = task.predictions(lambda examples: np.eye(task.outputs)[examples.y])
     assert shown.kind == "symbols"
-    assert np.array_equal(shown.truth, shown.answer)
+    assert np.array_equal(shown.truth, shown.predicted)
     assert len(shown.names) == task.outputs
 
 
