@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from gru_viz.sequences.examples import EXAMPLES, Example
     from gru_viz.sequences.labelled import LabelledSequences
     from gru_viz.sequences.one_hot_text import read_text
-    from gru_viz.sequences.role_suggestion import SuggestedRoles
+    from gru_viz.sequences.role_suggestion import ColumnRoles
     from gru_viz.sequences.table import MAX_BYTES, Table, open_table, read_table
 
 __all__ = [
     "EXAMPLES",
     "MAX_BYTES",
     "Column",
+    "ColumnRoles",
     "Dialect",
     "Example",
     "LabelledSequences",
     "Scaling",
     "Sequence",
     "Sequences",
-    "SuggestedRoles",
     "Table",
     "open_table",
     "read_table",
@@ -43,7 +43,7 @@ _MODULES = {
     "Dialect": "dialect",
     "Example": "examples",
     "LabelledSequences": "labelled",
-    "SuggestedRoles": "role_suggestion",
+    "ColumnRoles": "role_suggestion",
     "Table": "table",
     "open_table": "table",
     "read_table": "table",

@@ -48,7 +48,7 @@ class NumberFormat:
 
     def parse(self, text: str) -> float:
         """Return the number, or NaN if the text is not a number; ``inf`` and ``infinity`` are infinite."""
-        found = _pattern(self.decimal, self.thousands).fullmatch(text.strip())
+        found = self._match(text)
         if found is None:
             return {"inf": math.inf, "infinity": math.inf, "-inf": -math.inf}.get(text.strip().lower(), math.nan)
         whole = re.sub("[^0-9]", "", found["whole"] or "")
@@ -57,13 +57,16 @@ class NumberFormat:
 
     def has_thousands(self, text: str) -> bool:
         """Whether the text is a number with a thousands separator."""
-        found = _pattern(self.decimal, self.thousands).fullmatch(text.strip())
+        found = self._match(text)
         return found is not None and not (found["whole"] or "0").isdigit()
 
     def has_symbol(self, text: str) -> bool:
         """Whether the text is a number with a percent sign, a currency or brackets for minus."""
-        found = _pattern(self.decimal, self.thousands).fullmatch(text.strip())
+        found = self._match(text)
         return found is not None and bool(found["bracket"] or found["before"] or found["after"])
+
+    def _match(self, text: str) -> re.Match[str] | None:
+        return _pattern(self.decimal, self.thousands).fullmatch(text.strip())
 
 
 @cache

@@ -69,15 +69,14 @@ class _DistinctTexts(NamedTuple):
     codes: np.ndarray
     missing: np.ndarray
 
-    @property
-    def filled(self) -> list[str]:
-        """The texts that are not marks for a missing value."""
-        return [text for text in self.texts if text not in MISSING_VALUES]
-
-    def cells(self, rows: np.ndarray) -> str:
-        """Quote the cells of a few rows, for a message."""
+    def failures(self, unparsed: np.ndarray, what: str) -> tuple[str, ...]:
+        """A notice about the filled cells in ``unparsed``, (rows,) bool, if there are any."""
+        rows = np.flatnonzero(unparsed & ~self.missing)
+        if not len(rows):
+            return ()
         first = ", ".join(f"{listing([self.texts[self.codes[row]]])} (row {row + 1})" for row in rows[:_MOST_LISTED])
-        return first + (f" and {len(rows) - _MOST_LISTED:,} more" if len(rows) > _MOST_LISTED else "")
+        more = f" and {len(rows) - _MOST_LISTED:,} more" if len(rows) > _MOST_LISTED else ""
+        return (f"'{self.name}': {count(len(rows), 'cell')} not a {what}, treated as missing: {first}{more}.",)
 
 
 def parse_column(
@@ -200,7 +199,7 @@ def _from_text(
 def _parse_booleans(column: _DistinctTexts) -> ParsedColumn | None:
     if len(column.texts) > _SAMPLE:
         return None
-    words = {text.lower() for text in column.filled}
+    words = {text.lower() for text in column.texts if text not in MISSING_VALUES}
     if not words <= BOOLEANS.keys():
         return None
     values = np.array([BOOLEANS.get(text.lower(), np.nan) for text in column.texts] + [np.nan])[column.codes]
@@ -223,8 +222,8 @@ def _parse_numbers(column: _DistinctTexts, number_format: NumberFormat, detect_f
     if parsed(best) < len(sample) / 2:
         return None
     values = np.array([best.parse(text) for text in texts] + [np.nan])[column.codes]
-    words = np.flatnonzero(np.isnan(values) & ~missing)
-    if len(words) > (1 - _MIN_SHARE) * int((~missing).sum()):
+    unparsed = np.isnan(values) & ~missing
+    if unparsed.sum() > (1 - _MIN_SHARE) * int((~missing).sum()):
         return None
     values[missing] = np.nan
     notices = []
@@ -233,23 +232,16 @@ def _parse_numbers(column: _DistinctTexts, number_format: NumberFormat, detect_f
         notices.append(f"'{name}': parsed with decimal mark {best.decimal!r}{thousands}, unlike other columns.")
     if any(best.has_symbol(text) for text in texts):
         notices.append(f"'{name}': percent signs, currencies or brackets for minus were removed; 12 % became 12.")
-    if len(words):
-        cells = count(len(words), "cell")
-        notices.append(f"'{name}': {cells} not a number, treated as missing: {column.cells(words)}.")
-    return _from_numbers(name, values, tuple(notices))
+    return _from_numbers(name, values, (*notices, *column.failures(unparsed, "number")))
 
 
 def _parse_dates(column: _DistinctTexts, day_first: bool | None) -> ParsedColumn | None:
     places = [at for at, text in enumerate(column.texts) if text not in MISSING_VALUES]
-    dates = parse_dates([column.texts[at] for at in places], day_first)
-    if dates is None:
+    parsed = parse_dates([column.texts[at] for at in places], day_first)
+    if parsed is None:
         return None
     each = np.full(len(column.texts) + 1, np.datetime64("NaT", "us"))
-    each[places] = dates.values
+    each[places], assumed = parsed
     values = each[column.codes]
-    notices = [f"'{column.name}': {notice}." for notice in dates.notices]
-    words = np.flatnonzero(np.isnat(values) & ~column.missing)
-    if len(words):
-        cells = count(len(words), "cell")
-        notices.append(f"'{column.name}': {cells} not a date, treated as missing: {column.cells(words)}.")
-    return _from_times(column.name, values, tuple(notices))
+    notices = (f"'{column.name}': {notice}." for notice in assumed)
+    return _from_times(column.name, values, (*notices, *column.failures(np.isnat(values), "date")))

@@ -3,58 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import pandas as pd
 
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.column_parsing import ParsedColumn
 from gru_viz.sequences.phrases import count, listing
-from gru_viz.sequences.role_suggestion import SuggestedRoles
+from gru_viz.sequences.role_suggestion import ColumnRoles
 
-__all__ = ["ONE_HOT_CAP", "ColumnRoles", "assign_roles"]
+__all__ = ["ONE_HOT_CAP", "assign_roles"]
 
 ONE_HOT_CAP = 64
-
-
-@dataclass(frozen=True)
-class ColumnRoles:
-    """The role of each column.
-
-    Attributes:
-        features: columns of numbers that become features.
-        one_hot: columns whose distinct cells each become a feature of 0 and 1.
-        time: the column that orders and labels the steps, or None.
-        id: the column that identifies the sequence of a row, or None.
-        notices: which columns were left out, and why.
-    """
-
-    features: tuple[str, ...]
-    one_hot: tuple[str, ...]
-    time: str | None
-    id: str | None
-    notices: tuple[str, ...]
 
 
 def assign_roles(
     where: str,
     columns: Mapping[str, ParsedColumn],
-    suggested: SuggestedRoles,
+    suggested: ColumnRoles,
     features: str | Iterable[str] | None,
     id: str | bool | None,
     time: str | bool | None,
     one_hot: str | Iterable[str],
-) -> ColumnRoles:
+) -> tuple[ColumnRoles, tuple[str, ...]]:
     """Assign the roles; None takes the suggestion and False leaves a role empty.
 
     Args:
         where: the name of the table, for errors.
         columns: its columns by name.
         suggested: the roles to use by default.
-        features: as in ``Table.sequences``, like the rest.
-        id: the column that identifies the sequence of a row.
-        time: the column that orders and labels the steps.
-        one_hot: columns whose distinct cells each become a feature.
+        features, id, time, one_hot: as in ``Table.sequences``.
+
+    Returns:
+        The roles, and notices about columns that were left out.
 
     Raises:
         SequenceError: a column is unknown, has two roles, or is of a kind that does not fit its role.
@@ -74,8 +54,8 @@ def assign_roles(
         _refuse_one_hot(where, columns[name])
     if not chosen and not hot:
         _refuse_nothing(where, columns, specified is not None)
-    roles = ColumnRoles(chosen, hot, time, id, ())
-    return ColumnRoles(chosen, hot, time, id, _unused(columns, roles) if specified is None else ())
+    roles = ColumnRoles(chosen, time, id, hot)
+    return roles, _unused(columns, roles) if specified is None else ()
 
 
 def _names(given: str | Iterable[str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 __all__ = ["CsvRow", "iterate_rows", "read_first_rows", "sample_lines"]
 
@@ -54,13 +55,10 @@ def read_first_rows(lines: list[str], delimiter: str, comment: str | None) -> tu
         >>> [row.cells for row in read_first_rows(["a,b\\n", "\\n", '1,"x,y"\\n'], ",", None)]
         [('a', 'b'), ('1', 'x,y')]
     """
-    rows = []
     try:
-        for _, row in zip(range(_MAX_ROWS), iterate_rows(lines, delimiter, comment), strict=False):
-            rows.append(row)
+        return tuple(islice(iterate_rows(lines, delimiter, comment), _MAX_ROWS))
     except csv.Error:
         return ()
-    return tuple(rows)
 
 
 def iterate_rows(lines: Iterable[str], delimiter: str, comment: str | None) -> Iterator[CsvRow]:

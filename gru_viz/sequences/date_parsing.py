@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from gru_viz.sequences.cell_parsing import looks_like_date
 
-__all__ = ["DateFormat", "ParsedDates", "dates_from_numbers", "parse_dates", "parse_iso_dates", "shortest_date_format"]
+__all__ = ["DateFormat", "dates_from_numbers", "parse_dates", "parse_iso_dates", "shortest_date_format"]
 
 _CLOCK = re.compile(r"(?P<gap>^|[T ] *)(?P<clock>\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?P<half> ?[AaPp][Mm])?$")
 _ZONE = re.compile(r"(:\d{2}(?:\.\d+)?) ?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$")
@@ -40,28 +40,18 @@ _EPOCH_UNITS: tuple[tuple[Literal["s", "ms", "us", "ns"], float, float], ...] = 
 )
 
 
-@dataclass(frozen=True)
-class ParsedDates:
-    """Dates parsed from text.
-
-    Attributes:
-        values: (cells,) datetime64[us], NaT where a cell is not a date.
-        notices: what was assumed, without the name of the column.
-    """
-
-    values: np.ndarray
-    notices: tuple[str, ...] = ()
-
-
-def parse_dates(cells: Sequence[str], day_first: bool | None = None) -> ParsedDates | None:
+def parse_dates(cells: Sequence[str], day_first: bool | None = None) -> tuple[np.ndarray, tuple[str, ...]] | None:
     """Parse cells that share a format; None if fewer than four in five are dates.
 
     Args:
         cells: distinct texts in the order of the file.
         day_first: whether 1/2 is the first of February; None detects it.
 
+    Returns:
+        (cells,) datetime64[us], NaT where a cell is not a date; and what was assumed, without the column's name.
+
     Example:
-        >>> parse_dates(["13/02/2019", "14/02/2019"]).values.astype("datetime64[D]").tolist()
+        >>> parse_dates(["13/02/2019", "14/02/2019"])[0].astype("datetime64[D]").tolist()
         [datetime.date(2019, 2, 13), datetime.date(2019, 2, 14)]
     """
     texts = [cell.strip() for cell in cells]
@@ -70,17 +60,15 @@ def parse_dates(cells: Sequence[str], day_first: bool | None = None) -> ParsedDa
         return None
     texts, notices = _remove_zone(texts)
     texts = [_QUARTER.sub(lambda found: f"{found[1]}-{int(found[2]) * 3 - 2:02d}", text) for text in texts]
-    parsed = [(pattern, _parse(texts, pattern)) for pattern in _patterns(texts[:_SAMPLE])]
-    if not parsed:
+    parsed = {pattern: _parse(texts, pattern) for pattern in _patterns(texts[:_SAMPLE])}
+    most = max((int(values.notna().sum()) for values in parsed.values()), default=0)
+    if not parsed or most < _MIN_SHARE * len(texts):
         return None
-    most = max(int(values.notna().sum()) for _, values in parsed)
-    if most < _MIN_SHARE * len(texts):
-        return None
-    best = {pattern: values for pattern, values in parsed if int(values.notna().sum()) == most}
+    best = {pattern: values for pattern, values in parsed.items() if int(values.notna().sum()) == most}
     pattern, assumed = _choose_pattern(best, day_first, texts[0])
     if "%y" in pattern:
         notices += ("years of two digits were read as 1969 to 2068",)
-    return ParsedDates(best[pattern].to_numpy("datetime64[us]"), notices + assumed)
+    return best[pattern].to_numpy("datetime64[us]"), notices + assumed
 
 
 def parse_iso_dates(cells: pd.Series) -> np.ndarray | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -124,11 +125,7 @@ def unique_names(names: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
 
 
 def _is_word(cell: str, number_format: NumberFormat) -> bool:
-    return not is_missing(cell) and not looks_like_date(cell) and _is_nan(number_format.parse(cell))
-
-
-def _is_nan(number: float) -> bool:
-    return number != number
+    return not is_missing(cell) and not looks_like_date(cell) and math.isnan(number_format.parse(cell))
 
 
 def _names_of_other_width(
@@ -174,9 +171,9 @@ def _is_header(table: Sequence[CsvRow], number_format: NumberFormat) -> bool:
 
 def _counts_up(cells: Sequence[str], number_format: NumberFormat) -> bool:
     """Whether a row is one name and then years, or other evenly spaced numbers: the header of a wide table."""
-    numbers = [number_format.parse(cell) for cell in cells[1:]]
+    first, *numbers = (number_format.parse(cell) for cell in cells)
     steps = {after - before for before, after in pairwise(numbers)}
-    return len(numbers) > 2 and len(steps) == 1 and steps <= {1.0, 5.0, 10.0} and _is_nan(number_format.parse(cells[0]))
+    return len(numbers) > 2 and len(steps) == 1 and steps <= {1.0, 5.0, 10.0} and math.isnan(first)
 
 
 def _is_units(body: Sequence[CsvRow], number_format: NumberFormat) -> bool:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from gru_viz.sequences.column_parsing import ParsedColumn
 
-__all__ = ["SuggestedRoles", "suggest_roles"]
+__all__ = ["ColumnRoles", "suggest_roles"]
 
 _ID_WORDS = """
     id series group unit symbol ticker patient subject sensor station device name country region city store shop item
@@ -26,21 +26,23 @@ _INDEX_WORDS = {"index", "idx", "row", "rows", "id", "nr", "no", "number", "num"
 
 
 @dataclass(frozen=True)
-class SuggestedRoles:
-    """The suggested role of each column.
+class ColumnRoles:
+    """The role of each column.
 
     Attributes:
         features: the columns of numbers that become features.
         time: the column that orders and labels the steps, or None.
         id: the column that identifies the sequence of a row, or None.
+        one_hot: the columns whose distinct cells each become a feature of 0 and 1.
     """
 
     features: tuple[str, ...]
     time: str | None
     id: str | None
+    one_hot: tuple[str, ...] = ()
 
 
-def suggest_roles(columns: Sequence[ParsedColumn]) -> SuggestedRoles:
+def suggest_roles(columns: Sequence[ParsedColumn]) -> ColumnRoles:
     """Suggest roles that fit ordinary tables; a column becomes the id only with good evidence.
 
     Example:
@@ -49,7 +51,7 @@ def suggest_roles(columns: Sequence[ParsedColumn]) -> SuggestedRoles:
         >>> table = pd.DataFrame({"step": [1, 2, 3], "price": [4.0, 4.5, 3.0]})
         >>> number_format = NumberFormat(".", None)
         >>> suggest_roles([parse_column(name, table[name], number_format, True, None) for name in table])
-        SuggestedRoles(features=('price',), time='step', id=None)
+        ColumnRoles(features=('price',), time='step', id=None, one_hot=())
     """
     id = next((parsed for parsed in columns if _is_id(parsed) or _forms_blocks(parsed, columns)), None)
     groups = _codes(id.values) if id is not None else None
@@ -58,7 +60,7 @@ def suggest_roles(columns: Sequence[ParsedColumn]) -> SuggestedRoles:
     taken = {parsed.column.name for parsed in (id, time) if parsed is not None}
     numbers = [parsed for parsed in columns if parsed.column.kind == "number" and parsed.column.name not in taken]
     features = [parsed.column.name for parsed in numbers if not _is_counter(parsed)]
-    return SuggestedRoles(
+    return ColumnRoles(
         tuple(features or [parsed.column.name for parsed in numbers]),
         time.column.name if time is not None else None,
         id.column.name if id is not None else None,

@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float, Int
 
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.column_parsing import ParsedColumn, beyond_float32
-from gru_viz.sequences.column_roles import ColumnRoles
 from gru_viz.sequences.missing_values import MISSING_METHODS, FilledValues, fill_missing
 from gru_viz.sequences.phrases import count, listing
+from gru_viz.sequences.role_suggestion import ColumnRoles
 from gru_viz.sequences.row_order import RowOrder, order_rows
 from gru_viz.sequences.scaling import SCALING_METHODS, fit_scaling
 from gru_viz.sequences.sequence import Scaling, Sequence, Sequences
@@ -72,27 +72,27 @@ def build_sequences(
         roles: which columns are features, id and time.
         options: how missing values are filled, how features are scaled, and the largest number of steps.
         dialect: how the table was written, in plain words.
-        notices: what was assumed in reading the table.
+        notices: what was assumed in reading the table and its columns.
 
     Raises:
         SequenceError: an unknown option, fewer than two steps, or numbers that float32 cannot represent.
     """
     options.check(name)
-    added = list(roles.notices)
-    features = _features(name, columns, roles, added)
+    every_notice = list(notices)
+    features = _features(name, columns, roles, every_notice)
     values, rows = features.values, len(features.values)
     id, time = (None if role is None else columns[role] for role in (roles.id, roles.time))
     order = order_rows(rows, id, time, name)
-    added += order.notices
+    every_notice += order.notices
     if len(order.rows) != rows or not np.array_equal(order.rows, np.arange(rows)):
         values = values[order.rows]
     filled = fill_missing(values, order.starts, options.missing)
-    filling = _describe_filling(filled, features.names, options.missing, added)
-    rows_of = _rows_of_sequences(name, order, filled.complete, options.max_steps, roles, added)
+    filling = _describe_filling(filled, features.names, options.missing, every_notice)
+    rows_of = _rows_of_sequences(name, order, filled.complete, options.max_steps, roles, every_notice)
     used = np.concatenate([each for _, each in rows_of])
     values = filled.values if len(used) == rows else filled.values[used]
     scaling, flat = fit_scaling(values, features.names, options.scale, features.one_hot)
-    added += flat
+    every_notice += flat
     scaled = _scale(name, values, scaling)
     ends = np.cumsum([len(each) for _, each in rows_of])
     items = tuple(
@@ -100,9 +100,10 @@ def build_sequences(
         for (title, each), end in zip(rows_of, ends.tolist(), strict=True)
     )
     if roles.id is not None:
-        added.insert(0, f"Each value of '{roles.id}' is a sequence of its own: {len(items):,} (id=False reads one).")
+        number = f"{len(items):,}"
+        every_notice.insert(0, f"Each value of '{roles.id}' is a sequence of its own: {number} (id=False reads one).")
     details = {"dialect": dialect, "missing": filling, "scale": options.scale}
-    return Sequences(items, scaling, (*notices, *added), f"{name} ({dialect})", details)
+    return Sequences(items, scaling, tuple(every_notice), f"{name} ({dialect})", details)
 
 
 def _features(where: str, columns: Mapping[str, ParsedColumn], roles: ColumnRoles, notices: list[str]) -> _Features:

@@ -13,7 +13,7 @@ from gru_viz.sequences.dialect import Dialect, DialectOptions, detect_layout
 from gru_viz.sequences.labelled import LabelledSequences, label_sequences, labels_by_id
 from gru_viz.sequences.parallel_reading import ReadProgress
 from gru_viz.sequences.phrases import listing
-from gru_viz.sequences.role_suggestion import SuggestedRoles, suggest_roles
+from gru_viz.sequences.role_suggestion import ColumnRoles, suggest_roles
 from gru_viz.sequences.sequence import Sequences
 from gru_viz.sequences.sequence_building import SequenceOptions, build_sequences
 from gru_viz.sequences.step_labels import label_steps
@@ -47,7 +47,7 @@ class Table:
     name: str
     dialect: Dialect
     columns: tuple[Column, ...]
-    suggested: SuggestedRoles
+    suggested: ColumnRoles
     rows: int
     notices: tuple[str, ...]
     _parsed: Mapping[str, ParsedColumn] = field(repr=False, compare=False)
@@ -99,9 +99,10 @@ class Table:
             >>> seqs[0].values.tolist(), seqs[0].time
             ([[-1.0], [1.0]], ('1', '2'))
         """
-        roles = assign_roles(self.name, self._parsed, self.suggested, features, id, time, one_hot)
+        roles, notices = assign_roles(self.name, self._parsed, self.suggested, features, id, time, one_hot)
         options = SequenceOptions(missing, scale, max_steps)
-        return build_sequences(self.name, self._parsed, roles, options, self.dialect.describe(), self.notices)
+        notices = (*self.notices, *notices)
+        return build_sequences(self.name, self._parsed, roles, options, self.dialect.describe(), notices)
 
     def labelled(
         self,
@@ -119,12 +120,7 @@ class Table:
         Args:
             label: the column of the labels, the same in all rows of a sequence; never a feature by default.
             id: the column that identifies the sequence of a row; None takes the suggestion.
-            features: as in ``sequences``, like the rest.
-            time: the column that orders and labels the steps.
-            one_hot: columns whose distinct cells each become a feature.
-            missing: how missing cells are filled.
-            scale: how features are scaled.
-            max_steps: cut longer sequences to this number of steps.
+            features, time, one_hot, missing, scale, max_steps: as in ``sequences``.
 
         Raises:
             SequenceError: there is no such column or no id, or a sequence has two labels.
