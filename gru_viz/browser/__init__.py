@@ -5,7 +5,7 @@
 mounts it, with its HTML and CSS beside it. Python sends a component one block of bytes.
 """
 
-from gru_viz.browser.block import Block
 from gru_viz.browser.component import CHARTS, INSPECTOR, SNAPSHOTS, Component
+from gru_viz.browser.payload import Payload
 
-__all__ = ["CHARTS", "INSPECTOR", "SNAPSHOTS", "Block", "Component"]
+__all__ = ["CHARTS", "INSPECTOR", "SNAPSHOTS", "Component", "Payload"]

@@ -7,11 +7,11 @@ from typing import Any
 import plotly.graph_objects as go
 
 from gru_viz.figures.draw import draw
-from gru_viz.figures.parts import Curve, Panel, View
 from gru_viz.figures.view import compare, inspect
+from gru_viz.figures.view_parts import InputCurve, Panel, View
 from gru_viz.trace import Trace
 
-__all__ = ["Curve", "Panel", "View", "compare", "comparison", "draw", "heatmaps", "inspect"]
+__all__ = ["InputCurve", "Panel", "View", "compare", "comparison", "draw", "heatmaps", "inspect"]
 
 
 def heatmaps(trace: Trace, **choices: Any) -> go.Figure:

@@ -1,4 +1,4 @@
-"""The average of many sequences, step by step: a picture without a formula, since no sequence is what it shows."""
+"""A view of the average of many sequences, step by step; it has no formulas, since it is of no single sequence."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import numpy as np
 
 from gru_viz.analysis import Population
 from gru_viz.conventions import Convention
-from gru_viz.figures.parts import Curve, View, quantity_panel
+from gru_viz.figures.view_parts import InputCurve, View, quantity_panel
 
 __all__ = ["average_view"]
 
 
 def average_view(population: Population, convention: Convention) -> View:
-    """Look at the mean of every quantity over all sequences that reach a step, under the number of these.
+    """Make a view of the mean of every quantity over all sequences that reach a step, below the number of these.
+
+    Args:
+        population: from ``analysis.survey``.
+        convention: of the network.
 
     Example:
         >>> import gru_viz
@@ -31,13 +35,13 @@ def average_view(population: Population, convention: Convention) -> View:
     )
     return View(
         title=f"average over {count:,} sequences, aligned at their start",
-        curves=(Curve("sequences", reach, reach, colour=0),),
+        curves=(InputCurve("sequences", reach, reach, colour=0),),
         scaling="",
         panels=panels,
         first=1,
         steps=steps,
         labels=None,
         units=tuple(units.tolist()),
-        heights=(0.0, float(count)),
-        drawn="sequences that reach the step",
+        curve_limits=(0.0, float(count)),
+        curves_title="sequences that reach the step",
     )

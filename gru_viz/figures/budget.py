@@ -1,17 +1,17 @@
-"""How much of a sequence one view takes: the columns a screen can show, and the bytes a browser is sent."""
+"""How large a view may be: the columns that a screen can show, and the bytes that are sent to a browser."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gru_viz.figures.parts import MOST_CURVES
+from gru_viz.figures.view_parts import MOST_CURVES
 from gru_viz.weights import Weights
 
-__all__ = ["MOST_BYTES", "MOST_STEPS", "Share", "choose_window", "most_bins", "most_steps", "traced_together"]
+__all__ = ["MOST_BYTES", "MOST_STEPS", "ColumnBudget", "choose_window", "most_bins", "most_steps", "traced_together"]
 
 MOST_BYTES = 1_000_000
-"""What a browser is sent for one view."""
+"""The most bytes of one view's payload, about."""
 
 MOST_STEPS = 2000
 """The most steps of which each has a column of its own."""
@@ -23,35 +23,37 @@ MOST_ROWS = 512
 """The most rows of all maps of units together; a screen has hardly more pixels for them."""
 
 MOST_TOGETHER = 128 * 2**20
-"""The most bytes of all sequences' gates and states that are kept at once, padded."""
+"""The most bytes of all sequences' gates and states in memory at once, padded."""
 
-WORDS = 60_000
-PIXEL = 1.5
-NUMBER = 4
-LABEL = 32
+HEADER_BYTES = 60_000
+"""What texts and layout take."""
+
+BYTES_PER_CELL = 1.5
+BYTES_PER_NUMBER = 4
+BYTES_PER_LABEL = 32
 
 
-class Share(NamedTuple):
-    """How a view of many steps keeps within its bytes.
+class ColumnBudget(NamedTuple):
+    """What fits into a view of many steps.
 
     Attributes:
-        columns: at most so many.
+        columns: the most columns.
         grouped: how many neighbouring units share a row.
-        reach: whether the lowest and the highest value of each column go along.
+        extremes: whether each column's lowest and highest value are sent too.
     """
 
     columns: int
     grouped: int
-    reach: bool
+    extremes: bool
 
 
 def most_steps(weights: Weights, features: Sequence[str] = (), outputs: int = 0) -> int:
-    """The most steps of a network's view of which each can have its column, with its formulas; also of two compared.
+    """The most steps that can have a column each, with formulas, in a view of one network or of two compared.
 
     Args:
         weights: the network; its largest layer counts.
         features: the names of the input's features.
-        outputs: how many rows a head's answers take.
+        outputs: rows of a head's answers.
 
     Example:
         >>> from gru_viz import random_weights
@@ -62,14 +64,21 @@ def most_steps(weights: Weights, features: Sequence[str] = (), outputs: int = 0)
     quantities = len(kind.quantities)
     rows = max(quantities, 3) * max(weights.units) + outputs + (len(features) if len(features) > MOST_CURVES else 0)
     series = 2 * (quantities + 2 * len(kind.gates) + len(kind.states)) + 4 * min(len(features), MOST_CURVES)
-    room = MOST_BYTES - WORDS - sum(len(name.encode()) for name in features)
-    return max(1, min(MOST_STEPS, int(room / (PIXEL * rows + NUMBER * series + 2 * LABEL))))
+    left = MOST_BYTES - HEADER_BYTES - sum(len(name.encode()) for name in features)
+    step = BYTES_PER_CELL * rows + BYTES_PER_NUMBER * series + 2 * BYTES_PER_LABEL
+    return max(1, min(MOST_STEPS, int(left / step)))
 
 
 def traced_together(weights: Weights, lengths: Sequence[int], features: Sequence[str] = (), outputs: int = 0) -> bool:
-    """Whether all sequences are traced at once, and all steps of each shown; else each is a run of its own.
+    """Whether all sequences can be traced in one batch and every step of each can have a column.
 
-    A sequence alone is traced and kept where this holds of it, and streamed where it does not.
+    Otherwise each sequence is traced on its own, and streamed if this is false for it alone.
+
+    Args:
+        weights: the network.
+        lengths: steps of each sequence.
+        features: the names of the input's features.
+        outputs: rows of a head's answers.
 
     Example:
         >>> from gru_viz import random_weights
@@ -83,35 +92,43 @@ def traced_together(weights: Weights, lengths: Sequence[int], features: Sequence
     return longest <= most_steps(weights, features, outputs) and size <= MOST_TOGETHER
 
 
-def most_bins(panels: int, units: int, features: Sequence[str] = (), wanted: int | None = None) -> Share:
-    """How many columns of many steps fit, and what they can say.
+def most_bins(panels: int, units: int, features: Sequence[str] = (), wanted: int | None = None) -> ColumnBudget:
+    """What fits into a view whose columns have many steps.
 
     Args:
-        panels: how many maps of units there are.
-        units: how many units each has.
+        panels: the number of maps of units.
+        units: the number of units of each.
         features: the names of the input's features.
-        wanted: how many columns there are to be; None: as many as a wide screen shows.
+        wanted: the number of columns; None: as many as a wide screen shows.
 
     Example:
         >>> most_bins(4, 16), most_bins(4, 1024).grouped
-        (Share(columns=1600, grouped=1, reach=True), 8)
+        (ColumnBudget(columns=1600, grouped=1, extremes=True), 8)
     """
     grouped = -(-units // max(MOST_ROWS // panels, 1))
     strip = len(features) if len(features) > MOST_CURVES else 0
     rows = panels * -(-units // grouped) + strip
-    curves = 6 * NUMBER * (0 if strip else len(features)) + LABEL
-    room = MOST_BYTES - WORDS - sum(len(name.encode()) for name in features)
-    with_reach, without = (int(room / (times * PIXEL * rows + curves)) for times in (3, 1))
+    curves = 6 * BYTES_PER_NUMBER * (0 if strip else len(features)) + BYTES_PER_LABEL
+    left = MOST_BYTES - HEADER_BYTES - sum(len(name.encode()) for name in features)
+    with_extremes, without = (int(left / (times * BYTES_PER_CELL * rows + curves)) for times in (3, 1))
     wanted = min(wanted or MOST_BINS, MOST_BINS, without)
-    reach = with_reach >= wanted
-    return Share(max(1, wanted), grouped, reach)
+    extremes = with_extremes >= wanted
+    return ColumnBudget(max(1, wanted), grouped, extremes)
 
 
 def choose_window(start: int, stop: int, length: int, most: int) -> tuple[int, int] | None:
-    """Which steps to show one by one where those from ``start`` to before ``stop`` are wanted; None: they are too many.
+    """Choose which steps to show one by one, so that a small move of the view needs no others.
 
-    It is a little wider than what is wanted, and the same for neighbouring wishes, so that a small move finds its
-    steps there.
+    The window is a little wider than what is in sight, and the same for neighbouring views.
+
+    Args:
+        start: first step in sight, counted from 0.
+        stop: the step after the last.
+        length: steps of the sequence.
+        most: the most steps that can be shown one by one.
+
+    Returns:
+        First step and the step after the last; None where too many are in sight.
 
     Example:
         >>> choose_window(500_100, 500_200, 1_000_000, 2000), choose_window(0, 3000, 1_000_000, 2000)

@@ -11,8 +11,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from gru_viz.figures.parts import Curve, Panel, View
 from gru_viz.figures.style import ANSWER, CURVES, DIVERGING, FONT, PLAIN, SEQUENTIAL
+from gru_viz.figures.view_parts import InputCurve, Panel, View
 
 __all__ = ["describe", "draw"]
 
@@ -67,7 +67,7 @@ def describe(view: View) -> dict[str, Any]:
             traces += [each for curve in view.curves for each in _lines(view, curve, axes)]
         else:
             traces.append(_heatmap(view, row.panel, steps, axes))
-        axes_of_rows[f"yaxis{k if k > 1 else ''}"] = _row_axis(row, rows, view.heights)
+        axes_of_rows[f"yaxis{k if k > 1 else ''}"] = _row_axis(row, rows, view.curve_limits)
     layout = {
         "template": {},  # plotly's own weighs more than all of this
         "height": height,
@@ -121,11 +121,11 @@ def _places(view: View) -> dict[str, Any]:
     return {"x0": view.first + (width - 1) / 2, "dx": width}
 
 
-def _row_axis(row: _Row, rows: list[_Row], heights: tuple[float, float] | None) -> dict[str, Any]:
+def _row_axis(row: _Row, rows: list[_Row], limits: tuple[float, float] | None) -> dict[str, Any]:
     axis: dict[str, Any] = {"domain": [max(row.bottom, 0), row.top], "anchor": "x", "zeroline": False}
     if row.panel is None:
-        if heights:
-            axis["range"] = heights
+        if limits:
+            axis["range"] = limits
         return axis | {"fixedrange": True, "nticks": 4, "gridcolor": "rgba(128,128,128,0.25)"}
     axis |= {"type": "category", "autorange": "reversed", "nticks": 5, "showgrid": False, "ticks": ""}
     units = [f"y{k if k > 1 else ''}" for k, r in enumerate(rows, 1) if r.panel and r.panel.row_kind == "unit"]
@@ -135,7 +135,7 @@ def _row_axis(row: _Row, rows: list[_Row], heights: tuple[float, float] | None) 
     return axis
 
 
-def _lines(view: View, curve: Curve, axes: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _lines(view: View, curve: InputCurve, axes: dict[str, str]) -> Iterator[dict[str, Any]]:
     """The line of a curve; where its columns hold many steps, in the band that they fill."""
     dash = "dash" if curve.dashed else "solid"
     colour = ANSWER if curve.colour is None else CURVES[curve.colour % len(CURVES)]
@@ -147,8 +147,8 @@ def _lines(view: View, curve: Curve, axes: dict[str, str]) -> Iterator[dict[str,
     else:
         shared["x"] = (np.asarray(view.edges[:-1]) + np.asarray(view.edges[1:]) + 1) / 2
         hover = _about(view)
-    if curve.reach is not None:
-        for values, fill in ((curve.reach.low, {}), (curve.reach.high, {"fill": "tonexty"})):
+    if curve.extremes is not None:
+        for values, fill in ((curve.extremes.low, {}), (curve.extremes.high, {"fill": "tonexty"})):
             yield shared | {
                 "y": values,
                 "name": f"{html.escape(curve.name)}, reach",
@@ -207,7 +207,7 @@ def _about(view: View) -> str:
 def _notes(row: _Row, view: View) -> Iterator[dict[str, Any]]:
     """What a row is, on its left, and what its colours mean, on its right."""
     shared = {"xref": "paper", "yref": "paper", "y": row.top, "yanchor": "bottom", "showarrow": False}
-    title, meaning = (view.drawn, view.scaling) if row.panel is None else (row.panel.title, row.panel.meaning)
+    title, meaning = (view.curves_title, view.scaling) if row.panel is None else (row.panel.title, row.panel.meaning)
     words = f"<b>{html.escape(title)}</b>" + (f"<i> · {html.escape(meaning)}</i>" if meaning else "")
     yield shared | {"name": "title", "text": words, "x": 0, "xanchor": "left", "font": {"size": 16}, "xshift": -4}
     if row.panel is not None:

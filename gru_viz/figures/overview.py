@@ -1,20 +1,19 @@
-"""Views of sequences that are longer than a screen is wide: each column holds many steps, and hides no extreme."""
+"""Views of sequences that are longer than a screen is wide: each column has many steps, and hides no extreme."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 
 from gru_viz.analysis import order_units
 from gru_viz.errors import TraceError
-from gru_viz.figures.budget import Share, most_bins
-from gru_viz.figures.parts import (
+from gru_viz.figures.budget import ColumnBudget, most_bins
+from gru_viz.figures.view_parts import (
     MOST_CURVES,
-    Curve,
+    CurveExtremes,
+    InputCurve,
     Panel,
-    Reach,
     View,
     difference_panel,
     feature_panel,
@@ -22,11 +21,11 @@ from gru_viz.figures.parts import (
     scaled,
 )
 from gru_viz.streaming import Bins, LongTrace
+from gru_viz.streaming.long import Direction
 from gru_viz.trace import DirectionTrace
 
-__all__ = ["compare_overviews", "extent", "heights", "order_long", "overview"]
+__all__ = ["compare_overviews", "input_limits", "largest_values", "order_long", "overview"]
 
-Direction = Literal["forward", "backward"]
 COARSE = 512
 """Bins of a whole sequence that are enough to order its units, and to know its extremes."""
 
@@ -39,14 +38,14 @@ def overview(
     window: tuple[int, int] | None = None,
     columns: int | None = None,
 ) -> View:
-    """Look at every quantity of one layer and direction over many steps: a column for each bin of them.
+    """Make a view of every quantity of one layer and direction over many steps, in columns of many steps.
 
     A column shows the mean of its steps, or their extreme where it stands out of its row, so that a single step is
-    seen however many there are; see ``Bins.shown``. Where there are more units than rows of pixels, neighbouring
+    visible however many there are; see ``Bins.shown``. Where there are more units than rows of pixels, neighbouring
     units share a row by the same rule.
 
     Args:
-        long: what to look at.
+        long: what to show.
         layer: counted from 0.
         direction: ``"forward"`` or ``"backward"``.
         order: how the units are sorted, a name in ``analysis.ORDERS``; or the units themselves, from top to bottom.
@@ -66,12 +65,12 @@ def overview(
     """
     start, stop = window or (0, long.length)
     kinds = long.weights.convention.quantities
-    share = most_bins(len(kinds), long.weights.units[layer], long.features, columns)
+    budget = most_bins(len(kinds), long.weights.units[layer], long.features, columns)
     units = order if isinstance(order, np.ndarray) else order_long(long, order, layer, direction)
-    largest = extent(long, layer, direction)
+    largest = largest_values(long, layer, direction)
     panels, edges = [], np.zeros(1, np.int64)
     for kind in kinds:
-        bins = _group(long.bins(kind.name, start, stop, share.columns, layer, direction), units, share.grouped)
+        bins = _group(long.bins(kind.name, start, stop, budget.columns, layer, direction), units, budget.grouped)
         edges = bins.edges
         panels.append(
             quantity_panel(
@@ -79,11 +78,11 @@ def overview(
                 bins.shown(),
                 units,
                 largest=largest.get(kind.name),
-                reach=(bins.low, bins.high) if share.reach else None,
-                grouped=share.grouped,
+                extremes=(bins.low, bins.high) if budget.extremes else None,
+                grouped=budget.grouped,
             )
         )
-    curves, strip = _input(long, start, stop, share)
+    curves, strip = _input(long, start, stop, budget)
     return _view(long, f"{long.weights.convention.title}, {long.name}", curves, (*strip, *panels), edges, units)
 
 
@@ -98,15 +97,20 @@ def compare_overviews(
     window: tuple[int, int] | None = None,
     columns: int | None = None,
 ) -> View:
-    """Put one quantity of two long traces above each other, and below them the difference of their columns' means.
+    """Make a view of one quantity of two long traces and the difference of their columns' means.
 
-    Steps are those both have.
+    Steps are those that both have; the input is that of ``a``. A difference of means can be smaller than that of single
+    steps, so the heading says which it is.
 
-    A difference of means can be smaller than that of the steps: the heading says of what it is, and single steps say
-    how large it is. The input is that of ``a``.
+    Args:
+        a: the first trace.
+        b: the second trace.
+        quantity: a quantity that both have.
+        names: what the two are called.
+        layer, direction, order, window, columns: see ``overview``.
 
     Raises:
-        TraceError: one of them has not this quantity, they have different numbers of units, or their columns cannot
+        TraceError: one of them lacks this quantity, they have different numbers of units, or their columns cannot
             be brought to the same steps.
     """
     for each, name in ((a, names[0]), (b, names[1])):
@@ -116,14 +120,14 @@ def compare_overviews(
         found = f"{a.weights.units[layer]} and {b.weights.units[layer]} units"
         raise TraceError("compare", found, "as many units in both", "Choose another pair.")
     start, stop = window or (0, min(a.length, b.length))
-    share = most_bins(3, a.weights.units[layer], a.features, columns)
+    budget = most_bins(3, a.weights.units[layer], a.features, columns)
     units = order if isinstance(order, np.ndarray) else order_long(a, order, layer, direction)
     both = [
-        _group(each.bins(quantity, start, stop, share.columns, layer, direction), units, share.grouped)
+        _group(each.bins(quantity, start, stop, budget.columns, layer, direction), units, budget.grouped)
         for each in (a, b)
     ]
     both = _alike(*both)
-    largest = max(extent(each, layer, direction).get(quantity, 0.0) for each in (a, b)) or None
+    largest = max(largest_values(each, layer, direction).get(quantity, 0.0) for each in (a, b)) or None
     panels = [
         quantity_panel(
             each.weights.convention.quantity(quantity),
@@ -132,22 +136,31 @@ def compare_overviews(
             key=f"{quantity}.{i}",
             title=name,
             largest=largest,
-            reach=(bins.low, bins.high) if share.reach else None,
-            grouped=share.grouped,
+            extremes=(bins.low, bins.high) if budget.extremes else None,
+            grouped=budget.grouped,
         )
         for i, (each, bins, name) in enumerate(zip((a, b), both, names, strict=True))
     ]
     panels.append(difference_panel(both[0].mean - both[1].mean, panels[0], means=True))
-    curves, strip = _input(a, start, stop, share)
+    curves, strip = _input(a, start, stop, budget)
     title = f"{a.weights.convention.quantity(quantity).name.replace('_', ' ')}: {names[0]} against {names[1]}"
     return _view(a, title, curves, (*strip, *panels), both[0].edges, units)
 
 
 def order_long(long: LongTrace, by: str, layer: int = 0, direction: Direction = "forward") -> np.ndarray:
-    """The units of a long trace in an order of ``analysis.ORDERS``, read off its widest bins.
+    """Sort the units of a long trace, by the means of wide bins.
 
-    The means of the bins stand for their steps; a unit peaks in the bin that holds its largest \\|h\\|. A tanh RNN's
-    time-scales come from its first steps, one by one, since no gate tells them.
+    A unit peaks in the bin that has its largest \\|h\\|. A tanh RNN has no gates to estimate time-scales from, so these
+    come from its first single steps.
+
+    Args:
+        long: whose units.
+        by: a name in ``analysis.ORDERS``.
+        layer: counted from 0.
+        direction: ``"forward"`` or ``"backward"``.
+
+    Returns:
+        (units,) the units from top to bottom, counted from 0.
 
     Raises:
         TraceError: there is no such order.
@@ -172,8 +185,11 @@ def order_long(long: LongTrace, by: str, layer: int = 0, direction: Direction = 
     return order_units(run, by)
 
 
-def extent(long: LongTrace, layer: int, direction: Direction) -> Mapping[str, float]:
-    """The largest absolute value in the whole sequence of what has no fixed scale: an LSTM's cell, and the inputs."""
+def largest_values(long: LongTrace, layer: int, direction: Direction) -> Mapping[str, float]:
+    """Return the largest absolute value in the whole sequence of ``cell``, if there is one, and of ``inputs``.
+
+    These have no fixed scale. Values that are not finite are left out.
+    """
     found: dict[str, float] = {}
     for name in ("cell", "inputs"):
         if name == "inputs" or name in long.weights.convention.states:
@@ -183,15 +199,15 @@ def extent(long: LongTrace, layer: int, direction: Direction) -> Mapping[str, fl
     return found
 
 
-def heights(long: LongTrace) -> tuple[float, float] | None:
-    """The lowest and the highest input of the whole sequence, with some air: an axis that stays while one zooms."""
+def input_limits(long: LongTrace) -> tuple[float, float] | None:
+    """Return the limits of an axis for the inputs that does not change while one zooms; None if none is finite."""
     bins = long.bins("inputs", 0, long.length, COARSE)
     low = float(bins.low.min(initial=np.inf, where=np.isfinite(bins.low)))
     high = float(bins.high.max(initial=-np.inf, where=np.isfinite(bins.high)))
     if low > high:
         return None
-    air = 0.06 * (high - low) or 1.0
-    return low - air, high + air
+    margin = 0.06 * (high - low) or 1.0
+    return low - margin, high + margin
 
 
 def _alike(a: Bins, b: Bins) -> list[Bins]:
@@ -215,20 +231,22 @@ def _group(bins: Bins, units: np.ndarray, grouped: int) -> Bins:
     return Bins(low, high, mean, bins.edges)
 
 
-def _input(long: LongTrace, start: int, stop: int, share: Share) -> tuple[tuple[Curve, ...], tuple[Panel, ...]]:
+def _input(
+    long: LongTrace, start: int, stop: int, budget: ColumnBudget
+) -> tuple[tuple[InputCurve, ...], tuple[Panel, ...]]:
     """A few features are curves with the band that they fill, many are a heatmap."""
-    bins = long.bins("inputs", start, stop, share.columns)
+    bins = long.bins("inputs", start, stop, budget.columns)
     if len(long.features) > MOST_CURVES:
-        reach = (bins.low, bins.high) if share.reach else None
-        largest = extent(long, 0, "forward")["inputs"]
-        return (), (feature_panel(bins.shown(), long.features, largest, reach=reach),)
+        extremes = (bins.low, bins.high) if budget.extremes else None
+        largest = largest_values(long, 0, "forward")["inputs"]
+        return (), (feature_panel(bins.shown(), long.features, largest, extremes=extremes),)
 
     def undo(values: np.ndarray) -> np.ndarray:
         return long.scaling.undo(values.T).T if long.scaling else values
 
     low, high, mean = undo(bins.low), undo(bins.high), undo(bins.mean)
     return tuple(
-        Curve(name, bins.mean[j], mean[j], j, reach=Reach(bins.low[j], bins.high[j], low[j], high[j]))
+        InputCurve(name, bins.mean[j], mean[j], j, extremes=CurveExtremes(bins.low[j], bins.high[j], low[j], high[j]))
         for j, name in enumerate(long.features)
     ), ()
 
@@ -236,7 +254,7 @@ def _input(long: LongTrace, start: int, stop: int, share: Share) -> tuple[tuple[
 def _view(
     long: LongTrace,
     title: str,
-    curves: tuple[Curve, ...],
+    curves: tuple[InputCurve, ...],
     panels: tuple[Panel, ...],
     edges: np.ndarray,
     units: np.ndarray,
@@ -252,5 +270,5 @@ def _view(
         labels=None if long.time is None else tuple(long.time[int(step)] for step in edges[:-1]),
         units=tuple(int(u) for u in units),
         edges=tuple(int(step) for step in edges),
-        heights=heights(long) if curves else None,
+        curve_limits=input_limits(long) if curves else None,
     )

@@ -16,7 +16,7 @@ INK = "#1b1f24"
 """What is true, and what was there before the lanes; the component draws it in the colour of the page's text."""
 
 PAPER = "#fffffe"
-"""Behind words that lie over lines; the component draws it in the colour of the page."""
+"""Behind texts over lines; the component draws it in the colour of the page."""
 
 GRID = "rgba(128,128,128,0.25)"
 SMALL = 14
@@ -26,7 +26,7 @@ LETTER = 8.2
 
 @dataclass(frozen=True)
 class Look:
-    """How a lane is told from the others, with colours and without."""
+    """How a lane is distinguished from the others, in colour and without."""
 
     colour: str
     dash: str
@@ -96,7 +96,7 @@ class Picture:
 
 
 def base_layout(right: int = 16, left: int = 60) -> dict[str, Any]:
-    """What all pictures share: type, room, colours that let the page through."""
+    """The layout that all pictures share: font, margins, transparent background."""
     return {
         "font": {"family": FONT, "size": SMALL},
         "margin": {"l": left, "r": right, "t": 10, "b": 46},
@@ -110,6 +110,6 @@ def base_layout(right: int = 16, left: int = 60) -> dict[str, Any]:
 
 
 def axis(title: str = "", **more: Any) -> dict[str, Any]:
-    """An axis that follows its data: it is given no range, so that a zoom is kept when the data change."""
+    """An axis that follows its data: it has no range of its own, so that a zoom survives new data."""
     words = {"title": {"text": html.escape(title), "standoff": 6, "font": {"size": SMALL}}} if title else {}
     return {"gridcolor": GRID, "zeroline": False, "showline": False, "nticks": 6, **words, **more}

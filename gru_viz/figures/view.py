@@ -1,4 +1,4 @@
-"""Views of traces in which each step has its column: a direction's quantities, or two of one and their difference."""
+"""Views in which each step has its column: all quantities of a direction, or one quantity of two traces compared."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from gru_viz.analysis import order_units
 from gru_viz.errors import TraceError
-from gru_viz.figures.parts import (
+from gru_viz.figures.view_parts import (
     MOST_CURVES,
-    Curve,
+    InputCurve,
     Panel,
     View,
     difference_panel,
@@ -36,19 +36,19 @@ def inspect(
     before: int = 0,
     largest: Mapping[str, float] | None = None,
 ) -> View:
-    """Look at every quantity of one layer and direction while it reads one sequence.
+    """Make a view of every quantity of one layer and direction over one sequence.
 
     Args:
-        trace: what to look at.
+        trace: what to show.
         layer: counted from 0.
         direction: ``"forward"`` or ``"backward"``.
         sequence: counted from 0.
         order: how the units are sorted, a name in ``analysis.ORDERS``; or the units themselves, from top to bottom.
         window: first step and the step after the last, counted from 0; all of them where None.
-        answers: (time, outputs) what a head on top of the network says, drawn over the input.
-        before: how many steps of the sequence lie before the trace, where it is that of a window.
-        largest: quantity → its largest value in the whole sequence, where the trace is that of a window: a quantity
-            without a fixed scale, such as an LSTM's cell, then has the same colours in every window.
+        answers: (time, outputs) answers of a head on top of the network, drawn over the input.
+        before: the number of steps of the sequence before the trace, where the trace is of a window.
+        largest: quantity → its largest absolute value in the whole sequence, where the trace is of a window: a
+            quantity without a fixed scale, such as an LSTM's cell, then has the same colours in every window.
 
     Raises:
         TraceError: there is no such layer, direction, sequence or order.
@@ -89,13 +89,23 @@ def compare(
     before: int = 0,
     largest: Mapping[str, float] | None = None,
 ) -> View:
-    """Put one quantity of two traces above each other, and below them their difference.
+    """Make a view of one quantity of two traces and their difference.
 
-    Rows and steps are those both have; units are sorted as in ``a``. The difference has a scale of its own, one of
-    0.01, 0.02, 0.05, 0.1 …, named beside its colours, so that rounding never looks like a difference.
+    Steps are those that both have; units are sorted as in ``a``. The difference has its own scale, one of 0.01, 0.02,
+    0.05, 0.1 …, named beside its colours, so that rounding never looks like a difference.
+
+    Args:
+        a: the first trace.
+        b: the second trace.
+        quantity: a quantity that both have.
+        names: what the two are called.
+        layer: counted from 0.
+        direction: ``"forward"`` or ``"backward"``.
+        sequences: of each trace, counted from 0.
+        order, window, before, largest: see ``inspect``.
 
     Raises:
-        TraceError: one of them has not this quantity, or they have different numbers of units.
+        TraceError: one of them lacks this quantity, or they have different numbers of units.
     """
     runs = [choose_direction(t, layer, direction, s) for t, s in zip((a, b), sequences, strict=True)]
     missing = [n for run, n in zip(runs, names, strict=True) if quantity not in run.quantities]
@@ -139,7 +149,11 @@ def compare(
 
 
 def choose_direction(trace: Trace, layer: int, direction: str, sequence: int) -> DirectionTrace:
-    """Pick one layer and direction of a trace, saying what there is where it is not there."""
+    """Return one layer and direction of a trace.
+
+    Raises:
+        TraceError: there is no such layer, direction or sequence.
+    """
     if not 0 <= layer < len(trace.layers):
         raise TraceError("layer", str(layer), f"0 to {len(trace.layers) - 1}", "Choose one of these.")
     if not 0 <= sequence < len(trace.lengths):
@@ -152,25 +166,25 @@ def choose_direction(trace: Trace, layer: int, direction: str, sequence: int) ->
 
 
 def sort_units(run: DirectionTrace, order: str | np.ndarray, sequence: int = 0) -> np.ndarray:
-    """The units from top to bottom: by a name in ``analysis.ORDERS``, or as they are given."""
+    """Return the units from top to bottom: by a name in ``analysis.ORDERS``, or the given ones."""
     return order_units(run, order, sequence) if isinstance(order, str) else order
 
 
 def _input(
     trace: Trace, sequence: int, steps: slice, largest: float | None
-) -> tuple[tuple[Curve, ...], tuple[Panel, ...]]:
+) -> tuple[tuple[InputCurve, ...], tuple[Panel, ...]]:
     """A few features are curves, many are a heatmap."""
     values = trace.inputs[sequence, steps]
     original = trace.scaling.undo(values) if trace.scaling else values
     if values.shape[1] <= MOST_CURVES:
-        return tuple(Curve(n, values[:, j], original[:, j], j) for j, n in enumerate(trace.features)), ()
+        return tuple(InputCurve(n, values[:, j], original[:, j], j) for j, n in enumerate(trace.features)), ()
     return (), (feature_panel(values.T, trace.features, largest),)
 
 
-def _answer(trace: Trace, values: np.ndarray, j: int) -> Curve:
+def _answer(trace: Trace, values: np.ndarray, j: int) -> InputCurve:
     name = "the network's answer" if j == 0 else f"the network's answer {j + 1}"
     original = trace.scaling.undo(np.repeat(values[:, None], len(trace.features), 1))[:, 0] if trace.scaling else values
-    return Curve(name, values, original, colour=None, dashed=True)
+    return InputCurve(name, values, original, colour=None, dashed=True)
 
 
 def _labels(trace: Trace, sequence: int, steps: slice) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from gru_viz.errors import TraceError
-from gru_viz.figures import Curve, Panel, View
+from gru_viz.figures import InputCurve, Panel, View
 from gru_viz.formats import Head
 from gru_viz.trace import Trace
 
@@ -82,7 +82,7 @@ def draw_answers(view: View, head: Head, answers: np.ndarray) -> View:
     if view.curves and head.activation not in SHARES and answers.shape[1] <= MOST_CURVES:
         numbers = [f" {j + 1}" for j in range(answers.shape[1])] if answers.shape[1] > 1 else [""]
         lines = [
-            Curve(f"answer of {name}{number}", answers[:, j], answers[:, j], colour=None, dashed=True)
+            InputCurve(f"answer of {name}{number}", answers[:, j], answers[:, j], colour=None, dashed=True)
             for j, number in enumerate(numbers)
         ]
         return replace(view, curves=(*view.curves, *lines))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from gru_viz.figures import View, compare, inspect
-from gru_viz.figures.inspector import Reading, Worked, work_out_units
-from gru_viz.figures.overview import compare_overviews, extent, heights, order_long, overview
+from gru_viz.figures.inspector import Reading, WorkedFormulas, work_out_units
+from gru_viz.figures.overview import compare_overviews, input_limits, largest_values, order_long, overview
 from gru_viz.pretrained import load_pretrained
 from gru_viz.reporting.answers import draw_answers, read_head
 from gru_viz.streaming import LongTrace
@@ -40,7 +40,7 @@ class GateView:
     traces: tuple[TracedSequence, ...]
     choice: ViewChoice
     view: View
-    formulas: tuple[Worked, ...]
+    formulas: tuple[WorkedFormulas, ...]
     unit: int
 
     @property
@@ -85,7 +85,7 @@ def build_view(
 
 def _draw_columns(
     traces: tuple[TracedSequence, ...], model: ModelChoice, choice: ViewChoice, names: tuple[str, str], unit: int
-) -> tuple[View, tuple[Worked, ...]]:
+) -> tuple[View, tuple[WorkedFormulas, ...]]:
     long = [each.trace for each in traces if isinstance(each.trace, LongTrace)]
     options: dict[str, Any] = {
         "order": _order(traces[0], choice),
@@ -101,7 +101,7 @@ def _draw_columns(
 
 def _draw_steps(
     traces: tuple[TracedSequence, ...], model: ModelChoice, choice: ViewChoice, names: tuple[str, str], unit: int
-) -> tuple[View, tuple[Worked, ...]]:
+) -> tuple[View, tuple[WorkedFormulas, ...]]:
     assert choice.window is not None
     place: dict[str, Any] = {"layer": choice.layer, "direction": choice.direction}
     windows = [each.window(*choice.window) for each in traces]
@@ -143,17 +143,17 @@ def _whole_sequence(traces: tuple[TracedSequence, ...], choice: ViewChoice) -> d
     largest: dict[str, float] = {}
     for each in traces:
         if isinstance(each.trace, LongTrace):
-            for name, value in extent(each.trace, choice.layer, choice.direction).items():
+            for name, value in largest_values(each.trace, choice.layer, choice.direction).items():
                 largest[name] = max(largest.get(name, 0.0), value)
     return {"before": choice.window[0] if choice.window else 0, "largest": largest}
 
 
 def _with_heights(view: View, traces: tuple[TracedSequence, ...]) -> View:
     """The view with the curves' axis that the whole sequence needs."""
-    ranges = [each for run in traces if isinstance(run.trace, LongTrace) and (each := heights(run.trace))]
+    ranges = [each for run in traces if isinstance(run.trace, LongTrace) and (each := input_limits(run.trace))]
     if not ranges or not view.curves or any(curve.colour is None for curve in view.curves):
         return view
-    return replace(view, heights=(min(low for low, _ in ranges), max(high for _, high in ranges)))
+    return replace(view, curve_limits=(min(low for low, _ in ranges), max(high for _, high in ranges)))
 
 
 def _predictions(model: ModelChoice, trace: Trace, sequence: int) -> tuple[np.ndarray | None, list[Reading]]:

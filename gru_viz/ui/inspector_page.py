@@ -116,7 +116,7 @@ def _pack(gates: GateView) -> bytes:
         zoom=(choice.start + 1, choice.stop) if choice.long else linked_range(choice.length),
         subject=subject if choice.long else "",
         single=choice.drawable_steps if view.edges else 0,
-        room=choice.width,
+        pixels=choice.width,
     )
 
 

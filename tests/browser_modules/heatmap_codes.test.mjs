@@ -9,18 +9,18 @@ test("two codes are read from three bytes", () => {
 
 test("codes lie evenly between low and high, and the last one is no number", () => {
   const arrays = Uint8Array.of(99, 0x00, 0x0f, 0xfe, 0xff, 0xf0, 0x00); // 0, 4094, 4095
-  const panel = decodePanel({ offset: 1, rows: 1, columns: 3, low: -2, high: 2, reach: null }, arrays);
+  const panel = decodePanel({ offset: 1, rows: 1, columns: 3, low: -2, high: 2, extremes: null }, arrays);
   assert.equal(NAN_CODE, 4095);
   assert.deepEqual([0, 1, 2].map((column) => panel.valueAt(0, column)), [-2, 2, NaN]);
   assert.deepEqual(unpackHeatmap(panel).map((row) => [...row]), [[-2, 2, NaN]]);
-  assert.equal(panel.rangeAt(0, 0), null);
+  assert.equal(panel.extremesAt(0, 0), null);
 });
 
 test("columns of many steps have their lowest and highest value", () => {
   const arrays = Uint8Array.of(0x7f, 0xf0, 0x00, 0x00, 0x00, 0x00, 0xff, 0xe0, 0x00);
-  const panel = decodePanel({ offset: 0, rows: 1, columns: 1, low: 0, high: 4094, reach: [3, 6] }, arrays);
+  const panel = decodePanel({ offset: 0, rows: 1, columns: 1, low: 0, high: 4094, extremes: [3, 6] }, arrays);
   assert.equal(panel.valueAt(0, 0), 2047);
-  assert.deepEqual(panel.rangeAt(0, 0), [0, 4094]);
+  assert.deepEqual(panel.extremesAt(0, 0), [0, 4094]);
 });
 
 test("plotly is given the number of rows and columns", () => {

@@ -6,7 +6,7 @@ import { exactView, longView } from "./views.mjs";
 const HOVER = "%{fullData.name}: <b>%{z:.2f}</b><br>unit %{y}<extra></extra>";
 
 function drawn(view, grouped, rows, range = () => [-1, 1]) {
-  const panel = { units: true, grouped, trace: 0, rows, columns: view.columns, rangeAt: range, valueAt: (row) => row };
+  const panel = { units: true, grouped, trace: 0, rows, columns: view.columns, extremesAt: range, valueAt: (row) => row };
   const data = [
     { type: "heatmap", hovertemplate: HOVER, y: ["1", "2", "3", "4"], yaxis: "y2", map: panel },
     { type: "scatter", hovertemplate: "x: <b>1</b><br>step<extra></extra>", y: [0] },
@@ -21,7 +21,7 @@ test("a view of single steps is drawn as it is described", () => {
   assert.notEqual(traces[0], view.figure.data[0], "plotly may write to its own copies");
 });
 
-test("a column of many steps tells on hover how far it reaches, and which steps it has", () => {
+test("the hover of a column of many steps shows their lowest and highest value, and which they are", () => {
   const view = drawn(longView(0, 4000, 4, { labels: ["Mon", "Tue", "<b>", "Thu"] }), 2, 2);
   const [map, line] = composeTraces(view, null, "");
   assert.equal(map.hovertemplate, "%{fullData.name}: <b>%{z:.2f}</b>%{customdata}<extra></extra>");

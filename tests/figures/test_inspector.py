@@ -25,8 +25,8 @@ from gru_viz import Trace, Weights
 from gru_viz.analysis import work_out
 from gru_viz.browser import INSPECTOR
 from gru_viz.figures import View, compare, inspect
-from gru_viz.figures.inspector import Reading, Worked, pack
-from gru_viz.figures.inspector.payload import pack_heatmap, unpack_heatmap
+from gru_viz.figures.inspector import Reading, WorkedFormulas, pack
+from gru_viz.figures.inspector.view_payload import pack_heatmap, unpack_heatmap
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 NODE = Path(playwright.__file__).parent / "driver" / "node"  # which comes with the browser tests' library
@@ -68,9 +68,9 @@ def traced(
     return gru_viz.trace(w, inputs(steps, features, dtype="float32") if x is None else x)
 
 
-def worked(trace: Trace, units: tuple[int, ...] = (0, 3), layer: int = 0, title: str = "") -> Worked:
+def worked(trace: Trace, units: tuple[int, ...] = (0, 3), layer: int = 0, title: str = "") -> WorkedFormulas:
     run = trace.layers[layer].forward
-    return Worked(
+    return WorkedFormulas(
         formulas={u: work_out(run, u) for u in units},
         names={q.name: q.name for q in trace.convention.quantities},
         readings=[
@@ -243,7 +243,7 @@ def test_a_shorter_partner_is_filled_up_with_nothing() -> None:
 def test_64_units_and_1000_steps_fit_half_a_megabyte() -> None:
     w = gru_viz.random_weights("torch", features=8, hidden=64)
     trace = gru_viz.trace(w, inputs(1000, 8, dtype="float32"))
-    formula = Worked(
+    formula = WorkedFormulas(
         {5: work_out(trace.layers[0].forward, 5)}, {q.name: q.name for q in trace.convention.quantities}, []
     )
     block = pack(inspect(trace), [formula], 5, 300, 1000, "gru_viz")

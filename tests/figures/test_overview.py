@@ -21,8 +21,8 @@ from gru_viz.figures.budget import (
     traced_together,
 )
 from gru_viz.figures.inspector import pack, work_out_units
-from gru_viz.figures.inspector.payload import unpack_heatmap
-from gru_viz.figures.overview import compare_overviews, extent, heights, order_long, overview
+from gru_viz.figures.inspector.view_payload import unpack_heatmap
+from gru_viz.figures.overview import compare_overviews, input_limits, largest_values, order_long, overview
 from gru_viz.figures.view import compare
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -63,11 +63,11 @@ def test_columns_lie_on_their_steps_and_say_what_the_steps_do(long: LongTrace, w
     exact = long.window(view.edges[0], view.edges[-1])
     for panel in view.panels:
         values = exact.layers[1].forward.quantities[panel.key][0].T
-        assert panel.reach is not None
+        assert panel.extremes is not None
         for k in range(0, view.columns, 37):
             own = values[:, view.edges[k] - view.edges[0] : view.edges[k + 1] - view.edges[0]]
-            np.testing.assert_allclose(panel.reach[0][:, k], own.min(1), atol=1e-6)
-            np.testing.assert_allclose(panel.reach[1][:, k], own.max(1), atol=1e-6)
+            np.testing.assert_allclose(panel.extremes[0][:, k], own.min(1), atol=1e-6)
+            np.testing.assert_allclose(panel.extremes[1][:, k], own.max(1), atol=1e-6)
             shown = panel.values[:, k]
             told = np.stack([own.min(1), own.max(1), own.mean(1)])
             assert (np.abs(shown - told) < 1e-5).any(0).all()
@@ -80,9 +80,9 @@ def test_one_step_in_many_is_seen_from_far_away(long: LongTrace) -> None:
     seen = [np.abs(p.values - np.median(p.values, 1, keepdims=True)).max(0) for p in view.panels]
     assert any(int(each.argmax()) == column for each in seen)
     curve = view.curves[1]
-    assert curve.reach is not None
-    assert curve.reach.high[column] == 40
-    assert int(curve.reach.high.argmax()) == column
+    assert curve.extremes is not None
+    assert curve.extremes.high[column] == 40
+    assert int(curve.extremes.high.argmax()) == column
 
 
 def test_neighbouring_units_share_a_row_and_keep_their_extremes() -> None:
@@ -94,20 +94,20 @@ def test_neighbouring_units_share_a_row_and_keep_their_extremes() -> None:
     assert panel.rows[:2] == ("1–3", "4–6")
     assert len(view.units) == 300
     bins = long.bins("hidden", 0, 3000, 100)
-    assert panel.reach is not None
-    np.testing.assert_array_equal(panel.reach[1][1], bins.high[3:6].max(0))
+    assert panel.extremes is not None
+    np.testing.assert_array_equal(panel.extremes[1][1], bins.high[3:6].max(0))
     peak = overview(long, order="peak", columns=100).panels[0].rows
     assert any("more" in row for row in peak)
 
 
 def test_colours_and_axes_are_those_of_the_whole_in_every_window() -> None:
     long = streamed("torch_lstm")
-    largest, whole = extent(long, 0, "forward"), overview(long, columns=100)
+    largest, whole = largest_values(long, 0, "forward"), overview(long, columns=100)
     part = overview(long, window=(2000, 6000), columns=100)
     exact = inspect(long.window(2000, 3000), before=2000, largest=largest)
     for views in zip(whole.panels, part.panels, exact.panels, strict=True):
         assert len({(each.low, each.high, each.colours) for each in views}) == 1
-    assert whole.heights == part.heights == heights(long)
+    assert whole.curve_limits == part.curve_limits == input_limits(long)
     assert exact.first == 2001
 
 
@@ -235,12 +235,12 @@ def test_the_block_tells_columns_edges_and_extremes(long: LongTrace) -> None:
     told = header(packed)
     assert told["edges"] == list(view.edges or ())
     assert (told["columns"], told["steps"], told["total"]) == (view.columns, STEPS, STEPS)
-    assert (told["zoom"], told["subject"], told["single"], told["room"]) == ([1, STEPS], "subject", 2000, 900)
+    assert (told["zoom"], told["subject"], told["single"], told["pixels"]) == ([1, STEPS], "subject", 2000, 900)
     assert told["formulas"] == []
     blobs = packed[4 + int.from_bytes(packed[:4], "little") :]
     for about, panel in zip(told["panels"], view.panels, strict=True):
-        assert panel.reach is not None
-        for offset, values in zip((about["offset"], *about["reach"]), (panel.values, *panel.reach), strict=True):
+        assert panel.extremes is not None
+        for offset, values in zip((about["offset"], *about["extremes"]), (panel.values, *panel.extremes), strict=True):
             back = unpack_heatmap(
                 blobs[offset : offset + 3 * ((values.size + 1) // 2)], values.shape, about["low"], about["high"]
             )

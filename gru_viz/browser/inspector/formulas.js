@@ -85,7 +85,7 @@ export class Formulas {
     const readings = panels.filter((panel) => panel.units).map((panel) => {
       const at = Math.floor(row / panel.grouped);
       const node = this.text((column) => {
-        const range = panel.rangeAt(at, column);
+        const range = panel.extremesAt(at, column);
         return `${shortText(panel.valueAt(at, column))}${range ? ` (${shortText(range[0])} … ${shortText(range[1])})` : ""}`;
       });
       return el("span", "gv-reading", `${figure.data[panel.trace].name} = `, node);

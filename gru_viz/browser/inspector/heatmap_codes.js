@@ -11,7 +11,7 @@ export const NAN_CODE = 4095;
  * @property {number} low the value of code 0
  * @property {number} high the value of the last code
  * @property {function(number, number): number} valueAt (row, column) → value; NaN where there is none
- * @property {function(number, number): ?number[]} rangeAt (row, column) → the lowest and highest value of the column's
+ * @property {function(number, number): ?number[]} extremesAt (row, column) → the lowest and highest value of the column's
  *   steps; null where each column is one step
  * @property {function(number): number} [rowAt] where its rows are repeated: a row drawn → its row among the numbers
  */
@@ -34,10 +34,10 @@ export function numberAt(bytes, { low, high }, i) {
  */
 export function decodePanel(panel, arrays) {
   const numbers = (bytes) => (row, column) => numberAt(bytes, panel, row * panel.columns + column);
-  const limits = panel.reach?.map((offset) => numbers(arrays.subarray(offset)));
+  const limits = panel.extremes?.map((offset) => numbers(arrays.subarray(offset)));
   panel.bytes = arrays.subarray(panel.offset);
   panel.valueAt = numbers(panel.bytes);
-  panel.rangeAt = limits ? (row, column) => limits.map((at) => at(row, column)) : () => null;
+  panel.extremesAt = limits ? (row, column) => limits.map((at) => at(row, column)) : () => null;
   return panel;
 }
 

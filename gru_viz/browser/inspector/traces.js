@@ -35,7 +35,7 @@ function describeColumns(view, traces) {
 
 /** Beside the number of a cell: its lowest and highest value, whose it is, and which steps. */
 function cellText(view, panel, row, column) {
-  const range = panel.rangeAt(row, column);
+  const range = panel.extremesAt(row, column);
   const { y } = view.figure.data[panel.trace];
   const kind = panel.units ? (panel.grouped > 1 ? "units" : "unit") : "row";
   const between = range ? `, of ${shortText(range[0])} … ${shortText(range[1])}` : "";

@@ -22,7 +22,7 @@ import { escapeMarkup } from "./texts.js";
  * @property {?number[]} zoom first and last step in sight when nothing was zoomed
  * @property {string} subject the same for all views of parts of one long sequence; empty where there are no others
  * @property {number} single how many steps can be drawn one by one, where columns have many
- * @property {number} room pixels of width that the columns are meant for
+ * @property {number} pixels of width that the columns are meant for
  * @property {number[]} units from top to bottom
  * @property {number} unit that is worked out when none was chosen
  * @property {number} start step of the cursor when it was not moved; 0 leaves the choice here

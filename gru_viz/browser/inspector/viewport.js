@@ -133,15 +133,15 @@ export class Viewport {
    * Report what is in sight and how wide it is drawn, unless that was reported last; Python answers for a long sequence
    * with columns of it.
    * @param {number} delay in milliseconds
-   * @param {number} pixels the axis' length
+   * @param {number} length of the axis in pixels
    */
-  request(delay, pixels) {
+  request(delay, length) {
     this.cancelRequest();
     const [from, to] = this.range;
-    const { total, zoom, room } = this.view;
-    const width = Math.max(WIDTH_STEP, Math.floor(pixels / WIDTH_STEP) * WIDTH_STEP);
-    const key = (range, pixels) => `${range.join(":")}:${total}${this.long ? `:${pixels}` : ""}`;
-    this.requested ??= key(zoom ?? [this.first, this.last], room);
+    const { total, zoom, pixels } = this.view;
+    const width = Math.max(WIDTH_STEP, Math.floor(length / WIDTH_STEP) * WIDTH_STEP);
+    const key = (range, drawn) => `${range.join(":")}:${total}${this.long ? `:${drawn}` : ""}`;
+    this.requested ??= key(zoom ?? [this.first, this.last], pixels);
     const wanted = key([from, to], width);
     if (wanted === this.requested) return;
     const send = () => {

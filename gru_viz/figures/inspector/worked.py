@@ -1,4 +1,4 @@
-"""What stands under the maps: a unit's equations with their numbers, and what was read at the step."""
+"""What is below the maps: a unit's equations with their numbers, and the input at the step."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from gru_viz.analysis import Formula, work_out
-from gru_viz.figures.parts import MOST_CURVES
 from gru_viz.figures.view import choose_direction
+from gru_viz.figures.view_parts import MOST_CURVES
 from gru_viz.trace import Trace
 
-__all__ = ["Reading", "Worked", "work_out_units"]
+__all__ = ["Reading", "WorkedFormulas", "work_out_units"]
 
 
 class Reading(NamedTuple):
-    """Something said of each step: numbers (time,), with the same in their own unit if that differs; or words."""
+    """A value of each step, shown above the formulas.
+
+    Attributes:
+        symbol: such as ``"x"``.
+        name: such as a feature's name; may be empty.
+        values: numbers (time,), or a text for each step.
+        original: (time,) the numbers in their own unit, if that differs.
+    """
 
     symbol: str
     name: str
@@ -26,14 +33,14 @@ class Reading(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Worked:
-    """The equations shown under the maps, with the readings that stand above them.
+class WorkedFormulas:
+    """The equations below the maps, with the readings above them.
 
     Attributes:
         formulas: unit, counted from 0 → its formula; all of them share their lines.
-        names: quantity → what it is called in words.
-        readings: what was read at each step, and what else is worth saying of it.
-        title: what tells it from another one beside it.
+        names: quantity → its name in words.
+        readings: the input at each step, and other values of it.
+        title: distinguishes it from another one beside it.
     """
 
     formulas: Mapping[int, Formula]
@@ -51,8 +58,18 @@ def work_out_units(
     title: str = "",
     more: Sequence[Reading] = (),
     budget: int = 200_000,
-) -> Worked:
-    """Work one unit out; all units where that stays within ``budget`` bytes, so that choosing another needs no server.
+) -> WorkedFormulas:
+    """Work out the formulas of one unit, or of all units where these fit: choosing another then needs no server.
+
+    Args:
+        trace: whose numbers.
+        unit: counted from 0.
+        layer: counted from 0.
+        direction: ``"forward"`` or ``"backward"``.
+        sequence: counted from 0.
+        title: distinguishes it from another one beside it.
+        more: further readings.
+        budget: the most bytes for all units.
 
     Example:
         >>> import torch, gru_viz
@@ -66,7 +83,7 @@ def work_out_units(
     formulas = {unit: one}
     if size * run.weights.hidden <= budget:
         formulas = {u: work_out(run, u, sequence) for u in range(run.weights.hidden)}
-    return Worked(
+    return WorkedFormulas(
         formulas=formulas,
         names={q.name: q.name.replace("_", " ") for q in run.convention.quantities},
         readings=[*(_inputs(trace, sequence) if layer == 0 else ()), *more],

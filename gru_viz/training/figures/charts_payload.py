@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gru_viz.browser import Block
+from gru_viz.browser import Payload
 from gru_viz.figures.picture import INK, PAPER, Picture, look
 
 __all__ = ["LaneStatus", "pack_charts"]
@@ -65,10 +65,10 @@ def pack_charts(pictures: Iterable[Picture], lanes: Sequence[LaneStatus] = (), m
         >>> pack_charts([empty]) == pack_charts([empty])
         True
     """
-    block, figures = Block(), []
+    payload, figures = Payload(), []
     for picture in pictures:
         digest = blake2b(digest_size=9)
-        data = [_with_addresses(trace, block, digest) for trace in picture.data]
+        data = [_with_addresses(trace, payload, digest) for trace in picture.data]
         texts = {"key": picture.key, "title": picture.title, "caption": picture.caption, "summary": picture.summary}
         digest.update(json.dumps([picture.data, picture.layout, picture.height, texts], default=_hidden).encode())
         figure = {"data": data, "layout": picture.layout, "height": picture.height, "wide": picture.wide}
@@ -76,18 +76,18 @@ def pack_charts(pictures: Iterable[Picture], lanes: Sequence[LaneStatus] = (), m
     strip = [_strip(lane, place) for place, lane in enumerate(lanes)]
     columns = ["lane", "progress", "updates/s", "time left", "loss, held out", measure, "learning rate"]
     header = {"figures": figures, "lanes": strip, "columns": columns, "ink": INK, "paper": PAPER}
-    return block.pack(header, default=lambda each: each.tolist())
+    return payload.pack(header, default=lambda each: each.tolist())
 
 
-def _with_addresses(value: Any, block: Block, digest: Any) -> Any:
+def _with_addresses(value: Any, payload: Payload, digest: Any) -> Any:
     """The same with every array as its address."""
     if isinstance(value, np.ndarray):
-        address = block.add_array(value)
+        address = payload.add_array(value)
         digest.update(address["kind"].encode())
         digest.update(np.ascontiguousarray(value).tobytes())
         return {"array": address}
     if isinstance(value, dict):
-        return {key: _with_addresses(each, block, digest) for key, each in value.items()}
+        return {key: _with_addresses(each, payload, digest) for key, each in value.items()}
     return value
 
 

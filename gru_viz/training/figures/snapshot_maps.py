@@ -11,10 +11,10 @@ import numpy as np
 
 from gru_viz.analysis import order_units
 from gru_viz.errors import TrainingError
-from gru_viz.figures.parts import Panel
 from gru_viz.figures.picture import Picture, axis, base_layout, look
 from gru_viz.figures.style import DIVERGING, SEQUENTIAL
 from gru_viz.figures.view import inspect
+from gru_viz.figures.view_parts import Panel
 from gru_viz.trace import Trace
 
 __all__ = ["LaneMaps", "SnapshotMaps", "Snapshots", "gather_maps", "snapshots_picture"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from plotly.colors import sample_colorscale
 
-from gru_viz.browser import Block
+from gru_viz.browser import Payload
 from gru_viz.figures.picture import look
 from gru_viz.figures.style import DIVERGING, SEQUENTIAL
 from gru_viz.training.figures.snapshot_maps import Snapshots, gather_maps
@@ -52,7 +52,7 @@ def pack_snapshots(snapshots: Mapping[str, Snapshots], order: str = "index", lay
     Raises:
         TrainingError: there is no snapshot.
     """
-    every, block = gather_maps(snapshots, order, layer), Block()
+    every, payload = gather_maps(snapshots, order, layer), Payload()
     lanes = []
     for lane in every.lanes:
         looks = look(lane.place)
@@ -65,14 +65,14 @@ def pack_snapshots(snapshots: Mapping[str, Snapshots], order: str = "index", lay
                 "lowMeans": panel.low_means,
                 "highMeans": panel.high_means,
                 "colours": panel.colours,
-                "codes": {"array": block.add_array(coded(lane.values[panel.key], panel.low, panel.high).ravel())},
+                "codes": {"array": payload.add_array(coded(lane.values[panel.key], panel.low, panel.high).ravel())},
             }
             for panel in lane.panels
         ]
         look_of = {"colour": looks.colour, "dash": looks.dash, "symbol": looks.symbol}
         size = {"units": lane.panels[0].rows, "columns": lane.panels[0].values.shape[1]}
         lanes.append({"name": lane.name, "updates": lane.updates, "maps": maps} | look_of | size)
-    tables = {name: {"array": block.add_array(table.ravel())} for name, table in TABLES.items()}
+    tables = {name: {"array": payload.add_array(table.ravel())} for name, table in TABLES.items()}
     header = {
         "lanes": lanes,
         "updates": every.updates,
@@ -80,5 +80,5 @@ def pack_snapshots(snapshots: Mapping[str, Snapshots], order: str = "index", lay
         "probe": every.probe,
         "tables": tables,
     }
-    digest = blake2b(b"".join(block.parts), digest_size=9)
-    return block.pack(header | {"digest": digest.hexdigest()})
+    digest = blake2b(b"".join(payload.parts), digest_size=9)
+    return payload.pack(header | {"digest": digest.hexdigest()})

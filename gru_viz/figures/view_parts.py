@@ -1,6 +1,6 @@
-"""What a view is made of: curves, heatmaps, the axis of steps, before anything is drawn.
+"""The parts of a view: input curves, heatmaps and the axis of steps, before anything is drawn.
 
-The plotly figure of a notebook and the dashboard's component are both made from a view, so they cannot differ.
+A notebook's plotly figure and the page's component are made from the same view, so they cannot differ.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from gru_viz.sequences import Scaling
 
 __all__ = [
     "MOST_CURVES",
-    "Curve",
+    "CurveExtremes",
+    "InputCurve",
     "Panel",
-    "Reach",
     "View",
     "difference_panel",
     "feature_panel",
@@ -31,7 +31,7 @@ MOST_CURVES = 6
 
 
 @dataclass(frozen=True)
-class Reach:
+class CurveExtremes:
     """The lowest and the highest value within each column (columns,), as drawn and in the feature's own unit."""
 
     low: np.ndarray
@@ -41,13 +41,16 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """A line in the input row: drawn values (columns,), and the same in the feature's own unit for the hover.
+class InputCurve:
+    """A line in the input row.
 
     Attributes:
-        colour: a place in the list of curve colours, or None for what is no input: an answer of the network.
+        name: in the legend.
+        values: (columns,) as drawn; means where a column has many steps.
+        original: (columns,) the same in the feature's own unit, for the hover.
+        colour: index of a colour in ``style.CURVES``; None for an answer of the network.
         dashed: whether it belongs to the second of two sequences, or to no input.
-        reach: where a column holds many steps, ``values`` are their means, and this is how far they reach.
+        extremes: where a column has many steps, their lowest and highest value.
     """
 
     name: str
@@ -55,21 +58,25 @@ class Curve:
     original: np.ndarray
     colour: int | None
     dashed: bool = False
-    reach: Reach | None = None
+    extremes: CurveExtremes | None = None
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A heatmap: values (rows, columns), what its rows are, and what its colours mean.
+    """A heatmap.
 
     Attributes:
         key: the quantity's name.
         title: such as "update gate z".
-        meaning: a few words that say what one sees.
+        meaning: the quantity's meaning in a few words.
+        values: (rows, columns).
+        rows: the label of each row.
+        row_kind: ``"unit"`` or ``"feature"``.
+        colours: which colour scale.
         low, high: the values at both ends of the colours.
-        low_means, high_means: the same in words, as they stand beside the colours.
-        reach: the lowest and the highest value within each column (rows, columns), where it holds many steps.
-        grouped: how many neighbouring units a row stands for.
+        low_means, high_means: what these mean, in words beside the colours.
+        extremes: (rows, columns) each column's lowest and highest value, where it has many steps.
+        grouped: how many neighbouring units share a row.
     """
 
     key: str
@@ -83,7 +90,7 @@ class Panel:
     high: float
     low_means: str
     high_means: str
-    reach: tuple[np.ndarray, np.ndarray] | None = None
+    extremes: tuple[np.ndarray, np.ndarray] | None = None
     grouped: int = 1
 
 
@@ -92,23 +99,23 @@ class View:
     """Curves and heatmaps on one shared axis of steps.
 
     Attributes:
-        title: what is shown, in a line.
+        title: one line.
         curves: lines in the top row; none where the input is a heatmap.
-        scaling: how the curves were scaled, in a word; empty where they were not.
+        scaling: how the curves were scaled, in a word; empty if they were not.
         panels: heatmaps from top to bottom.
-        first: the number of the first step shown, counted from 1.
-        steps: how many steps are shown.
+        first: the first step of the view, counted from 1.
+        steps: the number of steps.
         labels: a label for each column, that of its first step, or None.
         units: the units from top to bottom, counted from 0.
-        edges: where columns hold many steps, the step at which each begins and the one after the last, counted
+        edges: where columns have many steps, the step at which each begins and the one after the last, counted
             from 0; None where each step has its column.
-        before: how many steps of the sequence lie before the trace that this is a view of.
-        heights: the lowest and the highest value of the curves' axis; None: as the curves need.
-        drawn: what the curves are.
+        before: the number of steps of the sequence before the trace that this is a view of.
+        curve_limits: the lowest and the highest value of the curves' axis; None: as the curves need.
+        curves_title: what the curves are.
     """
 
     title: str
-    curves: tuple[Curve, ...]
+    curves: tuple[InputCurve, ...]
     scaling: str
     panels: tuple[Panel, ...]
     first: int
@@ -117,8 +124,8 @@ class View:
     units: tuple[int, ...]
     edges: tuple[int, ...] | None = None
     before: int = 0
-    heights: tuple[float, float] | None = None
-    drawn: str = "input x"
+    curve_limits: tuple[float, float] | None = None
+    curves_title: str = "input x"
 
     @property
     def columns(self) -> int:
@@ -133,7 +140,7 @@ def quantity_panel(
     key: str = "",
     title: str = "",
     largest: float | None = None,
-    reach: tuple[np.ndarray, np.ndarray] | None = None,
+    extremes: tuple[np.ndarray, np.ndarray] | None = None,
     grouped: int = 1,
 ) -> Panel:
     """A heatmap of a quantity.
@@ -142,12 +149,12 @@ def quantity_panel(
         q: the quantity.
         values: (rows, columns), the rows in the order of ``units``.
         units: from top to bottom, counted from 0.
-        key: where two panels show the same quantity, what tells them apart.
+        key: distinguishes two panels of the same quantity; empty takes the quantity's name.
         title: instead of the quantity's own.
-        largest: the largest value of the whole sequence, where ``values`` are a part of it, so that a cell keeps its
-            scale while one zooms.
-        reach: the lowest and the highest value within each column.
-        grouped: how many neighbouring units a row stands for.
+        largest: the largest absolute value of the whole sequence, where ``values`` are a part of it, so that the
+            scale of a cell state does not change while one zooms.
+        extremes: the lowest and the highest value within each column.
+        grouped: how many neighbouring units share a row.
     """
     kind = " gate" if q.kind == "gate" else " state" if q.name in ("hidden", "cell") else ""
     bound = round_scale(values, 1.0, largest) if q.name == "cell" else q.high
@@ -165,7 +172,7 @@ def quantity_panel(
         high=high,
         low_means=words[0],
         high_means=words[1],
-        reach=reach,
+        extremes=extremes,
         grouped=grouped,
     )
 
@@ -214,7 +221,7 @@ def difference_panel(difference: np.ndarray, like: Panel, means: bool = False) -
         high=bound,
         low_means=f"−{bound:g} second is higher",
         high_means=f"{bound:g} first is higher",
-        reach=None,
+        extremes=None,
     )
 
 

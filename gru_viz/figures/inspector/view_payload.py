@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from gru_viz.analysis import Term
-from gru_viz.browser import Block
+from gru_viz.browser import Payload
 from gru_viz.figures import View
 from gru_viz.figures.draw import describe
-from gru_viz.figures.inspector.worked import Worked
+from gru_viz.figures.inspector.worked import WorkedFormulas
 
 __all__ = ["pack", "pack_heatmap", "unpack_heatmap"]
 
@@ -22,7 +22,7 @@ NAN_CODE = 4095
 
 def pack(
     view: View,
-    worked: Sequence[Worked],
+    worked: Sequence[WorkedFormulas],
     unit: int,
     start: int,
     total: int,
@@ -30,7 +30,7 @@ def pack(
     zoom: tuple[int, int] | None = None,
     subject: str = "",
     single: int = 0,
-    room: int = 0,
+    pixels: int = 0,
 ) -> bytes:
     """Pack a view and its formulas.
 
@@ -49,13 +49,13 @@ def pack(
     Returns:
         The block that ``browser.INSPECTOR`` shows.
     """
-    block, figure = Block(), describe(view)
-    curves = list(_curves(view, figure["data"], block))
-    panels = list(_panels(view, figure["data"], block))
+    payload, figure = Payload(), describe(view)
+    curves = list(_curves(view, figure["data"], payload))
+    panels = list(_panels(view, figure["data"], payload))
     picture = {"figure": figure, "panels": panels, "curves": curves, "edges": view.edges}
     drawn = picture | {"labels": view.labels}  # the hover shows the labels between the ticks too
     digest = blake2b(json.dumps(drawn, default=_plain).encode(), digest_size=12)
-    for part in block.parts:
+    for part in payload.parts:
         digest.update(part)
     skipped = view.first - 1 - view.before
     steps = slice(skipped, skipped + view.steps)
@@ -68,57 +68,57 @@ def pack(
         "zoom": zoom,
         "subject": subject,
         "single": single,
-        "room": room,
+        "pixels": pixels,
         "labels": view.labels,
         "units": view.units,
         "unit": unit,
         "start": start,
         "filename": filename,
-        "formulas": [_formula(each, steps, block) for each in worked],
+        "formulas": [_formula(each, steps, payload) for each in worked],
     }
-    return block.pack(header, default=_plain)
+    return payload.pack(header, default=_plain)
 
 
-def _panels(view: View, drawn: list[dict[str, Any]], block: Block) -> Iterator[dict[str, Any]]:
+def _panels(view: View, drawn: list[dict[str, Any]], payload: Payload) -> Iterator[dict[str, Any]]:
     """Where each heatmap's numbers are; they are taken out of what is drawn."""
     heatmaps = [(i, each) for i, each in enumerate(drawn) if each["type"] == "heatmap"]
     for (i, each), panel in zip(heatmaps, view.panels, strict=True):
         each.pop("z")
-        reach = panel.reach or ()
-        low, high = _range((panel.values, *reach), panel.low, panel.high)
+        extremes = panel.extremes or ()
+        low, high = _range((panel.values, *extremes), panel.low, panel.high)
         rows, columns = panel.values.shape
-        offset, *limits = (block.add(pack_heatmap(values, low, high)) for values in (panel.values, *reach))
+        offset, *limits = (payload.add(pack_heatmap(values, low, high)) for values in (panel.values, *extremes))
         about = {"trace": i, "rows": rows, "columns": columns, "low": low, "high": high, "offset": offset}
-        yield about | {"units": panel.row_kind == "unit", "grouped": panel.grouped, "reach": limits or None}
+        yield about | {"units": panel.row_kind == "unit", "grouped": panel.grouped, "extremes": limits or None}
 
 
-def _curves(view: View, drawn: list[dict[str, Any]], block: Block) -> Iterator[dict[str, Any]]:
+def _curves(view: View, drawn: list[dict[str, Any]], payload: Payload) -> Iterator[dict[str, Any]]:
     """Where each line's numbers are; what is sent as bytes is taken out of what is drawn."""
     lines = iter(enumerate(drawn))
     for curve in view.curves:
         pairs = [(curve.values, curve.original)]
-        if curve.reach:
-            reach = curve.reach
-            pairs = [(reach.low, reach.original_low), (reach.high, reach.original_high), *pairs]
+        if curve.extremes:
+            extremes = curve.extremes
+            pairs = [(extremes.low, extremes.original_low), (extremes.high, extremes.original_high), *pairs]
         for values, original in pairs:
             i, each = next(lines)
             for key in ("x", "y", "customdata", "text"):  # the text is the labels, which the header has once
                 each.pop(key, None)
-            yield {"trace": i, "y": _series(block, values), "original": _series(block, original)}
+            yield {"trace": i, "y": _series(payload, values), "original": _series(payload, original)}
 
 
-def _series(block: Block, series: np.ndarray, size: int | None = None) -> int | list[float]:
+def _series(payload: Payload, series: np.ndarray, size: int | None = None) -> int | list[float]:
     """Store a series as float32; one that never changes as its one value; a shorter one ends in NaN."""
     values = np.full(len(series) if size is None else size, np.nan, np.float32)
     values[: len(series)] = series
     if len(values) and np.isfinite(values[0]) and (values == values[0]).all():
         return [float(values[0])]
-    return block.add(values.tobytes())
+    return payload.add(values.tobytes())
 
 
-def _formula(worked: Worked, steps: slice, block: Block) -> dict[str, Any]:
+def _formula(worked: WorkedFormulas, steps: slice, payload: Payload) -> dict[str, Any]:
     def add(values: np.ndarray) -> int | list[float]:
-        return _series(block, values[steps], steps.stop - steps.start)
+        return _series(payload, values[steps], steps.stop - steps.start)
 
     readings = [
         {

@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Block"]
+__all__ = ["Payload"]
 
 
-class Block:
+class Payload:
     """Collects the arrays of a block; the same bytes are stored once.
 
     ``shared/payload.js`` reads it.
 
     Example:
-        >>> block = Block()
-        >>> block.add_array(np.array([1, 2])), block.add_array(np.array([0.5])), block.add_array(np.array([1, 2]))["at"]
-        ({'at': 0, 'count': 2, 'kind': 'u2'}, {'at': 4, 'count': 1, 'kind': 'f4'}, 0)
-        >>> len(block.pack({"title": "x"}))
+        >>> payload = Payload()
+        >>> payload.add_array(np.array([1, 2])), payload.add_array(np.array([0.5]))
+        ({'at': 0, 'count': 2, 'kind': 'u2'}, {'at': 4, 'count': 1, 'kind': 'f4'})
+        >>> len(payload.pack({"title": "x"}))
         25
     """
 
@@ -51,7 +51,7 @@ class Block:
         return address | ({"columns": array.shape[1]} if array.ndim == 2 else {})
 
     def pack(self, header: dict[str, Any], default: Callable[[Any], Any] | None = None) -> bytes:
-        """The whole block.
+        """The whole payload.
 
         Args:
             header: becomes JSON.
