@@ -21,7 +21,7 @@ from gru_viz import Trace, TraceError, Weights
 from gru_viz.figures import inspect
 from gru_viz.figures.draw import COLOURS
 from gru_viz.formats import Head
-from gru_viz.reporting import card, read_head, report
+from gru_viz.reporting import card, report
 from gru_viz.reporting.maps import png, shrink
 from gru_viz.sequences import Scaling, Sequence, Sequences
 
@@ -288,7 +288,7 @@ def test_a_head_answers_as_the_framework_s_linear_layer_does(name: str, directio
     head = Head("fc", linear.weight.detach().numpy(), linear.bias.detach().numpy(), "softmax")
     with torch.no_grad():
         wanted = linear(module(torch.tensor(trace.inputs[:1]))[0]).softmax(-1).numpy()
-    assert np.abs(read_head(trace, head)[0] - wanted[0]).max() < 1e-6
+    assert np.abs(head.outputs(trace)[0] - wanted[0]).max() < 1e-6
 
 
 @pytest.mark.parametrize("activation", ["", "softmax", "sigmoid"])
@@ -304,4 +304,4 @@ def test_a_head_of_another_network_is_refused() -> None:
     with pytest.raises(TraceError, match="5 inputs"):
         report(traced(), head=Head("fc", np.ones((2, 5)), np.zeros(2)))
     with pytest.raises(TraceError, match="gelu"):
-        read_head(traced(), Head("fc", np.ones((2, 6)), np.zeros(2), "gelu"))
+        Head("fc", np.ones((2, 6)), np.zeros(2), "gelu").outputs(traced())

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from gru_viz.cli.output import STDOUT, Progress, check_target, note, write_whole
 from gru_viz.formats import read_model, write_model
-from gru_viz.formats.found import Format
+from gru_viz.formats.model_file import Format
 
 __all__ = ["FORMATS", "convert"]
 

@@ -1,16 +1,16 @@
 """Trained models in and out: PyTorch, safetensors, NPZ, Keras, ONNX; read as data, never run as programs."""
 
 from gru_viz.formats.fit import fit
-from gru_viz.formats.found import Check, Embedding, FoundModel, Head, ModelFile
+from gru_viz.formats.model_bytes import LIMITS, Limits
+from gru_viz.formats.model_file import Embedding, FoundModel, FrameworkCheck, Head, ModelFile
 from gru_viz.formats.read import read_model
-from gru_viz.formats.source import LIMITS, Limits
 from gru_viz.formats.write import write_model
 
 __all__ = [
     "LIMITS",
-    "Check",
     "Embedding",
     "FoundModel",
+    "FrameworkCheck",
     "Head",
     "Limits",
     "ModelFile",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gru_viz.errors import FormatError
-from gru_viz.formats.found import Embedding, FoundModel
+from gru_viz.formats.model_file import Embedding, FoundModel
 from gru_viz.sequences import Scaling, Sequence, Sequences
 from gru_viz.sequences.one_hot_text import normalise_text, visible_character
 

@@ -1,4 +1,4 @@
-"""The networks of a Keras file, ``.keras``, ``.weights.h5`` or ``.h5``: without Keras, and with nothing run."""
+"""The build_networks of a Keras file, ``.keras``, ``.weights.h5`` or ``.h5``: without Keras, and with nothing run."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import ConventionError, FormatError
-from gru_viz.formats.found import Embedding, Head, ModelFile
-from gru_viz.formats.keras_graph import CELLS, Graph, Place, Placed, function, read_config
+from gru_viz.formats.keras_graph import CELLS, KerasGraph, KerasLayer, VariablePath, activation_name, read_config
 from gru_viz.formats.keras_h5 import Tree, read_tree
-from gru_viz.formats.keras_store import Store
-from gru_viz.formats.source import Content, damaged, open_zip, shown
-from gru_viz.formats.stacks import Layer, Reader, networks, stacks
+from gru_viz.formats.keras_variables import KerasVariables
+from gru_viz.formats.layer_stacks import GraphHead, RecurrentLayer, build_networks, stack_layers
+from gru_viz.formats.model_bytes import ModelBytes, damaged, open_zip, printable
+from gru_viz.formats.model_file import Embedding, Head, ModelFile
 from gru_viz.weights import CellWeights
 
 __all__ = ["read"]
@@ -28,7 +28,7 @@ NO_CONFIG = (
 )
 
 
-def read(content: Content) -> ModelFile:
+def read(content: ModelBytes) -> ModelFile:
     """Every GRU, LSTM and SimpleRNN of a Keras file, with its embeddings and Dense layers.
 
     Raises:
@@ -40,19 +40,21 @@ def read(content: Content) -> ModelFile:
         raise damaged(content.name, error) from error  # a configuration that Keras itself would not load
 
 
-def _read(content: Content) -> ModelFile:
+def _read(content: ModelBytes) -> ModelFile:
     tree, config = _unpack(content)
-    store = Store(tree)
-    graph = Graph(content.name, content.limits)
+    store = KerasVariables(tree)
+    graph = KerasGraph(content.name, content.limits)
     notices: list[str] = []
-    described = config is not None and graph.model(config, Place("", ())) is not None
+    described = config is not None and graph.model(config, VariablePath("", ())) is not None
     if described:
-        placed: Sequence[Placed] = list(graph.placed.values())
+        placed: Sequence[KerasLayer] = list(graph.placed.values())
     else:
         placed = store.layers()
         notices.append(NO_CONFIG)
         if config is not None:
-            notices.append(f"The class {shown(config.get('class_name'))} is its author's own: its code was not run.")
+            notices.append(
+                f"The class {printable(config.get('class_name'))} is its author's own: its code was not run."
+            )
     layers, problems = _recurrent(content, store, [each for each in placed if each.kind in CELLS])
     tables, readers = _around(store, placed, graph.answers)
     notices += graph.left_out + [f"{problem.where} is left out: {problem.found}." for problem in problems]
@@ -61,25 +63,25 @@ def _read(content: Content) -> ModelFile:
             raise problems[0]
         found = graph.left_out[0].rstrip(".") if graph.left_out else "no recurrent layer"
         raise FormatError(content.name, found, "a GRU, LSTM or SimpleRNN", "Choose a model that has one.")
-    models = networks(content.name, stacks(layers), f"Keras, {content.name}", tables, readers)
+    models = build_networks(content.name, stack_layers(layers), f"Keras, {content.name}", tables, readers)
     return ModelFile(content.name, "Keras", models, tuple(notices))
 
 
-def _unpack(content: Content) -> tuple[Tree, dict[str, Any] | None]:
+def _unpack(content: ModelBytes) -> tuple[Tree, dict[str, Any] | None]:
     if not content.data.startswith(b"PK"):
         tree = read_tree(content.data, content.name, content.limits)
         return tree, read_config(tree.config, content.name, content.limits) if tree.config else None
     with open_zip(content.data, content.name, content.limits) as archive:
         names = archive.namelist()
         if "config.json" not in names or "model.weights.h5" not in names:
-            found = f"an archive that holds {shown(', '.join(names))}"
+            found = f"an archive that holds {printable(', '.join(names))}"
             raise FormatError(content.name, found, "config.json and model.weights.h5", "Save it in one file.")
         config = read_config(_member(archive, "config.json", content), content.name, content.limits)
         weights = _member(archive, "model.weights.h5", content)
     return read_tree(weights, content.name, content.limits), config
 
 
-def _member(archive: zipfile.ZipFile, name: str, content: Content) -> bytes:
+def _member(archive: zipfile.ZipFile, name: str, content: ModelBytes) -> bytes:
     """An entry unpacked, once it is no larger than it can honestly be."""
     entry, where = archive.getinfo(name), f"{content.name}, {name}"
     honest = min(32 * len(content.data) + (1 << 20), content.limits.max_array_bytes)
@@ -94,20 +96,24 @@ def _member(archive: zipfile.ZipFile, name: str, content: Content) -> bytes:
         raise damaged(where, error) from error
 
 
-def _recurrent(content: Content, store: Store, placed: Sequence[Placed]) -> tuple[list[Layer], list[FormatError]]:
-    layers: list[Layer] = []
+def _recurrent(
+    content: ModelBytes, store: KerasVariables, placed: Sequence[KerasLayer]
+) -> tuple[list[RecurrentLayer], list[FormatError]]:
+    layers: list[RecurrentLayer] = []
     problems: list[FormatError] = []
     for each in placed:
         try:
-            layers.append(_layer(f"{content.name}, {shown(each.name)}", each, store))
+            layers.append(_layer(f"{content.name}, {printable(each.name)}", each, store))
         except FormatError as problem:
             problems.append(problem)
         except ConventionError as error:
-            problems.append(FormatError(f"{content.name}, {shown(each.name)}", error.found, error.wanted, error.remedy))
+            problems.append(
+                FormatError(f"{content.name}, {printable(each.name)}", error.found, error.wanted, error.remedy)
+            )
     return layers, problems
 
 
-def _layer(where: str, placed: Placed, store: Store) -> Layer:
+def _layer(where: str, placed: KerasLayer, store: KerasVariables) -> RecurrentLayer:
     notices = placed.notices
     alternatives: tuple[str, ...] = ()
     cells = []
@@ -129,9 +135,9 @@ def _layer(where: str, placed: Placed, store: Store) -> Layer:
                 f"{placed.name} has no bias to tell where its reset acts: after the product, as in Keras.",
             )
             alternatives = ("keras_reset_before",)
-        if "float16" in (policy := function(config.get("dtype"))) or "float8" in policy or "int" in policy:
+        if "float16" in (policy := activation_name(config.get("dtype"))) or "float8" in policy or "int" in policy:
             notices = (*notices, f"{placed.name} computes in {policy} in Keras, and in float32 or finer here.")
-    return Layer(
+    return RecurrentLayer(
         placed.name,
         tuple(cells),
         placed.reads.source if placed.reads.kind in ("states", "table") else "",
@@ -145,7 +151,7 @@ def _layer(where: str, placed: Placed, store: Store) -> Layer:
 def _check_functions(where: str, kind: str, config: Mapping[str, Any]) -> None:
     wanted = {"activation": "tanh"} | ({"recurrent_activation": "sigmoid"} if kind != "SimpleRNN" else {})
     for key, known in wanted.items():
-        if key in config and (found := function(config[key])) != known:
+        if key in config and (found := activation_name(config[key])) != known:
             remedy = f"Its gates would be other numbers than the model's; train it with {known}."
             raise FormatError(where, f"{key} {found!r}", repr(known), remedy)
 
@@ -164,7 +170,9 @@ def _cell(convention: str, arrays: Sequence[np.ndarray]) -> CellWeights:
     return CellWeights(CONVENTIONS[convention], {"kernel": kernel, "recurrent_kernel": recurrent, "bias": bias[0]})
 
 
-def _around(store: Store, placed: Sequence[Placed], answers: Mapping[str, str]) -> tuple[list[Embedding], list[Reader]]:
+def _around(
+    store: KerasVariables, placed: Sequence[KerasLayer], answers: Mapping[str, str]
+) -> tuple[list[Embedding], list[GraphHead]]:
     """The embeddings and the Dense layers; one whose numbers are no plain matrix is not among them."""
     tables, readers = [], []
     for each in placed:
@@ -176,7 +184,7 @@ def _around(store: Store, placed: Sequence[Placed], answers: Mapping[str, str]) 
             kernel = arrays[0]
             bias = arrays[1] if len(arrays) == 2 else np.zeros(kernel.shape[1], kernel.dtype)
             if bias.shape == kernel.shape[1:]:
-                activation = function(config.get("activation"))
+                activation = activation_name(config.get("activation"))
                 activation = answers.get(each.name, "") if activation == "linear" else activation
-                readers.append(Reader(Head(each.name, kernel.T, bias, activation), each.reads.source))
+                readers.append(GraphHead(Head(each.name, kernel.T, bias, activation), each.reads.source))
     return tables, readers

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from gru_viz.errors import FormatError
-from gru_viz.formats.source import Limits, damaged, shown
+from gru_viz.formats.model_bytes import Limits, damaged, printable
 
-__all__ = ["CELLS", "Graph", "Place", "Placed", "function", "read_config"]
+__all__ = ["CELLS", "KerasGraph", "KerasLayer", "VariablePath", "activation_name", "read_config"]
 
 CELLS = {"GRU": "GRUCell", "LSTM": "LSTMCell", "SimpleRNN": "SimpleRNNCell"}
 """The recurrent layers and the class of their cells."""
@@ -21,19 +21,19 @@ INERT = {"Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "Alp
 """What hands its input on unchanged once a model is trained."""
 
 MODELS = {"Sequential", "Functional", "Model"}
-CODE = {"Lambda": "a Lambda layer", "__lambda__": "a Python function"}
+CODE = {"Lambda": "a Lambda layer", "__lambda__": "a Python activation_name"}
 
 
-class Place(NamedTuple):
+class VariablePath(NamedTuple):
     """Where a layer's numbers lie: a path of attributes in a file of Keras 3, the names of layers in an older one."""
 
     store: str
     labels: tuple[str, ...]
 
-    def inside(self, attribute: str, label: object = None) -> Place:
+    def inside(self, attribute: str, label: object = None) -> VariablePath:
         """The place of a layer within this one."""
         labels = (*self.labels, label) if isinstance(label, str) else self.labels
-        return Place(f"{self.store}/{attribute}" if self.store else attribute, labels)
+        return VariablePath(f"{self.store}/{attribute}" if self.store else attribute, labels)
 
     @property
     def name(self) -> str:
@@ -42,7 +42,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Tensor:
+class LayerOutput:
     """What flows between layers: all hidden states of a layer, its last one, a table's rows, or something else.
 
     Attributes:
@@ -57,7 +57,7 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Placed:
+class KerasLayer:
     """A layer of the graph that has numbers: recurrent, ``Embedding`` or ``Dense``.
 
     Attributes:
@@ -71,8 +71,8 @@ class Placed:
 
     kind: str
     name: str
-    cells: tuple[tuple[Place, Mapping[str, Any]], ...]
-    reads: Tensor = Tensor()
+    cells: tuple[tuple[VariablePath, Mapping[str, Any]], ...]
+    reads: LayerOutput = LayerOutput()
     backward: bool = False
     merges: str = "concat"
     notices: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ def read_config(text: str | bytes, where: str, limits: Limits) -> dict[str, Any]
     """Parse a model's configuration, and refuse one that has code in it.
 
     Raises:
-        FormatError: it is no JSON, is nested too deep, or holds a Lambda layer or another Python function.
+        FormatError: it is no JSON, is nested too deep, or holds a Lambda layer or another Python activation_name.
     """
     try:
         config = json.loads(text)
@@ -93,7 +93,7 @@ def read_config(text: str | bytes, where: str, limits: Limits) -> dict[str, Any]
     for entry in _objects(config, where, limits):
         if (found := CODE.get(str(entry.get("class_name")))) is not None:
             raise FormatError(
-                f"{where}, {shown(_name(entry) or 'configuration')}",
+                f"{where}, {printable(_name(entry) or 'configuration')}",
                 f"{found}, which is code; it was not run",
                 "layers that are described by data",
                 "Save the model without it, or only its weights: model.save_weights(path).",
@@ -116,17 +116,17 @@ def _objects(config: object, where: str, limits: Limits) -> Iterator[dict[str, A
             waiting += node
 
 
-def function(value: object) -> str:
-    """The name of an activation as a configuration tells it; a class or function of the author's own in quotes.
+def activation_name(value: object) -> str:
+    """The name of an activation as a configuration tells it; a class or activation_name of the author's own in quotes.
 
     Example:
-        >>> function("hard_sigmoid"), function(None), function({"class_name": "function", "config": "mine"})
-        ('hard_sigmoid', 'linear', 'mine')
+        >>> [activation_name(value) for value in ("tanh", None, {"class_name": "function", "config": "mine"})]
+        ['tanh', 'linear', 'mine']
     """
     if isinstance(value, Mapping):
         inner = value.get("config")
         value = inner if isinstance(inner, str) else value.get("class_name")
-    return "linear" if value is None else shown(value, 60)
+    return "linear" if value is None else printable(value, 60)
 
 
 def _name(entry: Mapping[str, Any]) -> str:
@@ -150,7 +150,7 @@ def _snake(name: str) -> str:
 
 
 @dataclass
-class Graph:
+class KerasGraph:
     """The layers of a model that have numbers, once its configuration is followed from its inputs.
 
     Attributes:
@@ -163,19 +163,21 @@ class Graph:
 
     where: str
     limits: Limits
-    placed: dict[str, Placed] = field(default_factory=dict)
+    placed: dict[str, KerasLayer] = field(default_factory=dict)
     answers: dict[str, str] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     depth: int = 0
 
-    def model(self, entry: Mapping[str, Any], place: Place, inputs: Sequence[Tensor] = ()) -> list[Tensor] | None:
+    def model(
+        self, entry: Mapping[str, Any], place: VariablePath, inputs: Sequence[LayerOutput] = ()
+    ) -> list[LayerOutput] | None:
         """Follow a model through its layers; None for one that only its author's code can tell."""
         if entry.get("class_name") not in MODELS or _is_own(entry):
             return None
         config = entry.get("config")
         layers = config if isinstance(config, list) else self._dict(config, place).get("layers")
         if not isinstance(layers, list) or len(layers) > self.limits.max_entries // 20:
-            raise damaged(f"{self.where}, {shown(place.name)}", "a model without a list of layers")
+            raise damaged(f"{self.where}, {printable(place.name)}", "a model without a list of layers")
         self.depth += 1
         if self.depth > self.limits.max_depth:
             raise FormatError(self.where, "models within models without end", "fewer", "Save only the weights.")
@@ -186,7 +188,7 @@ class Graph:
             count = used[base] = used.get(base, -1) + 1
             places.append(place.inside(f"layers/{base}_{count}" if count else f"layers/{base}", _name(each)))
         if entry["class_name"] == "Sequential":
-            flow = list(inputs[:1]) or [Tensor()]
+            flow = list(inputs[:1]) or [LayerOutput()]
             for each, at in zip(entries, places, strict=True):
                 flow = self._apply(each, at, flow)
         else:
@@ -198,10 +200,10 @@ class Graph:
         self,
         config: Mapping[str, Any],
         entries: Sequence[Mapping[str, Any]],
-        places: Sequence[Place],
-        inputs: Sequence[Tensor],
-    ) -> list[Tensor]:
-        done: dict[tuple[str, int], list[Tensor]] = {}
+        places: Sequence[VariablePath],
+        inputs: Sequence[LayerOutput],
+    ) -> list[LayerOutput]:
+        done: dict[tuple[str, int], list[LayerOutput]] = {}
         given = dict(
             zip(((name, node) for name, node, _ in _references(config.get("input_layers"))), inputs, strict=False)
         )
@@ -211,30 +213,30 @@ class Graph:
             nodes = each.get("inbound_nodes")
             calls = [list(_references(node)) for node in nodes] if isinstance(nodes, list) else []
             if not calls:
-                done[name, 0] = [given.get((name, 0), Tensor())]
+                done[name, 0] = [given.get((name, 0), LayerOutput())]
             waiting += [(name, k, each, at, call) for k, call in enumerate(calls)]
         while waiting:
             ready = [item for item in waiting if all((name, node) in done for name, node, _ in item[4])]
             for name, k, each, at, call in ready or waiting:  # a loop in the graph is followed in its order
                 tensors = [self._pick(done.get((source, node)), index) for source, node, index in call]
-                done[name, k] = self._apply(each, at, tensors or [Tensor()])
+                done[name, k] = self._apply(each, at, tensors or [LayerOutput()])
             waiting = [item for item in waiting if (item[0], item[1]) not in done]
         return [self._pick(done.get((name, node)), k) for name, node, k in _references(config.get("output_layers"))]
 
     @staticmethod
-    def _pick(outputs: Sequence[Tensor] | None, index: int) -> Tensor:
-        return outputs[index] if outputs is not None and 0 <= index < len(outputs) else Tensor()
+    def _pick(outputs: Sequence[LayerOutput] | None, index: int) -> LayerOutput:
+        return outputs[index] if outputs is not None and 0 <= index < len(outputs) else LayerOutput()
 
-    def _apply(self, entry: Mapping[str, Any], place: Place, inputs: list[Tensor]) -> list[Tensor]:
+    def _apply(self, entry: Mapping[str, Any], place: VariablePath, inputs: list[LayerOutput]) -> list[LayerOutput]:
         """What a layer gives for what it reads."""
         kind = str(entry.get("class_name"))
         if kind in MODELS and not _is_own(entry):
-            return self.model(entry, place, inputs) or [Tensor()]
+            return self.model(entry, place, inputs) or [LayerOutput()]
         config = self._dict(entry.get("config"), place)
         if _is_own(entry):
             if re.search("GRU|LSTM|RNN", kind):
-                self.left_out.append(f"{place.name} is left out: {shown(kind)} is a class of the author's own.")
-            return [Tensor()]
+                self.left_out.append(f"{place.name} is left out: {printable(kind)} is a class of the author's own.")
+            return [LayerOutput()]
         if kind in INERT:
             return inputs
         if kind in CELLS or kind == "RNN":
@@ -244,19 +246,23 @@ class Graph:
         if kind == "TimeDistributed":
             return self._apply(self._dict(config.get("layer"), place), place.inside("layer"), inputs)
         if kind in ("Embedding", "Dense"):
-            self._place(Placed(kind, place.name, ((place, config),), inputs[0]))
-            return [Tensor("table" if kind == "Embedding" else "answer", place.name)]
+            self._place(KerasLayer(kind, place.name, ((place, config),), inputs[0]))
+            return [LayerOutput("table" if kind == "Embedding" else "answer", place.name)]
         if kind in ("Activation", "Softmax", "ReLU") and inputs[0].kind == "answer":
-            self.answers[inputs[0].source] = function(config.get("activation", kind.lower()))
-        if kind == "Activation" and function(config.get("activation")) == "linear":
+            self.answers[inputs[0].source] = activation_name(config.get("activation", kind.lower()))
+        if kind == "Activation" and activation_name(config.get("activation")) == "linear":
             return inputs
         if re.search("GRU|LSTM|RNN", kind):
-            self.left_out.append(f"{place.name} is left out: {shown(kind)} is another network than a GRU, LSTM or RNN.")
-        return [Tensor()]
+            self.left_out.append(
+                f"{place.name} is left out: {printable(kind)} is another network than a GRU, LSTM or RNN."
+            )
+        return [LayerOutput()]
 
-    def _recurrent(self, kind: str, config: Mapping[str, Any], place: Place, inputs: list[Tensor]) -> list[Tensor]:
+    def _recurrent(
+        self, kind: str, config: Mapping[str, Any], place: VariablePath, inputs: list[LayerOutput]
+    ) -> list[LayerOutput]:
         cell = place.inside("cell")
-        cells: list[tuple[str, str, Place, Mapping[str, Any]]] = [(kind, place.name, cell, config)]
+        cells: list[tuple[str, str, VariablePath, Mapping[str, Any]]] = [(kind, place.name, cell, config)]
         if kind == "RNN":
             cells = self._cells(self._dict(config.get("cell"), place), place, cell)
         reads = inputs[0]
@@ -265,16 +271,16 @@ class Graph:
         if len(inputs) > 1:
             notices = (f"{place.name} starts from a state that another layer hands it; here it starts from h0.",)
         for known, name, at, described in cells:
-            self._place(Placed(known, name, ((at, described),), reads, backward, notices=notices))
-            reads, notices = Tensor("states", name, backward), ()
+            self._place(KerasLayer(known, name, ((at, described),), reads, backward, notices=notices))
+            reads, notices = LayerOutput("states", name, backward), ()
         if not cells:
-            return [Tensor()]
+            return [LayerOutput()]
         everything = config.get("return_sequences") is True
-        return [Tensor("states" if everything else "last", cells[-1][1], backward)]
+        return [LayerOutput("states" if everything else "last", cells[-1][1], backward)]
 
     def _cells(
-        self, cell: Mapping[str, Any], place: Place, at: Place
-    ) -> list[tuple[str, str, Place, Mapping[str, Any]]]:
+        self, cell: Mapping[str, Any], place: VariablePath, at: VariablePath
+    ) -> list[tuple[str, str, VariablePath, Mapping[str, Any]]]:
         """The cells of an RNN layer, the lowest first; none where one of them is not known."""
         layer_of = {each: layer for layer, each in CELLS.items()}
         config = self._dict(cell.get("config"), place)
@@ -286,7 +292,7 @@ class Graph:
         for k, each in enumerate(listed if isinstance(listed, list) else [cell]):
             inner = self._dict(each, place)
             if inner.get("class_name") not in layer_of or _is_own(inner):
-                kind = shown(inner.get("class_name"))
+                kind = printable(inner.get("class_name"))
                 self.left_out.append(f"{place.name} is left out: its cell, {kind}, is of the author's own.")
                 return []
             base = _snake(str(inner["class_name"]))
@@ -296,7 +302,9 @@ class Graph:
             found.append((layer_of[inner["class_name"]], f"{place.name}/{k}", spot, described))
         return found
 
-    def _bidirectional(self, config: Mapping[str, Any], place: Place, inputs: list[Tensor]) -> list[Tensor]:
+    def _bidirectional(
+        self, config: Mapping[str, Any], place: VariablePath, inputs: list[LayerOutput]
+    ) -> list[LayerOutput]:
         layer = self._dict(config.get("layer"), place)
         forward = self._dict(layer.get("config"), place)
         other = config.get("backward_layer")
@@ -305,13 +313,13 @@ class Graph:
         kind, label = str(layer.get("class_name")), _name(layer).removeprefix("forward_")
         own = _is_own(layer) or _is_own(given) or given.get("class_name") != kind or kind not in CELLS
         if own or forward.get("go_backwards") or not (backward.get("go_backwards") or given is layer):
-            what = f"{shown(kind)} and {shown(given.get('class_name'))}, forward and backward"
+            what = f"{printable(kind)} and {printable(given.get('class_name'))}, forward and backward"
             self.left_out.append(f"{place.name} is left out: it wraps {what}, in a way that is not known.")
-            return [Tensor()]
+            return [LayerOutput()]
         merges = config.get("merge_mode")
         notices: tuple[str, ...] = ()
         if merges != "concat":
-            way = "hands them on apart" if merges is None else f"merges them by {shown(merges)!r}"
+            way = "hands them on apart" if merges is None else f"merges them by {printable(merges)!r}"
             notices = (f"{place.name} has both directions, and {way}: what reads it is not joined to it.",)
         last = _name(given).removeprefix("backward_") if other else label
         at = (
@@ -320,22 +328,22 @@ class Graph:
         )
         if len(inputs) > 1:
             notices += (f"{place.name} starts from a state that another layer hands it; here it starts from h0.",)
-        self._place(Placed(kind, place.name, at, inputs[0], merges=str(merges), notices=notices))
+        self._place(KerasLayer(kind, place.name, at, inputs[0], merges=str(merges), notices=notices))
         if merges != "concat":
-            return [Tensor()]
-        return [Tensor("states" if forward.get("return_sequences") is True else "last", place.name)]
+            return [LayerOutput()]
+        return [LayerOutput("states" if forward.get("return_sequences") is True else "last", place.name)]
 
-    def _place(self, found: Placed) -> None:
+    def _place(self, found: KerasLayer) -> None:
         key = found.cells[0][0].store
         before = self.placed.get(key)
         if before is not None and before.reads != found.reads:
             notice = f"{found.name} is used in several places of the model."
-            found = replace(found, reads=Tensor(), notices=(*before.notices, notice))
+            found = replace(found, reads=LayerOutput(), notices=(*before.notices, notice))
         self.placed[key] = found
 
-    def _dict(self, value: object, place: Place) -> Mapping[str, Any]:
+    def _dict(self, value: object, place: VariablePath) -> Mapping[str, Any]:
         if not isinstance(value, dict):
-            raise damaged(f"{self.where}, {shown(place.name or 'configuration')}", "its configuration breaks off")
+            raise damaged(f"{self.where}, {printable(place.name or 'configuration')}", "its configuration breaks off")
         return value
 
 

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 
 from gru_viz.errors import FormatError
-from gru_viz.formats.arrays import widen
-from gru_viz.formats.source import Limits, damaged, shown
+from gru_viz.formats.model_bytes import Limits, damaged, printable
+from gru_viz.formats.named_arrays import bfloat16_to_float32
 
 __all__ = ["Tree", "read_tree"]
 
 if find_spec("h5py") is None:
     raise ModuleNotFoundError("No module named 'h5py'", name="h5py")
 
-CHILD = Path(__file__).with_name("keras_h5_child.py")
+CHILD = Path(__file__).with_name("keras_h5_process.py")
 SECONDS, BYTES_A_SECOND = 10, 10 << 20
 ROOM = 1 << 30
 """Bytes that the process may take besides four times those of the file."""
@@ -55,14 +55,14 @@ def read_tree(data: bytes, where: str, limits: Limits) -> Tree:
     told, numbers = _ask(data, where, limits)
     if "refused" in told:
         path, found, wanted, remedy = told["refused"]
-        raise FormatError(f"{where}, {shown(path)}", shown(found), wanted, remedy)
+        raise FormatError(f"{where}, {printable(path)}", printable(found), wanted, remedy)
     if "damaged" in told:
         raise damaged(where, told["damaged"])
     arrays, at = {}, 0
     for path, shape, dtype in told["arrays"]:
         array = np.frombuffer(numbers, dtype, math.prod(shape), at).reshape(shape)
         at += array.nbytes
-        arrays[path] = widen(array) if path in told["brain"] else array
+        arrays[path] = bfloat16_to_float32(array) if path in told["brain"] else array
     return Tree(arrays, told["labels"], tuple(told["order"]), told["config"])
 
 

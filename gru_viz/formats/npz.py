@@ -11,8 +11,8 @@ import numpy as np
 
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import FormatError
-from gru_viz.formats.arrays import Arrays, Budget
-from gru_viz.formats.source import Content, damaged, open_zip, shown
+from gru_viz.formats.model_bytes import ModelBytes, damaged, open_zip, printable
+from gru_viz.formats.named_arrays import ArrayBudget, NamedArrays
 
 __all__ = ["read"]
 
@@ -22,20 +22,20 @@ MOST_UNPACKED, MOST_RATIO = 16 << 20, 100
 """An array may take so many bytes whatever it was packed to; beyond, so many times its packed bytes."""
 
 
-def read(content: Content) -> Arrays:
+def read(content: ModelBytes) -> NamedArrays:
     """Every array by its name, in the order of the archive.
 
     Raises:
         FormatError: an entry is no plain array, is damaged, or claims what is not there.
     """
-    budget = Budget(content.name, content.limits)
+    budget = ArrayBudget(content.name, content.limits)
     arrays: dict[str, np.ndarray] = {}
     unreadable: dict[str, str] = {}
     said = None
     with open_zip(content.data, content.name, content.limits) as archive:
         for entry in archive.infolist():
             name = entry.filename.removesuffix(".npy")
-            where = f"{content.name}, {shown(name)}"
+            where = f"{content.name}, {printable(name)}"
             if name == entry.filename:
                 unreadable[name] = "no array"
                 continue
@@ -48,11 +48,11 @@ def read(content: Content) -> Arrays:
             elif array.dtype.kind in "fiub" and array.dtype.itemsize <= 8:
                 arrays[name] = array.astype(array.dtype.newbyteorder("="), copy=False)
             else:
-                unreadable[name] = f"an array of {shown(array.dtype, 40)}"
-    return Arrays(arrays, unreadable, said if said in CONVENTIONS else None)
+                unreadable[name] = f"an array of {printable(array.dtype, 40)}"
+    return NamedArrays(arrays, unreadable, said if said in CONVENTIONS else None)
 
 
-def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, where: str, budget: Budget) -> np.ndarray:
+def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, where: str, budget: ArrayBudget) -> np.ndarray:
     with archive.open(entry) as file:
         head = file.read(12)
         version = tuple(head[6:8])
@@ -68,13 +68,13 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, where: s
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError) as error:
             raise damaged(where, f"its header says {error}") from error
         if dtype.hasobject:
-            found = f"Python objects ({shown(dtype, 40)}), which need a pickle; nothing of it was run"
+            found = f"Python objects ({printable(dtype, 40)}), which need a pickle; nothing of it was run"
             raise FormatError(where, found, "plain numbers", "Save arrays of numbers.")
         claimed = budget.take(name, shape, dtype.itemsize)
         if claimed != entry.file_size - start:
             raise FormatError(
                 where,
-                f"the shape {shown(shape)} of {claimed:,} bytes, and {entry.file_size - start:,} bytes for it",
+                f"the shape {printable(shape)} of {claimed:,} bytes, and {entry.file_size - start:,} bytes for it",
                 "as many bytes as the shape needs",
                 "The file is damaged: copy or save it again.",
             )

@@ -1,4 +1,4 @@
-"""The networks of an ONNX model: every GRU, LSTM and RNN node, joined as the graph joins them."""
+"""The build_networks of an ONNX model: every GRU, LSTM and RNN node, joined as the graph joins them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from onnx import NodeProto
 
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import ConventionError, FormatError
-from gru_viz.formats.arrays import Budget
-from gru_viz.formats.found import Embedding, Head, ModelFile
-from gru_viz.formats.onnx_check import Node, run
+from gru_viz.formats.layer_stacks import GraphHead, RecurrentLayer, build_networks, stack_layers
+from gru_viz.formats.model_bytes import ModelBytes, damaged, printable
+from gru_viz.formats.model_file import Embedding, Head, ModelFile
+from gru_viz.formats.named_arrays import ArrayBudget
+from gru_viz.formats.onnx_check import RecurrentNode, check_against_onnxruntime
 from gru_viz.formats.onnx_graph import KINDS, STANDARD, Flow, Scope, attributes, parse, table_name
-from gru_viz.formats.source import Content, damaged, shown
-from gru_viz.formats.stacks import Layer, Reader, networks, stacks
 from gru_viz.weights import CellWeights
 
 __all__ = ["read"]
@@ -25,7 +25,7 @@ FUNCTIONS = {"GRU": ("Sigmoid", "Tanh"), "LSTM": ("Sigmoid", "Tanh", "Tanh"), "R
 AFTERWARDS = {"Softmax", "LogSoftmax", "Sigmoid", "Tanh", "Relu"}
 
 
-def read(content: Content) -> ModelFile:
+def read(content: ModelBytes) -> ModelFile:
     """Every GRU, LSTM and RNN node of an ONNX model, with its Gather tables and linear layers.
 
     Raises:
@@ -37,17 +37,19 @@ def read(content: Content) -> ModelFile:
         raise damaged(content.name, error) from error  # a graph that onnx's own checker would not pass
 
 
-def _read(content: Content) -> ModelFile:
+def _read(content: ModelBytes) -> ModelFile:
     model = parse(content.data, content.name, content.limits)
     honest = min(32 * len(content.data) + (1 << 20), content.limits.max_array_bytes)
-    budget = Budget(content.name, replace(content.limits, max_array_bytes=honest))  # exporters move, and hardly copy
+    budget = ArrayBudget(
+        content.name, replace(content.limits, max_array_bytes=honest)
+    )  # exporters move, and hardly copy
     scopes = list(_scopes([Scope(model.graph, budget), *(Scope(f, budget, f"{f.name}/") for f in model.functions)],
                           content))  # fmt: skip
-    nodes: dict[str, Node] = {}
-    layers: list[Layer] = []
+    nodes: dict[str, RecurrentNode] = {}
+    layers: list[RecurrentLayer] = []
     problems: list[FormatError] = []
     tables: dict[str, Embedding] = {}
-    readers: list[Reader] = []
+    readers: list[GraphHead] = []
     for scope in scopes:
         for node in scope.graph.node:
             try:
@@ -61,17 +63,17 @@ def _read(content: Content) -> ModelFile:
     if not layers:
         found_ = "no GRU, LSTM or RNN node"
         raise problems[0] if problems else FormatError(content.name, found_, "one", "Export a model that has one.")
-    joined = stacks(layers)
-    models = networks(content.name, joined, f"ONNX, {content.name}", tuple(tables.values()), readers)
+    joined = stack_layers(layers)
+    models = build_networks(content.name, joined, f"ONNX, {content.name}", tuple(tables.values()), readers)
     checked = tuple(
-        replace(model, check=run(model.weights, [nodes[layer.name] for layer in stack.layers]))
+        replace(model, check=check_against_onnxruntime(model.weights, [nodes[layer.name] for layer in stack.layers]))
         for model, stack in zip(models, joined, strict=True)
     )
     notices = tuple(f"{problem.where} is left out: {problem.found}." for problem in problems)
     return ModelFile(content.name, "ONNX", checked, notices)
 
 
-def _scopes(waiting: list[Scope], content: Content) -> Iterator[Scope]:
+def _scopes(waiting: list[Scope], content: ModelBytes) -> Iterator[Scope]:
     count = 0
     while waiting:
         scope = waiting.pop(0)
@@ -89,8 +91,8 @@ def _is_recurrent(node: NodeProto, where: str) -> bool:
     if any(kind in node.op_type for kind in KINDS):
         what = "a quantised network" if "Quant" in node.op_type else "no node of the standard"
         kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-        name = shown(node.name or node.op_type)
-        found = f"{shown(kind)}, {what}"
+        name = printable(node.name or node.op_type)
+        found = f"{printable(kind)}, {what}"
         raise FormatError(f"{where}, {name}", found, "a GRU, LSTM or RNN of floating-point numbers", "Export it so.")
     return False
 
@@ -110,7 +112,7 @@ class _Recurrent:
         self.b = np.zeros((len(self.w), 2 * self.w.shape[1]), self.w.dtype) if bias is None else bias
         if not len(self.w) == len(self.r) == len(self.b) == (2 if self.direction == "bidirectional" else 1):
             found = f"{len(self.w)}, {len(self.r)} and {len(self.b)} directions in W, R and B"
-            raise self._problem(found, f"those of {shown(self.direction)!r}")
+            raise self._problem(found, f"those of {printable(self.direction)!r}")
 
     @property
     def convention(self) -> str:
@@ -119,7 +121,7 @@ class _Recurrent:
             return "onnx_linear_before_reset" if self.given.get("linear_before_reset", 0) else "onnx"
         return {"LSTM": "onnx_lstm", "RNN": "onnx_rnn"}[kind]
 
-    def layer(self) -> Layer:
+    def layer(self) -> RecurrentLayer:
         dtype = np.result_type(self.w, self.r, self.b)
         arrays = [{"W": w, "R": r, "B": b} for w, r, b in zip(self.w, self.r, self.b, strict=True)]
         try:
@@ -131,13 +133,15 @@ class _Recurrent:
             raise FormatError(f"{self.where}: {error.where}", error.found, error.wanted, error.remedy) from error
         hidden = self.given.get("hidden_size", cells[0].hidden)
         if hidden != cells[0].hidden:
-            raise self._problem(f"hidden_size {shown(hidden)}", f"{cells[0].hidden}, as R has")
-        return Layer(self.name, cells, self._reads(), self.direction == "reverse", notices=tuple(self._notices(dtype)))
+            raise self._problem(f"hidden_size {printable(hidden)}", f"{cells[0].hidden}, as R has")
+        return RecurrentLayer(
+            self.name, cells, self._reads(), self.direction == "reverse", notices=tuple(self._notices(dtype))
+        )
 
-    def node(self) -> Node:
-        """What onnxruntime needs to run it."""
+    def node(self) -> RecurrentNode:
+        """What onnxruntime needs to check_against_onnxruntime it."""
         after = 1 if self.convention == "onnx_linear_before_reset" else 0
-        return Node(self.proto.op_type, self.direction, after, self.w, self.r, self.b)
+        return RecurrentNode(self.proto.op_type, self.direction, after, self.w, self.r, self.b)
 
     def _reads(self) -> str:
         flow = self.scope.flow(self.proto.input[0])
@@ -159,13 +163,13 @@ class _Recurrent:
         if any(each.ref_attr_name for each in self.proto.attribute):
             raise self._problem("attributes that a caller gives", "its own", "Inline the model's functions.")
         if self.direction not in ("forward", "reverse", "bidirectional"):
-            raise self._problem(f"direction {shown(self.direction)!r}", "forward, reverse or bidirectional")
+            raise self._problem(f"direction {printable(self.direction)!r}", "forward, reverse or bidirectional")
         usual = FUNCTIONS[kind] * (2 if self.direction == "bidirectional" else 1)
         named = tuple(self._decoded(each) for each in given.get("activations", ()))
         if named and tuple(each.lower() for each in named) != tuple(each.lower() for each in usual):
-            raise self._problem(f"the activations {', '.join(map(shown, named))}", ", ".join(usual))
+            raise self._problem(f"the activations {', '.join(map(printable, named))}", ", ".join(usual))
         if "clip" in given:
-            raise self._problem(f"clip {shown(given['clip'])}, which bounds what enters the gates", "none")
+            raise self._problem(f"clip {printable(given['clip'])}, which bounds what enters the gates", "none")
         if given.get("input_forget", 0):
             raise self._problem("input_forget, which couples two gates", "an LSTM with both gates")
         if kind == "LSTM" and len(self.proto.input) > 7 and self.proto.input[7]:
@@ -189,10 +193,10 @@ class _Recurrent:
         if array is None:
             maker = self.scope.makers.get(name, (NodeProto(), 0))[0].op_type
             quantised = "Dequantize" in maker
-            found = "quantised matrices" if quantised else f"{shown(name)!r} computed or given when the model runs"
+            found = "quantised matrices" if quantised else f"{printable(name)!r} computed or given when the model runs"
             raise self._problem(found, "floating-point matrices that are in the file")
         if array.dtype.kind != "f" or not array.size:
-            raise self._problem(f"{shown(name)!r} of {array.dtype}, shape {array.shape}", "floating-point numbers")
+            raise self._problem(f"{printable(name)!r} of {array.dtype}, shape {array.shape}", "floating-point numbers")
         return array
 
     def _value(self, k: int) -> np.ndarray | None:
@@ -210,7 +214,7 @@ class _Recurrent:
         return FormatError(self.where, found, wanted, remedy)
 
 
-def _around(scope: Scope, tables: dict[str, Embedding], readers: list[Reader]) -> None:
+def _around(scope: Scope, tables: dict[str, Embedding], readers: list[GraphHead]) -> None:
     """A graph's embeddings and linear layers."""
     for node in scope.graph.node:
         if node.domain not in STANDARD or not node.output:
@@ -223,7 +227,7 @@ def _around(scope: Scope, tables: dict[str, Embedding], readers: list[Reader]) -
         if node.op_type in ("MatMul", "Gemm") and len(node.input) > 1:
             head = _head(node, scope)
             if head is not None:
-                readers.append(Reader(head, scope.flow(node.input[0]).source))
+                readers.append(GraphHead(head, scope.flow(node.input[0]).source))
 
 
 def _head(node: NodeProto, scope: Scope) -> Head | None:
@@ -246,6 +250,6 @@ def _head(node: NodeProto, scope: Scope) -> Head | None:
         return None
     after = [each.op_type for each in scope.readers.get(out, []) if each.op_type in AFTERWARDS]
     known = node.input[1].endswith(".weight") or not node.name
-    name = scope.prefix + shown(node.input[1].removesuffix(".weight") if known else node.name)
+    name = scope.prefix + printable(node.input[1].removesuffix(".weight") if known else node.name)
     full = np.broadcast_to(bias.reshape(-1), len(weight)).copy()
     return Head(name, weight, full, after[0].lower() if after else "")

@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from gru_viz.formats.check import compare, probe
-from gru_viz.formats.found import Check
+from gru_viz.formats.framework_check import compare, probe
+from gru_viz.formats.model_file import FrameworkCheck
 from gru_viz.weights import Weights
 
-__all__ = ["Node", "run"]
+__all__ = ["RecurrentNode", "check_against_onnxruntime"]
 
 MOST = 64 << 20
-"""Parameters of a network beyond which it is not run: to read a file should not take minutes."""
+"""Parameters of a network beyond which it is not check_against_onnxruntime: to read a file should not take minutes."""
 
 
-class Node(NamedTuple):
+class RecurrentNode(NamedTuple):
     """A recurrent node and its matrices, (directions, …)."""
 
     kind: str
@@ -30,7 +30,7 @@ class Node(NamedTuple):
     b: np.ndarray
 
 
-def run(weights: Weights, nodes: Sequence[Node]) -> Check | None:
+def check_against_onnxruntime(weights: Weights, nodes: Sequence[RecurrentNode]) -> FrameworkCheck | None:
     """Run a stack of nodes in onnxruntime and compare; None where it is not installed or the network is very large.
 
     One small model a layer, in float32 and with time first: all that onnxruntime has on a CPU. Where the axes lie
@@ -52,7 +52,7 @@ def run(weights: Weights, nodes: Sequence[Node]) -> Check | None:
     return compare(f"onnxruntime {onnxruntime.__version__}", weights, x, states.swapaxes(0, 1))
 
 
-def _layer(node: Node, x: np.ndarray) -> np.ndarray:
+def _layer(node: RecurrentNode, x: np.ndarray) -> np.ndarray:
     import onnxruntime
 
     constants = {"W": node.w, "R": node.r, "B": node.b}

@@ -10,8 +10,8 @@ import numpy as np
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from gru_viz.errors import FormatError
-from gru_viz.formats.arrays import Budget
-from gru_viz.formats.source import Limits, damaged, shown
+from gru_viz.formats.model_bytes import Limits, damaged, printable
+from gru_viz.formats.named_arrays import ArrayBudget
 
 __all__ = ["KINDS", "Flow", "Scope", "attributes", "parse"]
 
@@ -64,7 +64,7 @@ def parse(data: bytes, where: str, limits: Limits) -> ModelProto:
     for tensor in _tensors(model, where, limits):
         if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
             raise FormatError(
-                f"{where}, {shown(tensor.name)}",
+                f"{where}, {printable(tensor.name)}",
                 "numbers that lie in another file, which was not opened",
                 "a model in one file",
                 "Save it whole: onnx.save(onnx.load(path), path, save_as_external_data=False).",
@@ -150,7 +150,7 @@ def attributes(node: NodeProto) -> dict[str, Any]:
 class Scope:
     """A graph or function, within another one or none: who makes each value, and which values are constant."""
 
-    def __init__(self, graph: Any, budget: Budget, prefix: str = "", outer: Scope | None = None) -> None:
+    def __init__(self, graph: Any, budget: ArrayBudget, prefix: str = "", outer: Scope | None = None) -> None:
         self.graph, self.budget, self.prefix, self.outer = graph, budget, prefix, outer
         self.tensors: Mapping[str, TensorProto] = {each.name: each for each in getattr(graph, "initializer", ())}
         self.makers = {name: (node, k) for node in graph.node for k, name in enumerate(node.output) if name}
@@ -163,7 +163,7 @@ class Scope:
         taken: dict[str, int] = {}
         for node in graph.node:
             if node.op_type in KINDS:
-                name = prefix + shown(node.name or node.op_type)
+                name = prefix + printable(node.name or node.op_type)
                 count = taken[name] = taken.get(name, 0) + 1
                 self.names[id(node)] = name if count == 1 else f"{name}, {count}"
 
@@ -172,7 +172,7 @@ class Scope:
         for node in self.graph.node:
             for attribute in node.attribute:
                 for graph in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
-                    yield Scope(graph, self.budget, f"{self.prefix}{shown(node.name or node.op_type)}/", self)
+                    yield Scope(graph, self.budget, f"{self.prefix}{printable(node.name or node.op_type)}/", self)
 
     def constant(self, name: str, depth: int = 0) -> np.ndarray | None:
         """The numbers of a value that no input changes; None where it is not constant.
@@ -207,7 +207,7 @@ class Scope:
         try:
             return FOLDS[node.op_type](values, attributes(node))
         except (ValueError, TypeError, IndexError, KeyError, np.exceptions.AxisError) as error:
-            raise damaged(f"{self.budget.where}, {shown(name)}", error) from error
+            raise damaged(f"{self.budget.where}, {printable(name)}", error) from error
 
     def _given(self, node: NodeProto, name: str) -> np.ndarray | None:
         for key, value in attributes(node).items():
@@ -228,8 +228,8 @@ class Scope:
         stored = len(tensor.raw_data) if tensor.HasField("raw_data") else len(getattr(tensor, field)) * itemsize
         if stored != size:
             raise FormatError(
-                f"{self.budget.where}, {shown(name)}",
-                f"the shape {shown(tuple(tensor.dims))} of {size:,} bytes, and {stored:,} bytes for it",
+                f"{self.budget.where}, {printable(name)}",
+                f"the shape {printable(tuple(tensor.dims))} of {size:,} bytes, and {stored:,} bytes for it",
                 "as many bytes as the shape needs",
                 "The file is damaged: export it again.",
             )
@@ -315,7 +315,7 @@ class Scope:
 
 def table_name(node: NodeProto, scope: Scope) -> str:
     """What an embedding is called."""
-    return scope.prefix + shown(node.input[0].removesuffix(".weight"))
+    return scope.prefix + printable(node.input[0].removesuffix(".weight"))
 
 
 def _axes(values: list[np.ndarray], given: Mapping[str, Any]) -> tuple[int, ...]:

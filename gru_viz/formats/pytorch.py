@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from gru_viz.errors import FormatError
-from gru_viz.formats.arrays import Arrays, Budget, widen
-from gru_viz.formats.pickles import Name, Thing, read_pickle
-from gru_viz.formats.source import Content, damaged, open_zip, shown
+from gru_viz.formats.model_bytes import ModelBytes, damaged, open_zip, printable
+from gru_viz.formats.named_arrays import ArrayBudget, NamedArrays, bfloat16_to_float32
+from gru_viz.formats.pickle_data import GlobalName, PickledObject, read_pickle
 
 __all__ = ["read"]
 
@@ -91,7 +91,7 @@ class _Found:
     notices: list[str] = field(default_factory=list)
 
 
-def read(content: Content) -> Arrays:
+def read(content: ModelBytes) -> NamedArrays:
     """Every tensor of a state_dict or checkpoint by its path; the optimiser's are left out.
 
     Raises:
@@ -104,27 +104,27 @@ def read(content: Content) -> Arrays:
     found = _collect(root, content)
     if not found.tensors:
         raise _no_tensors(root, found, content.name)
-    budget = Budget(content.name, content.limits)
+    budget = ArrayBudget(content.name, content.limits)
     arrays, unreadable = {}, {}
     for path, tensor in found.tensors.items():
         if isinstance(tensor, _Unreadable):
             unreadable[path] = tensor.what
         else:
             arrays[path] = _numbers_of(path, tensor, numbers, budget)
-    return Arrays(arrays, unreadable, notices=tuple(found.notices))
+    return NamedArrays(arrays, unreadable, notices=tuple(found.notices))
 
 
-Numbers = Callable[[_Storage, str], np.ndarray]
+StorageReader = Callable[[_Storage, str], np.ndarray]
 """A storage's numbers, flat; bfloat16 as its bits."""
 
 
-def _numbers_of(path: str, tensor: _Tensor, numbers: Numbers, budget: Budget) -> np.ndarray:
-    where, shape = f"{budget.where}, {shown(path)}", tensor.shape
+def _numbers_of(path: str, tensor: _Tensor, numbers: StorageReader, budget: ArrayBudget) -> np.ndarray:
+    where, shape = f"{budget.where}, {printable(path)}", tensor.shape
     wide = tensor.storage.dtype == _BFLOAT16
     budget.take(path, shape, 4 if wide else tensor.storage.bits.itemsize)
     starts = (tensor.offset, *tensor.strides)
     if len(tensor.strides) != len(shape) or any(type(n) is not int or not 0 <= n < 1 << 60 for n in starts):
-        raise damaged(where, f"strides {shown(tensor.strides)} for the shape {shape}")
+        raise damaged(where, f"strides {printable(tensor.strides)} for the shape {shape}")
     flat = numbers(tensor.storage, where)
     count = math.prod(shape)
     last = tensor.offset + sum((n - 1) * step for n, step in zip(shape, tensor.strides, strict=True))
@@ -141,22 +141,22 @@ def _numbers_of(path: str, tensor: _Tensor, numbers: Numbers, budget: Budget) ->
         steps = tuple(step * flat.itemsize for step in tensor.strides)
         view = np.lib.stride_tricks.as_strided(flat[tensor.offset :], shape, steps, writeable=False)
         array = np.ascontiguousarray(view).reshape(shape)
-    return widen(array) if wide else array
+    return bfloat16_to_float32(array) if wide else array
 
 
-def _collect(root: Any, content: Content) -> _Found:
+def _collect(root: Any, content: ModelBytes) -> _Found:
     """Walk through containers, each once however often it is mentioned, in the order of the file."""
     found, seen = _Found(), set()
 
     def walk(value: Any, path: str, depth: int) -> None:
-        if isinstance(value, Thing) and value.of == "torch.ScriptObject":
+        if isinstance(value, PickledObject) and value.of == "torch.ScriptObject":
             value = _Unreadable("matrices packed by torch, as a quantised layer keeps them")
         if isinstance(value, (_Tensor, _Unreadable)):
             while path in found.tensors:
                 path += "'"
             found.tensors[path] = value
             return
-        if isinstance(value, Thing):
+        if isinstance(value, PickledObject):
             if isinstance(value.state, dict) and {"_modules", "_parameters"} <= value.state.keys():
                 found.modules.append(value.of)
             value = value.items
@@ -171,7 +171,7 @@ def _collect(root: Any, content: Content) -> _Found:
             )
         seen.add(id(value))
         for key, child in value.items() if isinstance(value, dict) else enumerate(value):
-            called = key if isinstance(key, str) else shown(key)
+            called = key if isinstance(key, str) else printable(key)
             if not isinstance(child, _Tensor) and _OPTIMISER.fullmatch(called):
                 continue
             walk(child, f"{path}.{called}" if path else called, depth + 1)
@@ -179,7 +179,7 @@ def _collect(root: Any, content: Content) -> _Found:
     walk(root, "", 0)
     found.tensors = _without_container(root, found.tensors)
     if found.modules and found.tensors:
-        names = ", ".join(sorted({shown(each, 60) for each in found.modules})[:3])
+        names = ", ".join(sorted({printable(each, 60) for each in found.modules})[:3])
         found.notices.append(f"Whole pickled modules in the file were left alone: {names}.")
     return found
 
@@ -201,10 +201,10 @@ def _without_container(root: Any, tensors: dict[str, Any]) -> dict[str, Any]:
 
 def _no_tensors(root: Any, found: _Found, name: str) -> FormatError:
     if found.modules:
-        kind = f"a whole pickled module, of the class {shown(found.modules[0])}, which could run code"
+        kind = f"a whole pickled module, of the class {printable(found.modules[0])}, which could run code"
         return FormatError(name, f"{kind}; nothing of it was run", _WANTED, _REMEDY)
-    if isinstance(root, Thing):
-        return FormatError(name, f"a pickled object of the class {shown(root.of)}", _WANTED, _REMEDY)
+    if isinstance(root, PickledObject):
+        return FormatError(name, f"a pickled object of the class {printable(root.of)}", _WANTED, _REMEDY)
     return FormatError(name, "no tensor in it", _WANTED, _REMEDY)
 
 
@@ -219,14 +219,14 @@ class _Meaning:
         function = name.removeprefix("torch._utils.")
         if name == "torch._tensor._rebuild_from_type_v2":
             inner, _, made_of, *_ = arguments
-            if isinstance(inner, Name) and inner.path != name and isinstance(made_of, tuple):
+            if isinstance(inner, GlobalName) and inner.path != name and isinstance(made_of, tuple):
                 return self.call(inner.path, made_of)
         if function in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3"):
             storage, offset, shape, strides = arguments[:4]
             if function == "_rebuild_tensor_v3":
                 dtype = _NAMED.get(arguments[6].path.removeprefix("torch."))
                 if dtype is None:
-                    return _Unreadable(f"a tensor of {shown(arguments[6].path)}")
+                    return _Unreadable(f"a tensor of {printable(arguments[6].path)}")
                 storage = _Storage(storage.key, dtype, storage.count)
                 storage = _Storage(storage.key, dtype, storage.count // storage.bits.itemsize)
             if not isinstance(storage, _Storage):
@@ -241,10 +241,10 @@ class _Meaning:
         if name in ("collections.OrderedDict", "collections.Counter"):
             return self._mapping(arguments)
         if _HARMLESS.fullmatch(name) is None:
-            found = f"a pickle that calls {shown(name)}, which is code; nothing of it was run"
+            found = f"a pickle that calls {printable(name)}, which is code; nothing of it was run"
             raise FormatError(self.where, found, _WANTED, _REMEDY)
-        made = arguments[0] if name.endswith("._reconstructor") and isinstance(arguments[0], Name) else None
-        return Thing(made.path if made else name)
+        made = arguments[0] if name.endswith("._reconstructor") and isinstance(arguments[0], GlobalName) else None
+        return PickledObject(made.path if made else name)
 
     def _mapping(self, arguments: tuple[Any, ...]) -> dict[Any, Any]:
         """An OrderedDict; Python 2 wrote its entries as a list of pairs."""
@@ -253,12 +253,12 @@ class _Meaning:
         return dict(made)
 
     def persistent(self, key: Any) -> Any:
-        if key[0] == "module" and isinstance(key[1], Name):
+        if key[0] == "module" and isinstance(key[1], GlobalName):
             return key[1]
         kind, storage_type, key, _, count, *window = key
         if (
             kind != "storage"
-            or not isinstance(storage_type, Name)
+            or not isinstance(storage_type, GlobalName)
             or type(count) is not int
             or count < 0
             or any(window)
@@ -266,11 +266,11 @@ class _Meaning:
             raise ValueError("a storage that is none")
         dtype = _DTYPES.get(storage_type.path.rpartition(".")[2].removesuffix("Storage"))
         if dtype is None:
-            raise FormatError(self.where, f"a {shown(storage_type.path)}", "floating-point numbers", _REMEDY)
+            raise FormatError(self.where, f"a {printable(storage_type.path)}", "floating-point numbers", _REMEDY)
         return self.storages.setdefault(str(key), _Storage(str(key), dtype, count))
 
 
-def _open_archive(content: Content) -> tuple[Any, Numbers]:
+def _open_archive(content: ModelBytes) -> tuple[Any, StorageReader]:
     with open_zip(content.data, content.name, content.limits) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
     inside = {name.rpartition("data.pkl")[0] for name in entries if re.fullmatch(r"([^/]+/)?data\.pkl", name)}
@@ -282,7 +282,7 @@ def _open_archive(content: Content) -> tuple[Any, Numbers]:
         raise FormatError(content.name, found, _WANTED, "Load it with torch.jit.load and save its state_dict().")
 
     def contents(name: str) -> memoryview:
-        where = f"{content.name}, {shown(prefix + name)}"
+        where = f"{content.name}, {printable(prefix + name)}"
         entry = entries.get(prefix + name)
         if entry is None:
             raise damaged(where, "this entry of the archive is missing")
@@ -326,7 +326,7 @@ def _flat(raw: memoryview, storage: _Storage, little: bool, where: str) -> np.nd
     return flat if flat.dtype.isnative else flat.astype(storage.bits)
 
 
-def _open_legacy(content: Content) -> tuple[Any, Numbers]:
+def _open_legacy(content: ModelBytes) -> tuple[Any, StorageReader]:
     meaning, at, parts = _Meaning(content.name), 0, []
     for _ in range(5):  # a mark, a version, the writer's system, what was saved, its storages' keys in their order
         value, at = read_pickle(content.data, at, content.name, content.limits, meaning.call, meaning.persistent)
@@ -336,7 +336,7 @@ def _open_legacy(content: Content) -> tuple[Any, Numbers]:
         raise damaged(content.name, "not what torch.save writes")
     little = system.get("little_endian") is not False
     data, places = memoryview(content.data), dict[str, memoryview]()
-    for key in map(shown, keys):
+    for key in map(printable, keys):
         where = f"{content.name}, storage {key}"
         if key not in meaning.storages:
             raise damaged(where, "nothing says of what type it is")

@@ -7,15 +7,15 @@ from importlib import import_module
 
 from gru_viz.byte_source import ByteSource
 from gru_viz.formats import npz, pytorch, safetensors
-from gru_viz.formats.arrays import Arrays
-from gru_viz.formats.finder import find
-from gru_viz.formats.found import ModelFile
-from gru_viz.formats.source import LIMITS, Content, Limits, load
+from gru_viz.formats.model_bytes import LIMITS, Limits, ModelBytes, load
+from gru_viz.formats.model_file import ModelFile
+from gru_viz.formats.named_arrays import NamedArrays
+from gru_viz.formats.network_finder import find_networks
 from gru_viz.optional import optional_packages
 
 __all__ = ["read_model"]
 
-_FLAT: dict[str, Callable[[Content], Arrays]] = {
+_FLAT: dict[str, Callable[[ModelBytes], NamedArrays]] = {
     "PyTorch": pytorch.read,
     "safetensors": safetensors.read,
     "NPZ": npz.read,
@@ -48,7 +48,7 @@ def read_model(source: ByteSource, name: str | None = None, limits: Limits = LIM
     content = load(source, name, limits)
     if content.format in _FLAT:
         arrays = _FLAT[content.format](content)
-        models, notices = find(arrays, content.name, limits)
+        models, notices = find_networks(arrays, content.name, limits)
         return ModelFile(content.name, content.format, models, notices)
     with optional_packages(f"{content.name}, a {content.format} file"):
         reader = import_module(f"gru_viz.formats.{_GRAPHS[content.format]}")

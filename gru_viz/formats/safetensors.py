@@ -10,8 +10,8 @@ from safetensors import SafetensorError, deserialize
 
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import FormatError
-from gru_viz.formats.arrays import Arrays, Budget, widen
-from gru_viz.formats.source import Content, damaged, shown
+from gru_viz.formats.model_bytes import ModelBytes, damaged, printable
+from gru_viz.formats.named_arrays import ArrayBudget, NamedArrays, bfloat16_to_float32
 
 __all__ = ["read"]
 
@@ -23,7 +23,7 @@ MOST_HEADER = 100_000_000
 """Bytes of a header; the format's own limit."""
 
 
-def read(content: Content) -> Arrays:
+def read(content: ModelBytes) -> NamedArrays:
     """Every tensor by its name, in the order of its bytes.
 
     Raises:
@@ -31,7 +31,7 @@ def read(content: Content) -> Arrays:
     """
     header = _header(content)
     metadata = header.pop("__metadata__", None)
-    budget = Budget(content.name, content.limits)
+    budget = ArrayBudget(content.name, content.limits)
     places = {}
     for name, entry in header.items():
         places[name] = _place(name, entry, budget)
@@ -43,15 +43,17 @@ def read(content: Content) -> Arrays:
     for name in sorted(places, key=lambda each: places[each][0]):
         dtype, raw, shape = header[name]["dtype"], tensors.pop(name)["data"], header[name]["shape"]
         if dtype not in _DTYPES:
-            unreadable[name] = f"numbers of the type {shown(dtype, 20)}"
+            unreadable[name] = f"numbers of the type {printable(dtype, 20)}"
             continue
         flat = np.frombuffer(raw, _DTYPES[dtype]).reshape(shape)
-        arrays[name] = widen(flat) if dtype == "BF16" else flat.astype(flat.dtype.newbyteorder("="), copy=False)
+        arrays[name] = (
+            bfloat16_to_float32(flat) if dtype == "BF16" else flat.astype(flat.dtype.newbyteorder("="), copy=False)
+        )
     said = metadata.get("convention") if isinstance(metadata, dict) else None
-    return Arrays(arrays, unreadable, said if said in CONVENTIONS else None)
+    return NamedArrays(arrays, unreadable, said if said in CONVENTIONS else None)
 
 
-def _header(content: Content) -> dict[str, Any]:
+def _header(content: ModelBytes) -> dict[str, Any]:
     size = int.from_bytes(content.data[:8], "little")
     if size > len(content.data) - 8 or size > MOST_HEADER:
         raise FormatError(
@@ -69,9 +71,9 @@ def _header(content: Content) -> dict[str, Any]:
     return header
 
 
-def _place(name: str, entry: Any, budget: Budget) -> tuple[int, int]:
+def _place(name: str, entry: Any, budget: ArrayBudget) -> tuple[int, int]:
     """Where a tensor's bytes begin and end, once its claims agree with each other."""
-    where = f"{budget.where}, {shown(name)}"
+    where = f"{budget.where}, {printable(name)}"
     try:
         dtype, shape, (start, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
     except (TypeError, KeyError, ValueError) as error:
@@ -85,7 +87,7 @@ def _place(name: str, entry: Any, budget: Budget) -> tuple[int, int]:
     if known and claimed != end - start:
         raise FormatError(
             where,
-            f"the shape {shown(tuple(shape))} of {claimed:,} bytes, and {end - start:,} bytes for it",
+            f"the shape {printable(tuple(shape))} of {claimed:,} bytes, and {end - start:,} bytes for it",
             "as many bytes as the shape needs",
             "The file is damaged: copy or save it again.",
         )

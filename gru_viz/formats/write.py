@@ -13,7 +13,7 @@ import safetensors.numpy
 import torch
 
 from gru_viz.errors import FormatError
-from gru_viz.formats.found import Format
+from gru_viz.formats.model_file import Format
 from gru_viz.weights import Weights
 
 __all__ = ["write_model"]

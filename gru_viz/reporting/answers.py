@@ -1,73 +1,18 @@
-"""What a linear layer on top of a network answers at every step, and how that is drawn."""
+"""How the outputs of a linear layer on top of a network are drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 
-from gru_viz.errors import TraceError
 from gru_viz.figures import InputCurve, Panel, View
 from gru_viz.formats import Head
-from gru_viz.trace import Trace
 
-__all__ = ["draw_answers", "read_head"]
+__all__ = ["draw_answers"]
 
 MOST_CURVES = 6
-
-
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    powers = np.exp(scores - scores.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
-
-
-def _sigmoid(scores: np.ndarray) -> np.ndarray:
-    return (1 + np.tanh(scores / 2)) / 2
-
-
-ACTIVATIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
-    {
-        "": lambda scores: scores,
-        "linear": lambda scores: scores,
-        "softmax": _softmax,
-        "sigmoid": _sigmoid,
-        "tanh": np.tanh,
-        "relu": lambda scores: np.maximum(scores, 0),
-    }
-)
 SHARES = ("softmax", "sigmoid")
-
-
-def read_head(trace: Trace, head: Head) -> np.ndarray:
-    """What a linear layer answers at every step, (batch, time, outputs): its activation over weight @ h + bias.
-
-    It reads the top layer; where that reads both ways, both hidden states side by side, forward first.
-
-    Raises:
-        TraceError: it reads another number of units, or has an activation that is not known.
-
-    Example:
-        >>> import torch, gru_viz
-        >>> from gru_viz.formats import Head
-        >>> head = Head("out", np.ones((1, 2), np.float32), np.zeros(1, np.float32))
-        >>> read_head(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1))), head).shape
-        (1, 3, 1)
-    """
-    hidden = np.concatenate([run.quantities["hidden"] for run in trace.layers[-1].directions], -1)
-    if head.weight.shape[1] != hidden.shape[-1]:
-        raise TraceError(
-            f"head {head.name!r}",
-            f"{head.weight.shape[1]:,} inputs",
-            f"{hidden.shape[-1]:,}, the hidden values of the top layer",
-            "Choose the head that belongs to this network.",
-        )
-    if head.activation not in ACTIVATIONS:
-        known = ", ".join(name for name in ACTIVATIONS if name)
-        remedy = "Give it activation='' to see what goes into the activation."
-        raise TraceError(f"head {head.name!r}", f"the activation {head.activation!r}", f"one of {known}", remedy)
-    return ACTIVATIONS[head.activation](hidden @ head.weight.T + head.bias)
 
 
 def draw_answers(view: View, head: Head, answers: np.ndarray) -> View:

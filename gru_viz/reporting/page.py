@@ -21,7 +21,7 @@ from gru_viz.figures import inspect
 from gru_viz.figures.inspector import pack, work_out_units
 from gru_viz.formats import Head
 from gru_viz.reporting import maps, words
-from gru_viz.reporting.answers import draw_answers, read_head
+from gru_viz.reporting.answers import draw_answers
 from gru_viz.trace import Trace
 
 __all__ = ["report"]
@@ -91,7 +91,7 @@ def report(
         True
     """
     extent = _choose(trace, sequences, window)
-    answers = None if head is None else read_head(trace, head)
+    answers = None if head is None else head.outputs(trace)
     runs = words.runs(trace)
     total = max(len(extent.spans) * len(runs), 1)
     views = []

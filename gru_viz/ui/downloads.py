@@ -11,7 +11,7 @@ from gru_viz.browser import INSPECTOR
 from gru_viz.errors import GruVizError
 from gru_viz.exports import to_csv, to_npz, to_parquet
 from gru_viz.formats import Head, write_model
-from gru_viz.formats.found import Format
+from gru_viz.formats.model_file import Format
 from gru_viz.reporting import report
 from gru_viz.trace import Trace
 from gru_viz.ui.gate_view import GateView

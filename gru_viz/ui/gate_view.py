@@ -11,7 +11,7 @@ from gru_viz.figures import View, compare, inspect
 from gru_viz.figures.inspector import Reading, WorkedFormulas, work_out_units
 from gru_viz.figures.overview import compare_overviews, input_limits, largest_values, order_long, overview
 from gru_viz.pretrained import load_pretrained
-from gru_viz.reporting.answers import draw_answers, read_head
+from gru_viz.reporting.answers import draw_answers
 from gru_viz.streaming import LongTrace
 from gru_viz.trace import Trace
 from gru_viz.ui.model_choice import ModelChoice
@@ -112,7 +112,7 @@ def _draw_steps(
         view = inspect(trace, sequence=sequence, answers=curves, **options)
         head = model.output_layer
         if head:
-            view = draw_answers(view, head, read_head(trace, head)[sequence, : trace.lengths[sequence]])
+            view = draw_answers(view, head, head.outputs(trace)[sequence, : trace.lengths[sequence]])
         formulas = [work_out_units(trace, unit, sequence=sequence, more=readings, **place)]
     else:
         (a, i), (b, j) = windows

@@ -9,7 +9,7 @@ import streamlit as st
 
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import FormatError
-from gru_viz.formats import Check, Embedding, FoundModel, Head, ModelFile, fit, read_model
+from gru_viz.formats import Embedding, FoundModel, FrameworkCheck, Head, ModelFile, fit, read_model
 from gru_viz.sequences import Sequences
 from gru_viz.ui.messages import plain, show_notices
 from gru_viz.ui.sequence_choice import SequenceChoice
@@ -55,12 +55,12 @@ class UploadedModel:
     @property
     def weights(self) -> Weights:
         """Its matrices, under its convention."""
-        return self.found.meant_as(self.convention).weights
+        return self.found.read_as(self.convention).weights
 
     @property
-    def check(self) -> Check | None:
+    def check(self) -> FrameworkCheck | None:
         """How far these weights agree with the file's own framework on random inputs."""
-        return self.found.meant_as(self.convention).check
+        return self.found.read_as(self.convention).check
 
     @property
     def output_layer(self) -> Head | None:

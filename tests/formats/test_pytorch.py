@@ -18,7 +18,7 @@ from hostile.kinds import Calls
 
 from gru_viz.errors import FormatError
 from gru_viz.formats import pytorch, read_model
-from gru_viz.formats.source import load
+from gru_viz.formats.model_bytes import load
 
 
 class Settings:

@@ -70,7 +70,7 @@ def test_bfloat16_is_widened_exactly(writer: str) -> None:
 
 
 def test_a_wrong_network_would_not_pass_the_check() -> None:
-    from gru_viz.formats.check import compare, probe
+    from gru_viz.formats.framework_check import compare, probe
     from gru_viz.weights import Weights
 
     module = network("gru")

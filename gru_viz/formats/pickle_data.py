@@ -14,23 +14,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gru_viz.errors import FormatError
-from gru_viz.formats.source import Limits, damaged, shown
+from gru_viz.formats.model_bytes import Limits, damaged, printable
 
-__all__ = ["Name", "Thing", "read_pickle"]
+__all__ = ["GlobalName", "PickledObject", "read_pickle"]
 
 MOST_BYTES = 64 << 20
 """Of one pickle; the numbers of tensors lie outside it."""
 
 
 @dataclass(frozen=True)
-class Name:
+class GlobalName:
     """A class or function that a pickle names, such as ``"torch._utils._rebuild_tensor_v2"``."""
 
     path: str
 
 
 @dataclass(eq=False)
-class Thing:
+class PickledObject:
     """An object of a class that was not looked up.
 
     Attributes:
@@ -44,9 +44,9 @@ class Thing:
     items: dict[Any, Any] = field(default_factory=dict)
 
 
-Call = Callable[[str, tuple[Any, ...]], Any]
+CallHandler = Callable[[str, tuple[Any, ...]], Any]
 """What a call of a name with arguments stands for."""
-Persistent = Callable[[Any], Any]
+PersistentHandler = Callable[[Any], Any]
 """What an id of something outside the pickle stands for."""
 
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
@@ -63,7 +63,7 @@ _MARK = object()
 
 
 def read_pickle(
-    data: bytes, at: int, where: str, limits: Limits, call: Call, persistent: Persistent
+    data: bytes, at: int, where: str, limits: Limits, call: CallHandler, persistent: PersistentHandler
 ) -> tuple[Any, int]:
     """Read the pickle that begins at a byte; sets become lists.
 
@@ -84,7 +84,7 @@ def read_pickle(
     Example:
         >>> import argparse, pickle
         >>> value, _ = read_pickle(pickle.dumps({"lr": 0.1, "args": argparse.Namespace(seed=1)}), 0, "x", Limits(),
-        ...     call=lambda name, arguments: Thing(name), persistent=lambda key: None)
+        ...     call=lambda name, arguments: PickledObject(name), persistent=lambda key: None)
         >>> value["lr"], value["args"].of
         (0.1, 'argparse.Namespace')
     """
@@ -111,7 +111,7 @@ def read_pickle(
 class _Machine:
     """The stack and memory that a pickle works on."""
 
-    def __init__(self, where: str, call: Call, persistent: Persistent) -> None:
+    def __init__(self, where: str, call: CallHandler, persistent: PersistentHandler) -> None:
         self.where, self.call, self.persistent = where, call, persistent
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
@@ -166,12 +166,12 @@ class _Machine:
         elif name in ("SETITEM", "SETITEMS"):
             values = [self.pop(), self.pop()][::-1] if name == "SETITEM" else self.pop_to_mark()
             target = self.top()
-            _set(target.items if isinstance(target, Thing) else target, values)
+            _set(target.items if isinstance(target, PickledObject) else target, values)
         elif name == "GLOBAL":
-            push(Name(".".join(argument.split(" ", 1))))
+            push(GlobalName(".".join(argument.split(" ", 1))))
         elif name == "STACK_GLOBAL":
             attribute, module = self.pop(), self.pop()
-            push(Name(f"{module}.{attribute}"))
+            push(GlobalName(f"{module}.{attribute}"))
         elif name == "REDUCE":
             arguments, function = self.pop(), self.pop()
             push(self.called(function, arguments))
@@ -180,7 +180,7 @@ class _Machine:
             push(self.made(taken[-1], taken[-2]))
         elif name == "BUILD":
             state, target = self.pop(), self.top()
-            if isinstance(target, Thing):
+            if isinstance(target, PickledObject):
                 target.state = state
         elif name == "BINPERSID":
             push(self.persistent(self.pop()))
@@ -199,15 +199,15 @@ class _Machine:
             )
 
     def called(self, function: Any, arguments: Any) -> Any:
-        if not isinstance(function, Name) or not isinstance(arguments, tuple):
+        if not isinstance(function, GlobalName) or not isinstance(arguments, tuple):
             raise ValueError("a call of what is no function")
         return self.call(function.path, arguments)
 
     def made(self, kind: Any, arguments: Any) -> Any:
         """An object made without a call: its class's ``__new__`` and its state, which are data."""
-        if not isinstance(kind, Name) or not isinstance(arguments, tuple):
-            raise ValueError(f"an object of {shown(kind)}, which is no class")
-        return Thing(kind.path)
+        if not isinstance(kind, GlobalName) or not isinstance(arguments, tuple):
+            raise ValueError(f"an object of {printable(kind)}, which is no class")
+        return PickledObject(kind.path)
 
 
 def _set(target: Any, values: list[Any]) -> None:

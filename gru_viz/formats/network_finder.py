@@ -10,25 +10,27 @@ import numpy as np
 
 from gru_viz.conventions import Convention
 from gru_viz.errors import ConventionError, FormatError
-from gru_viz.formats.arrays import Arrays
-from gru_viz.formats.check import against_torch
-from gru_viz.formats.found import FoundModel
-from gru_viz.formats.names import PROJECTION, Family, Group, Place, families, group
-from gru_viz.formats.source import LIMITS, Limits, shown
-from gru_viz.formats.surroundings import Surroundings
+from gru_viz.formats.embeddings_and_heads import EmbeddingsAndHeads
+from gru_viz.formats.framework_check import check_against_torch
+from gru_viz.formats.matrix_names import PROJECTION, CellKey, ConventionFamily, MatrixGroup, families, group
+from gru_viz.formats.model_bytes import LIMITS, Limits, printable
+from gru_viz.formats.model_file import FoundModel
+from gru_viz.formats.named_arrays import NamedArrays
 from gru_viz.layout import sizes
 from gru_viz.weights import TORCH_CELL, Weights
 
-__all__ = ["find"]
+__all__ = ["find_networks"]
 
-Cells = dict[Place, dict[str, np.ndarray]]
+CellMatrices = dict[CellKey, dict[str, np.ndarray]]
 MOST_CHECKED = 1 << 25
 """Parameters of a network that a probe is run through on reading: more would take gibibytes."""
 _TELLING = frozenset({"weight_ih", "weight_hh", "recurrent_kernel", "gates/kernel", PROJECTION})
 """Names that nothing but a recurrent network has."""
 
 
-def find(arrays: Arrays, where: str, limits: Limits = LIMITS) -> tuple[tuple[FoundModel, ...], tuple[str, ...]]:
+def find_networks(
+    arrays: NamedArrays, where: str, limits: Limits = LIMITS
+) -> tuple[tuple[FoundModel, ...], tuple[str, ...]]:
     """Find the networks, and what stands before and after each.
 
     Args:
@@ -44,7 +46,8 @@ def find(arrays: Arrays, where: str, limits: Limits = LIMITS) -> tuple[tuple[Fou
 
     Example:
         >>> shapes = {"rnn.weight_ih_l0": (12, 3), "rnn.weight_hh_l0": (12, 4), "fc.weight": (2, 4)}
-        >>> models, _ = find(Arrays({name: np.zeros(shape) for name, shape in shapes.items()}), "lstm.npz")
+        >>> arrays = NamedArrays({name: np.zeros(shape) for name, shape in shapes.items()})
+        >>> models, _ = find_networks(arrays, "lstm.npz")
         >>> models[0].name, models[0].weights.convention.name, models[0].heads[0].name
         ('rnn', 'torch', 'fc')
     """
@@ -66,7 +69,7 @@ def find(arrays: Arrays, where: str, limits: Limits = LIMITS) -> tuple[tuple[Fou
     if not models:
         raise errors[0] if errors else _nothing(arrays, where)
     models.sort(key=lambda pair: pair[0])
-    around = Surroundings(arrays.arrays, used)
+    around = EmbeddingsAndHeads(arrays.arrays, used)
     complete = tuple(
         replace(model, embeddings=around.embeddings(model, start), heads=around.heads(model, start))
         for start, model in models
@@ -77,14 +80,14 @@ def find(arrays: Arrays, where: str, limits: Limits = LIMITS) -> tuple[tuple[Fou
 class _Finder:
     """Puts the arrays of one file together."""
 
-    def __init__(self, arrays: Arrays, where: str) -> None:
+    def __init__(self, arrays: NamedArrays, where: str) -> None:
         self.arrays, self.where = arrays, where
 
-    def family_of(self, found: Group) -> Family | None:
+    def family_of(self, found: MatrixGroup) -> ConventionFamily | None:
         """The conventions whose matrices a group has, all or most of them, or names that nothing else has."""
         names = {matrix for cell in found.places.values() for matrix in cell}
 
-        def share(family: Family) -> float:
+        def share(family: ConventionFamily) -> float:
             return len(names.intersection(family.products)) / len(family.products)
 
         likeliest = max(families(), key=share)
@@ -92,7 +95,7 @@ class _Finder:
             return likeliest
         return None
 
-    def model(self, found: Group, family: Family) -> FoundModel:
+    def model(self, found: MatrixGroup, family: ConventionFamily) -> FoundModel:
         """The network of a group.
 
         Raises:
@@ -116,28 +119,28 @@ class _Finder:
         if fitting[0].name == TORCH_CELL[fitting[0].cell]:
             named = {_in_torch(name, place): array for place, cell in cells.items() for name, array in cell.items()}
             if weights.parameters <= MOST_CHECKED:
-                check = against_torch(weights, named)
+                check = check_against_torch(weights, named)
             if check is None:
                 why = "its layers differ in size" if weights.parameters <= MOST_CHECKED else "it is very large"
                 notices.append(f"It was not checked against torch.nn, since {why}.")
         return FoundModel(found.prefix, weights, alternatives=others, notices=tuple(notices), check=check)
 
-    def _refuse_projection(self, found: Group) -> None:
+    def _refuse_projection(self, found: MatrixGroup) -> None:
         for cell in found.places.values():
             if PROJECTION in cell:
                 raise FormatError(
-                    f"{self.where}, {shown(cell[PROJECTION])}",
+                    f"{self.where}, {printable(cell[PROJECTION])}",
                     "a projection of the hidden state (proj_size), which changes the equations",
                     "a network without one",
                     "Train it with proj_size=0.",
                 )
 
-    def _cells(self, found: Group, family: Family, notices: list[str]) -> Cells:
+    def _cells(self, found: MatrixGroup, family: ConventionFamily, notices: list[str]) -> CellMatrices:
         """The arrays of every layer and direction, of one dtype, none missing."""
         layers = sorted({layer for layer, _ in found.places})
         directions = {backward for _, backward in found.places}
         biased = {name for cell in found.places.values() for name in cell if name in family.biases}
-        cells: Cells = {}
+        cells: CellMatrices = {}
         for layer in range(len(layers)):
             for backward in sorted(directions | {False}):
                 cell = found.places.get((layer, backward), {})
@@ -158,7 +161,9 @@ class _Finder:
             cells = {place: {n: a.astype(widest) for n, a in cell.items()} for place, cell in cells.items()}
         return cells
 
-    def _array(self, path: str | None, found: Group, family: Family, ending: str, last: int) -> np.ndarray:
+    def _array(
+        self, path: str | None, found: MatrixGroup, family: ConventionFamily, ending: str, last: int
+    ) -> np.ndarray:
         array = self.arrays.arrays.get(path) if path is not None else None
         if array is not None and array.dtype.kind == "f" and array.size:
             return array
@@ -166,11 +171,11 @@ class _Finder:
             what = f"numbers of type {array.dtype}, shape {array.shape}" if array is not None else ""
             what = self.arrays.unreadable.get(path, what)
             remedy = "Convert the network to floating-point numbers before it is saved."
-            raise FormatError(f"{self.where}, {shown(path)}", what, "one or more floating-point numbers", remedy)
+            raise FormatError(f"{self.where}, {printable(path)}", what, "one or more floating-point numbers", remedy)
         near = [each for each in self.arrays.arrays if each.startswith(_joined(found.prefix, ending))]
-        there = ", ".join(shown(each, 60) for each in sorted({*found.paths(family), *near})[:8])
+        there = ", ".join(printable(each, 60) for each in sorted({*found.paths(family), *near})[:8])
         raise FormatError(
-            f"{self.where}, {shown(_joined(found.prefix, ending))}",
+            f"{self.where}, {printable(_joined(found.prefix, ending))}",
             f"no such array, beside {there}",
             f"every matrix of every layer{f', 0 to {last}' if found.layered else ''}",
             "Save the whole network's state_dict; weights that are normalised or dropped must be put back first."
@@ -178,7 +183,9 @@ class _Finder:
             else "Save the whole network.",
         )
 
-    def _fit(self, found: Group, family: Family, cells: Cells) -> tuple[list[Convention], Weights]:
+    def _fit(
+        self, found: MatrixGroup, family: ConventionFamily, cells: CellMatrices
+    ) -> tuple[list[Convention], Weights]:
         """The conventions that the shapes fit, the likeliest first, and the network in it."""
         told = self.arrays.convention
         kinds = sorted(family.conventions, key=lambda each: each.name != told)
@@ -191,24 +198,26 @@ class _Finder:
             kinds = fitting
         raise self._why_not(found, family, cells, kinds)
 
-    def _weights(self, found: Group, kind: Convention, family: Family, cells: Cells) -> Weights:
+    def _weights(self, found: MatrixGroup, kind: Convention, family: ConventionFamily, cells: CellMatrices) -> Weights:
         layers = sorted({layer for layer, _ in cells})
         directions = sorted({backward for _, backward in cells})
-        origin = f"{shown(self.where)}, {shown(found.prefix)}" if found.prefix else shown(self.where)
+        origin = f"{printable(self.where)}, {printable(found.prefix)}" if found.prefix else printable(self.where)
         listed = [[_with_biases(kind, family, cells[k, backward]) for backward in directions] for k in layers]
         return Weights.from_matrices(kind, listed, origin)
 
-    def _why_not(self, found: Group, family: Family, cells: Cells, kinds: list[Convention]) -> FormatError:
+    def _why_not(
+        self, found: MatrixGroup, family: ConventionFamily, cells: CellMatrices, kinds: list[Convention]
+    ) -> FormatError:
         """Which array does not fit beside which, by the kind of cell that the recurrent matrix is of."""
         recurrent = family.products[-1]
 
-        def described(place: Place, name: str) -> str:
-            return f"{shown(found.places.get(place, {}).get(name, name), 60)} of shape {cells[place][name].shape}"
+        def described(place: CellKey, name: str) -> str:
+            return f"{printable(found.places.get(place, {}).get(name, name), 60)} of shape {cells[place][name].shape}"
 
-        def error_at(place: Place, name: str, found_beside: str, wanted: str) -> FormatError:
+        def error_at(place: CellKey, name: str, found_beside: str, wanted: str) -> FormatError:
             path = found.places.get(place, {}).get(name, name)
             what = f"shape {cells[place][name].shape}{found_beside}" if name in cells[place] else "no biases"
-            return FormatError(f"{self.where}, {shown(path)}", what, wanted, "Check how the file was made.")
+            return FormatError(f"{self.where}, {printable(path)}", what, wanted, "Check how the file was made.")
 
         for place, cell in cells.items():
             shape = cell[recurrent].shape
@@ -233,21 +242,24 @@ class _Finder:
                 below = (layer - 1, False) if layer and odd == forward else forward
                 return error_at(odd, family.products[0], f", beside {described(below, recurrent)}", error.wanted)
         return FormatError(
-            f"{self.where}, {shown(found.prefix)}", "layers that differ", "layers of one kind", "Save each by itself."
+            f"{self.where}, {printable(found.prefix)}",
+            "layers that differ",
+            "layers of one kind",
+            "Save each by itself.",
         )
 
-    def _refuse_unplaced(self, found: Group, family: Family, kind: Convention) -> None:
+    def _refuse_unplaced(self, found: MatrixGroup, family: ConventionFamily, kind: Convention) -> None:
         for path in set(found.unplaced).difference(found.paths(family)):
             if np.any(self.arrays.arrays.get(path, np.ones(1))):
                 raise FormatError(
-                    f"{self.where}, {shown(path)}",
+                    f"{self.where}, {printable(path)}",
                     "a bias that is not zero",
                     f"none, since {kind.title} has no place for it",
                     "Name the matrices as in a convention with biases, such as ai_summer.",
                 )
 
 
-def _fits(kind: Convention, family: Family, cell: dict[str, np.ndarray]) -> bool:
+def _fits(kind: Convention, family: ConventionFamily, cell: dict[str, np.ndarray]) -> bool:
     try:
         sizes(kind, _with_biases(kind, family, cell))
     except ConventionError:
@@ -255,7 +267,7 @@ def _fits(kind: Convention, family: Family, cell: dict[str, np.ndarray]) -> bool
     return True
 
 
-def _with_biases(kind: Convention, family: Family, cell: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _with_biases(kind: Convention, family: ConventionFamily, cell: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """A cell's matrices with zeros for the biases that it lacks; of the right size if its recurrent matrix is."""
     matrices = {matrix.name: matrix for matrix in kind.matrices}
     recurrent = matrices[family.products[-1]]
@@ -272,9 +284,9 @@ def _with_biases(kind: Convention, family: Family, cell: dict[str, np.ndarray]) 
     return zeros | cell
 
 
-def _split_directions(cells: Cells) -> Cells:
+def _split_directions(cells: CellMatrices) -> CellMatrices:
     """ONNX keeps both directions of a layer in one array, along its first axis."""
-    split: Cells = {}
+    split: CellMatrices = {}
     for (layer, backward), cell in cells.items():
         count = cell["W"].shape[0] if cell["W"].ndim == 3 else 0
         if backward or count not in (1, 2) or any(array.shape[:1] != (count,) for array in cell.values()):
@@ -285,20 +297,20 @@ def _split_directions(cells: Cells) -> Cells:
     return split
 
 
-def _not_finite(found: Group, cells: Cells) -> Iterable[str]:
+def _not_finite(found: MatrixGroup, cells: CellMatrices) -> Iterable[str]:
     for place, cell in cells.items():
         for name, array in cell.items():
             count = array.size - int(np.count_nonzero(np.isfinite(array)))
             if count:
                 path = found.places.get(place, {}).get(name, name)
-                yield f"{shown(path)} holds {count:,} of {array.size:,} numbers that are not finite."
+                yield f"{printable(path)} holds {count:,} of {array.size:,} numbers that are not finite."
 
 
 def _shapes(cell: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
     return {name: array.shape for name, array in cell.items()}
 
 
-def _in_torch(name: str, place: Place) -> str:
+def _in_torch(name: str, place: CellKey) -> str:
     return f"{name}_l{place[0]}{'_reverse' * place[1]}"
 
 
@@ -306,15 +318,15 @@ def _joined(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
 
 
-def _nothing(arrays: Arrays, where: str) -> FormatError:
-    listed = [f"{shown(name, 40)} {array.shape}" for name, array in list(arrays.arrays.items())[:6]]
+def _nothing(arrays: NamedArrays, where: str) -> FormatError:
+    listed = [f"{printable(name, 40)} {array.shape}" for name, array in list(arrays.arrays.items())[:6]]
     count = len(arrays.arrays)
     found = f"no recurrent layer among {count:,} array{'s' * (count != 1)}"
     if listed:
         found += f" ({', '.join(listed)}{', …' if count > len(listed) else ''})"
     if arrays.unreadable:
         path, what = next(iter(arrays.unreadable.items()))
-        found += f", and {what} at {shown(path, 60)}"
+        found += f", and {what} at {printable(path, 60)}"
     return FormatError(
         where,
         found,

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gru_viz.errors import FormatError
-from gru_viz.formats.source import Limits, shown
+from gru_viz.formats.model_bytes import Limits, printable
 
-__all__ = ["Arrays", "Budget", "widen"]
+__all__ = ["ArrayBudget", "NamedArrays", "bfloat16_to_float32"]
 
 
 @dataclass(frozen=True)
-class Arrays:
+class NamedArrays:
     """The arrays of a file by their paths, in its order.
 
     Attributes:
@@ -31,11 +31,11 @@ class Arrays:
     notices: tuple[str, ...] = ()
 
 
-class Budget:
+class ArrayBudget:
     """Counts what the arrays of a file claim, and refuses before it is allocated.
 
     Example:
-        >>> Budget("small.npz", Limits(max_array_bytes=100)).take("W", (3, 4), 8)
+        >>> ArrayBudget("small.npz", Limits(max_array_bytes=100)).take("W", (3, 4), 8)
         96
     """
 
@@ -49,13 +49,13 @@ class Budget:
         Raises:
             FormatError: its shape is none, or all arrays together pass the limits.
         """
-        where = f"{self.where}, {shown(name)}"
+        where = f"{self.where}, {printable(name)}"
         if len(shape) > 32 or any(type(n) is not int or not 0 <= n < 1 << 60 for n in shape):
-            found = f"the shape {shown(tuple(shape))}"
+            found = f"the shape {printable(tuple(shape))}"
             raise FormatError(where, found, "up to 32 axes, each of 0 or more", "Save the file again.")
         size = math.prod(shape) * itemsize
         if math.prod(max(n, 1) for n in shape) >= 1 << 60:  # an empty array of endless axes is one that NumPy refuses
-            raise FormatError(where, f"the shape {shown(tuple(shape))}", "fewer numbers", "Save the file again.")
+            raise FormatError(where, f"the shape {printable(tuple(shape))}", "fewer numbers", "Save the file again.")
         self.bytes += size
         self.count += 1
         if self.bytes > self.limits.max_array_bytes:
@@ -68,11 +68,11 @@ class Budget:
         return size
 
 
-def widen(bits: np.ndarray) -> np.ndarray:
+def bfloat16_to_float32(bits: np.ndarray) -> np.ndarray:
     """bfloat16, given as its bits, in float32: exact, since bfloat16 is the upper half of a float32.
 
     Example:
-        >>> widen(np.array([0x3FC0], np.uint16))
+        >>> bfloat16_to_float32(np.array([0x3FC0], np.uint16))
         array([1.5], dtype=float32)
     """
     return (bits.astype(np.uint32) << 16).view(np.float32)

@@ -9,21 +9,21 @@ from functools import cache
 
 from gru_viz.conventions import CONVENTIONS, Convention, Matrix
 
-__all__ = ["PROJECTION", "Family", "Group", "Place", "families", "group"]
+__all__ = ["PROJECTION", "CellKey", "ConventionFamily", "MatrixGroup", "families", "group"]
 
 PROJECTION = "weight_hr"
-NO_ROOM = "bias without a place"
+BIAS_WITHOUT_MATRIX = "bias without a place"
 SEPARATORS = "./:|_-"
 _LAYER = re.compile(r"(.*?)(?:_l([0-9]{1,4})(_reverse)?)?", re.DOTALL)
-_TOLD_APART = ("cho_2014_v3",)
+_FIRST = ("cho_2014_v3",)
 """Conventions that come before others of the same names and shapes: the paper as it was published."""
 
-Place = tuple[int, bool]
+CellKey = tuple[int, bool]
 """A layer, and whether it reads backward."""
 
 
 @dataclass(frozen=True)
-class Family:
+class ConventionFamily:
     """Conventions that share the names of their matrices, the likeliest first.
 
     Attributes:
@@ -42,7 +42,7 @@ class Family:
 
 
 @dataclass
-class Group:
+class MatrixGroup:
     """Arrays under one path that may be the matrices of one network.
 
     Attributes:
@@ -54,26 +54,26 @@ class Group:
 
     prefix: str
     layered: bool
-    places: dict[Place, dict[str, str]] = field(default_factory=dict)
+    places: dict[CellKey, dict[str, str]] = field(default_factory=dict)
     unplaced: list[str] = field(default_factory=list)
 
-    def paths(self, family: Family) -> tuple[str, ...]:
+    def paths(self, family: ConventionFamily) -> tuple[str, ...]:
         """The paths of the arrays that bear a family's names."""
         return tuple(path for cell in self.places.values() for name, path in cell.items() if name in family.names)
 
 
 @cache
-def families() -> tuple[Family, ...]:
+def families() -> tuple[ConventionFamily, ...]:
     """Every convention, by the names of its matrices."""
     by_names: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Convention]] = {}
-    for each in sorted(CONVENTIONS.values(), key=lambda known: known.name not in _TOLD_APART):
+    for each in sorted(CONVENTIONS.values(), key=lambda known: known.name not in _FIRST):
         products = tuple(m.name for m in each.matrices if _parts(m) & {"W", "U"})
         biases = tuple(m.name for m in each.matrices if not _parts(m) & {"W", "U"})
         by_names.setdefault((products, biases), []).append(each)
-    return tuple(Family(tuple(kinds), *names) for names, kinds in by_names.items())
+    return tuple(ConventionFamily(tuple(kinds), *names) for names, kinds in by_names.items())
 
 
-def group(paths: Iterator[str]) -> tuple[Group, ...]:
+def group(paths: Iterator[str]) -> tuple[MatrixGroup, ...]:
     """Gather paths that end in the name of a matrix by what stands before it, in the order of the file.
 
     Example:
@@ -81,15 +81,15 @@ def group(paths: Iterator[str]) -> tuple[Group, ...]:
         ...     print(found.prefix, found.places)
         enc {(0, False): {'weight_ih': 'enc.weight_ih_l0'}, (0, True): {'weight_ih': 'enc.weight_ih_l0_reverse'}}
     """
-    groups: dict[tuple[str, bool], Group] = {}
+    groups: dict[tuple[str, bool], MatrixGroup] = {}
     for path in paths:
         match = _LAYER.fullmatch(path)
         assert match is not None
         stem, layer, reverse = match.groups()
         for prefix, matrix in _readings(stem):
             key = (prefix.rstrip(SEPARATORS), layer is not None)
-            found = groups.setdefault(key, Group(*key))
-            if matrix == NO_ROOM:
+            found = groups.setdefault(key, MatrixGroup(*key))
+            if matrix == BIAS_WITHOUT_MATRIX:
                 found.unplaced.append(path)
             else:
                 found.places.setdefault((int(layer or 0), reverse is not None), {}).setdefault(matrix, path)
@@ -122,7 +122,7 @@ def _known() -> dict[str, tuple[str, ...]]:
                 add(f"{matrix.name}.weight", matrix.name)
                 bias = ("b" if piece.part == "W" else "c", piece.gate)
                 beside = [m.name for m in each.matrices if len(m.grid[0]) == 1 and m.grid[0][0][:2] == bias]
-                add(f"{matrix.name}.bias", beside[0] if beside else NO_ROOM)
+                add(f"{matrix.name}.bias", beside[0] if beside else BIAS_WITHOUT_MATRIX)
     return known
 
 

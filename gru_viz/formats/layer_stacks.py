@@ -1,4 +1,4 @@
-"""Recurrent layers as a file has them, put together: stacks, directions, and what stands before and after."""
+"""Recurrent layers as a file has them, put together: stack_layers, directions, and what stands before and after."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gru_viz.errors import ConventionError, FormatError
-from gru_viz.formats.found import Embedding, FoundModel, Head
+from gru_viz.formats.model_file import Embedding, FoundModel, Head
 from gru_viz.layout import assemble
 from gru_viz.weights import CellWeights, Weights
 
-__all__ = ["Layer", "Reader", "Stack", "networks", "stacks"]
+__all__ = ["GraphHead", "RecurrentLayer", "Stack", "build_networks", "stack_layers"]
 
 BACKWARD_ONLY = (
     "It reads from the end of a sequence to its start. It is held as both directions, of which the forward one is "
@@ -22,7 +22,7 @@ BACKWARD_ONLY = (
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class RecurrentLayer:
     """One recurrent layer of a graph.
 
     Attributes:
@@ -45,7 +45,7 @@ class Layer:
 
 
 @dataclass(frozen=True, eq=False)
-class Reader:
+class GraphHead:
     """A linear layer of a graph and the name of what it reads, ``""`` where that is no single layer."""
 
     head: Head
@@ -56,7 +56,7 @@ class Reader:
 class Stack:
     """Layers that feed each other, the lowest first."""
 
-    layers: tuple[Layer, ...]
+    layers: tuple[RecurrentLayer, ...]
 
     @property
     def weights(self) -> Weights:
@@ -69,7 +69,7 @@ class Stack:
         )
 
 
-def stacks(layers: Sequence[Layer]) -> tuple[Stack, ...]:
+def stack_layers(layers: Sequence[RecurrentLayer]) -> tuple[Stack, ...]:
     """Join layers of one kind where the upper reads the lower's hidden states, and is the only layer that does."""
     by_name = {layer.name: layer for layer in layers}
     readers = Counter(layer.reads for layer in layers)
@@ -88,12 +88,12 @@ def stacks(layers: Sequence[Layer]) -> tuple[Stack, ...]:
     return tuple(found)
 
 
-def networks(
+def build_networks(
     where: str,
     found: Sequence[Stack],
     origin: str,
     embeddings: Sequence[Embedding] = (),
-    readers: Sequence[Reader] = (),
+    readers: Sequence[GraphHead] = (),
 ) -> tuple[FoundModel, ...]:
     """Each stack as a network, with the embeddings and heads whose widths fit: those that the graph joins come first.
 
@@ -128,7 +128,7 @@ def networks(
     return tuple(models)
 
 
-def _fits(below: Layer, above: Layer) -> bool:
+def _fits(below: RecurrentLayer, above: RecurrentLayer) -> bool:
     return (
         below.concatenates
         and below.backward == above.backward

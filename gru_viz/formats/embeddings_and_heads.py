@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gru_viz.formats.found import Embedding, FoundModel, Head
-from gru_viz.formats.names import SEPARATORS
+from gru_viz.formats.matrix_names import SEPARATORS
+from gru_viz.formats.model_file import Embedding, FoundModel, Head
 
-__all__ = ["Surroundings"]
+__all__ = ["EmbeddingsAndHeads"]
 
 MOST = 50
 """Embeddings or heads of one network: the likeliest."""
@@ -39,7 +39,7 @@ class _Layer:
     attends: bool
 
 
-class Surroundings:
+class EmbeddingsAndHeads:
     """The matrices of a file that belong to no recurrent network.
 
     Args:

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
 from gru_viz.conventions import CONVENTIONS
-from gru_viz.errors import ConventionError, FormatError
+from gru_viz.errors import ConventionError, FormatError, TraceError
+from gru_viz.trace import Trace
 from gru_viz.weights import Weights
 
-__all__ = ["Check", "Embedding", "FoundModel", "Head", "ModelFile"]
+__all__ = ["Embedding", "FoundModel", "FrameworkCheck", "Head", "ModelFile"]
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+ACTIVATIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
+    {
+        "": lambda logits: logits,
+        "linear": lambda logits: logits,
+        "softmax": _softmax,
+        "sigmoid": lambda logits: (1 + np.tanh(logits / 2)) / 2,
+        "tanh": np.tanh,
+        "relu": lambda logits: np.maximum(logits, 0),
+    }
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """A table that turns a symbol's number into the features that a network reads.
+    """An embedding matrix: row k is the feature vector of symbol k.
 
     Attributes:
         name: its path in the file.
@@ -30,13 +50,13 @@ class Embedding:
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """A linear layer that reads a network's hidden states: answer = weight @ h + bias.
+    """A linear layer on top of a network: activation(weight @ h + bias).
 
     Attributes:
         name: its path in the file.
         weight: (outputs, units · directions).
         bias: (outputs,); zeros where the file has none.
-        activation: what the file says is applied to the answer, such as ``"softmax"``; ``""`` where it says nothing.
+        activation: its activation as the file names it, such as ``"softmax"``; ``""`` where the file names none.
     """
 
     name: str
@@ -44,9 +64,41 @@ class Head:
     bias: np.ndarray
     activation: str = ""
 
+    def outputs(self, trace: Trace) -> np.ndarray:
+        """Compute the layer's outputs at every step of a trace.
+
+        Args:
+            trace: of the network below; the hidden states of its top layer are read, forward direction first.
+
+        Returns:
+            (batch, time, outputs).
+
+        Raises:
+            TraceError: the top layer has another number of hidden values, or the activation is unknown.
+
+        Example:
+            >>> import torch, gru_viz
+            >>> head = Head("out", np.ones((1, 2), np.float32), np.zeros(1, np.float32))
+            >>> head.outputs(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1)))).shape
+            (1, 3, 1)
+        """
+        hidden = np.concatenate([run.quantities["hidden"] for run in trace.layers[-1].directions], -1)
+        if self.weight.shape[1] != hidden.shape[-1]:
+            raise TraceError(
+                f"head {self.name!r}",
+                f"{self.weight.shape[1]:,} inputs",
+                f"{hidden.shape[-1]:,}, the hidden values of the top layer",
+                "Choose the head that belongs to this network.",
+            )
+        if self.activation not in ACTIVATIONS:
+            known = ", ".join(name for name in ACTIVATIONS if name)
+            remedy = "Give it activation='' to see what goes into the activation."
+            raise TraceError(f"head {self.name!r}", f"the activation {self.activation!r}", f"one of {known}", remedy)
+        return ACTIVATIONS[self.activation](hidden @ self.weight.T + self.bias)
+
 
 @dataclass(frozen=True)
-class Check:
+class FrameworkCheck:
     """A probe run through the file's own framework and through gru_viz.
 
     Attributes:
@@ -85,9 +137,9 @@ class FoundModel:
     heads: tuple[Head, ...] = ()
     alternatives: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
-    check: Check | None = None
+    check: FrameworkCheck | None = None
 
-    def meant_as(self, convention: str) -> FoundModel:
+    def read_as(self, convention: str) -> FoundModel:
         """The same matrices, taken to be meant in one of ``alternatives``; what the check said holds no longer."""
         kind = CONVENTIONS[convention]
         if kind == self.weights.convention:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from gru_viz.byte_source import ARCHIVES, ByteReader, ByteSource, file_kind, source_name
 from gru_viz.errors import FormatError
-from gru_viz.formats.found import Format
+from gru_viz.formats.model_file import Format
 
-__all__ = ["LIMITS", "Content", "Limits", "load", "open_zip"]
+__all__ = ["LIMITS", "Limits", "ModelBytes", "load", "open_zip"]
 
 WANTED = "a trained model: PyTorch, safetensors, NPZ, Keras or ONNX"
 
@@ -42,7 +42,7 @@ LIMITS = Limits()
 
 
 @dataclass(frozen=True)
-class Content:
+class ModelBytes:
     """The bytes of a file, and what they are.
 
     Attributes:
@@ -58,7 +58,7 @@ class Content:
     limits: Limits = LIMITS
 
 
-def load(source: ByteSource, name: str | None = None, limits: Limits = LIMITS) -> Content:
+def load(source: ByteSource, name: str | None = None, limits: Limits = LIMITS) -> ModelBytes:
     """Read a source whole and find its format.
 
     Raises:
@@ -70,7 +70,7 @@ def load(source: ByteSource, name: str | None = None, limits: Limits = LIMITS) -
     """
     name = name or source_name(source, "model")
     data = _READER.read(source, name, limits.max_bytes)
-    return Content(name, _format_of(data, name, limits), data, limits)
+    return ModelBytes(name, _format_of(data, name, limits), data, limits)
 
 
 def open_zip(data: bytes, name: str, limits: Limits) -> zipfile.ZipFile:
@@ -90,19 +90,19 @@ def open_zip(data: bytes, name: str, limits: Limits) -> zipfile.ZipFile:
     seen: set[str] = set()
     for entry in archive.infolist():
         if entry.flag_bits & 1:
-            raise FormatError(f"{name}, {shown(entry.filename)}", "an encrypted entry", "a plain one", "Unlock it.")
+            raise FormatError(f"{name}, {printable(entry.filename)}", "an encrypted entry", "a plain one", "Unlock it.")
         if entry.filename in seen:
-            raise FormatError(name, f"the entry {shown(entry.filename)} twice", "each entry once", "Save it again.")
+            raise FormatError(name, f"the entry {printable(entry.filename)} twice", "each entry once", "Save it again.")
         seen.add(entry.filename)
     return archive
 
 
 def damaged(name: str, why: object) -> FormatError:
     """The error for a file that breaks off or contradicts itself."""
-    return FormatError(name, f"a damaged or truncated file ({shown(why)})", "a whole one", "Copy or save it again.")
+    return FormatError(name, f"a damaged or truncated file ({printable(why)})", "a whole one", "Copy or save it again.")
 
 
-def shown(text: object, most: int = 120) -> str:
+def printable(text: object, most: int = 120) -> str:
     """Text from a file, fit for a message: of bounded length, on one line."""
     try:
         text = str(text)
@@ -165,7 +165,7 @@ def _format_of_archive(data: bytes, name: str, limits: Limits) -> Format:
         return "Keras"
     if any(leaf.endswith(".npy") for leaf in leaves):
         return "NPZ"
-    listed = ", ".join(shown(entry, 40) for entry in entries[:5]) or "nothing"
+    listed = ", ".join(printable(entry, 40) for entry in entries[:5]) or "nothing"
     raise FormatError(name, f"an archive that holds {listed}", WANTED, "Unpack it and give the file of the weights.")
 
 

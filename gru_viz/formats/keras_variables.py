@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from gru_viz.formats.keras_graph import Place, Placed, Tensor
+from gru_viz.formats.keras_graph import KerasLayer, LayerOutput, VariablePath
 from gru_viz.formats.keras_h5 import Tree
 
-__all__ = ["Store"]
+__all__ = ["KerasVariables"]
 
 RECURRENT = ("kernel", "recurrent_kernel", "bias")
 ORDERS = (RECURRENT, ("kernel", "bias"), ("embeddings",))
@@ -23,7 +23,7 @@ OLDER_NAME = "_layer_checkpoint_dependencies/"
 
 
 @dataclass(frozen=True)
-class Store:
+class KerasVariables:
     """The arrays of a file, by the layer they belong to."""
 
     tree: Tree
@@ -62,7 +62,7 @@ class Store:
         known = self.tree.order.index(layer) if layer in self.tree.order else len(self.tree.order)
         return known, _natural(group)
 
-    def arrays(self, place: Place) -> list[np.ndarray]:
+    def arrays(self, place: VariablePath) -> list[np.ndarray]:
         """The variables of a layer or cell in Keras' order: kernel, recurrent kernel, bias. None of it: []."""
         if self.numbered:
             return self.groups.get(place.store, [])
@@ -74,38 +74,40 @@ class Store:
         ]
         return found[0] if len(found) == 1 else []
 
-    def layers(self) -> list[Placed]:
+    def layers(self) -> list[KerasLayer]:
         """What the arrays alone tell: every layer by its shapes, each recurrent one above the one before if it fits."""
-        found: dict[str, Placed] = {}
+        found: dict[str, KerasLayer] = {}
         for group, arrays in self.groups.items():
             kind = _kind(group, arrays)
             if kind is None:
                 continue
             owner, direction = _owner(group) if kind in BY_GATES.values() else (group, "")
             name = self._name(owner)
-            place: tuple[Place, dict[str, Any]] = (Place(group, tuple(group.split("/"))), {})
+            place: tuple[VariablePath, dict[str, Any]] = (VariablePath(group, tuple(group.split("/"))), {})
             before = found.get(owner)
             if before is not None and direction:
                 cells = (place, *before.cells) if direction == "forward" else (*before.cells, place)
-                found[owner] = Placed(kind, name, cells)
+                found[owner] = KerasLayer(kind, name, cells)
             else:
-                found[owner] = Placed(kind, name, (place,), backward=direction == "backward")
+                found[owner] = KerasLayer(kind, name, (place,), backward=direction == "backward")
         return self._in_order(found)
 
-    def _in_order(self, found: dict[str, Placed]) -> list[Placed]:
-        listed: list[Placed] = []
-        last: dict[str, Placed] = {}
+    def _in_order(self, found: dict[str, KerasLayer]) -> list[KerasLayer]:
+        listed: list[KerasLayer] = []
+        last: dict[str, KerasLayer] = {}
         for owner, layer in found.items():
             if layer.kind in BY_GATES.values():
                 family = re.sub(r"_\d+$", "", owner) if self.numbered else ""
                 below = last.get(family)
                 if below is not None and self._width(below) == len(self.arrays(layer.cells[0][0])[0]):
-                    layer = Placed(layer.kind, layer.name, layer.cells, Tensor("states", below.name), layer.backward)
+                    layer = KerasLayer(
+                        layer.kind, layer.name, layer.cells, LayerOutput("states", below.name), layer.backward
+                    )
                 last[family] = layer
             listed.append(layer)
         return listed
 
-    def _width(self, layer: Placed) -> int:
+    def _width(self, layer: KerasLayer) -> int:
         return sum(len(self.arrays(place)[1]) for place, _ in layer.cells)
 
     def _name(self, owner: str) -> str:

@@ -8,14 +8,14 @@ import pytest
 
 from gru_viz import CONVENTIONS, trace
 from gru_viz.errors import FormatError
-from gru_viz.formats.arrays import Arrays
-from gru_viz.formats.finder import find
-from gru_viz.formats.found import FoundModel
+from gru_viz.formats.model_file import FoundModel
+from gru_viz.formats.named_arrays import NamedArrays
+from gru_viz.formats.network_finder import find_networks
 from gru_viz.weights import Weights
 
 
 def found(arrays: dict[str, np.ndarray], **options: object) -> tuple[FoundModel, ...]:
-    return find(Arrays(arrays, **options), "file")[0]  # type: ignore[arg-type]
+    return find_networks(NamedArrays(arrays, **options), "file")[0]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("prefix", ["", "a.b.", "model/rnn/", "cell_"])
@@ -160,7 +160,7 @@ def test_what_does_not_fit_is_explained_with_its_name_and_both_shapes(
 
 def test_one_network_that_does_not_fit_leaves_the_others() -> None:
     whole = {f"good.{key}": array for key, array in lopsided.matrices("torch").items()}
-    models, notices = find(Arrays({**whole, **stack(weight_hh_l0=(12, 4))}), "file")
+    models, notices = find_networks(NamedArrays({**whole, **stack(weight_hh_l0=(12, 4))}), "file")
     assert [model.name for model in models] == ["good"]
     assert "Left out: file, rnn.weight_hh_l0" in notices[0]
 

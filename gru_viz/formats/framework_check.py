@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from gru_viz.formats.found import Check
+from gru_viz.formats.model_file import FrameworkCheck
 from gru_viz.trace import trace
 from gru_viz.weights import TORCH_MODULE, CellWeights, Weights
 
-__all__ = ["against_torch", "compare", "hidden_states", "probe"]
+__all__ = ["check_against_torch", "compare", "hidden_states", "probe"]
 
 
 def probe(weights: Weights, batch: int = 6, steps: int = 4) -> np.ndarray:
@@ -31,7 +31,7 @@ def hidden_states(weights: Weights, x: np.ndarray) -> tuple[np.ndarray, float]:
     return np.concatenate([direction.hidden for direction in top], -1), run.proof.bound
 
 
-def compare(framework: str, weights: Weights, x: np.ndarray, theirs: np.ndarray) -> Check:
+def compare(framework: str, weights: Weights, x: np.ndarray, theirs: np.ndarray) -> FrameworkCheck:
     """Hold a framework's hidden states against gru_viz's own.
 
     Args:
@@ -54,10 +54,10 @@ def compare(framework: str, weights: Weights, x: np.ndarray, theirs: np.ndarray)
     ours, bound = hidden_states(weights, x)
     exact, _ = hidden_states(_in_float64(weights), x.astype(np.float64))
     if theirs.shape != ours.shape:
-        return Check(framework, float("inf"), bound)
+        return FrameworkCheck(framework, float("inf"), bound)
     coarser = max(np.finfo(theirs.dtype).eps / np.finfo(ours.dtype).eps, 1.0)
     bound = coarser * (bound * x.shape[1] * len(weights.layers) + 4 * _largest(ours, exact))
-    return Check(framework, _largest(ours, theirs), float(bound))
+    return FrameworkCheck(framework, _largest(ours, theirs), float(bound))
 
 
 def _in_float64(weights: Weights) -> Weights:
@@ -68,7 +68,7 @@ def _in_float64(weights: Weights) -> Weights:
         return replace(weights, layers=tuple(tuple(widened(cell) for cell in layer) for layer in weights.layers))
 
 
-def against_torch(weights: Weights, matrices: Mapping[str, np.ndarray]) -> Check | None:
+def check_against_torch(weights: Weights, matrices: Mapping[str, np.ndarray]) -> FrameworkCheck | None:
     """Run the probe through torch's own module, loaded with the file's arrays under torch's own names.
 
     Args:
