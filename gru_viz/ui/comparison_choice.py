@@ -45,8 +45,7 @@ def _variant(model: ModelChoice) -> ComparisonChoice | None:
         st.caption(f"{own.title} is the only variant of its cell; choose a GRU to compare two.")
         return None
     titles = {name: CONVENTIONS[name].title for name in others}
-    default = others.index("d2l_equation") if "d2l_equation" in others else 0
-    return ComparisonChoice(variant=pick("Same weights, other variant", "other_variant", titles, default))
+    return ComparisonChoice(variant=pick("Same weights, other variant", "other_variant", titles, "d2l_equation"))
 
 
 def _sequence(sequences: SequenceChoice) -> ComparisonChoice | None:
@@ -59,5 +58,5 @@ def _sequence(sequences: SequenceChoice) -> ComparisonChoice | None:
         number = st.number_input(label, 1, len(names), 2, key="other_number")
         st.caption(plain(names[number - 1]))
         return ComparisonChoice(sequence=number - 1)
-    name = pick("Same model, other sequence", "other_sequence", {name: name for name in names}, 1)
+    name = pick("Same model, other sequence", "other_sequence", {name: name for name in names}, names[1])
     return ComparisonChoice(sequence=names.index(name))

@@ -40,6 +40,8 @@ h1 { font-size: 1.7rem !important; padding: 0 0 0.3rem !important; }
 .gv-prose { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 1.05rem; line-height: 1.5; margin: 0; }
 .gv-prose span { font-weight: 600; }
 .st-key-view_choices { margin-bottom: -0.75rem; }
+.st-key-view_choices > div:first-child { min-width: min(100%, 22rem); }
+.st-key-view_choices .stMarkdownBadge { white-space: normal; }
 .stSidebar h2 { font-size: 1.15rem !important; padding: 0.25rem 0 0 !important; }
 </style>"""
 

@@ -13,7 +13,7 @@ from gru_viz.trace import Trace
 from gru_viz.ui.comparison_choice import ComparisonChoice
 from gru_viz.ui.downloads import offer_downloads
 from gru_viz.ui.gate_view import GateView, build_view
-from gru_viz.ui.messages import plain, show_error, show_notices
+from gru_viz.ui.messages import UNCHANGED, plain, show_error, show_notices
 from gru_viz.ui.model_choice import ModelChoice
 from gru_viz.ui.sequence_choice import SequenceChoice
 from gru_viz.ui.table_choice import digest_of
@@ -28,12 +28,11 @@ from gru_viz.ui.view_choice import (
     linked_unit,
     to_int,
 )
+from gru_viz.ui.widgets import mount
 
 __all__ = ["show_gates"]
 
-_component = st.components.v2.component(
-    "gru_viz.inspector", html=INSPECTOR.html, css=INSPECTOR.css, js=INSPECTOR.js, isolate_styles=False
-)
+_component = mount("inspector", INSPECTOR)
 
 
 def show_gates(sequences: SequenceChoice, model: ModelChoice, comparison: ComparisonChoice | None) -> None:
@@ -46,7 +45,7 @@ def show_gates(sequences: SequenceChoice, model: ModelChoice, comparison: Compar
             choices = sequences, model, comparison
         except GruVizError as error:
             choices = st.session_state.get("last_choices")
-            show_error(error, "The view below is unchanged." if choices else "Change the choice on the left.")
+            show_error(error, UNCHANGED if choices else "Change the choice on the left.")
     if choices is not None:
         st.session_state["last_choices"] = choices
         _inspector(*choices)
@@ -68,7 +67,7 @@ def _inspector(sequences: SequenceChoice, model: ModelChoice, comparison: Compar
             gates = build_view(traces, model, choice, _names(sequences, comparison, choice, traces))
             packed = _pack(gates)
         except GruVizError as error:
-            show_error(error, "The view below is unchanged.")
+            show_error(error, UNCHANGED)
             if "last_view" not in st.session_state:
                 return
             gates, packed = st.session_state["last_view"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import streamlit as st
 
 from gru_viz.errors import GruVizError
 from gru_viz.ui.background_work import CancelledError
 
-__all__ = ["CONTROLS", "plain", "show_error", "show_notices"]
+__all__ = ["CONTROLS", "UNCHANGED", "plain", "show_error", "show_notices", "showing_errors"]
 
 CONTROLS = {
     "delimiter": "Delimiter",
@@ -28,6 +30,8 @@ CONTROLS = {
 }
 """The page's labels of the reader's arguments."""
 
+UNCHANGED = "The view below is unchanged."
+
 
 def show_error(error: GruVizError, consequence: str) -> None:
     """Show an error in the page, or that the visitor cancelled.
@@ -44,6 +48,22 @@ def show_error(error: GruVizError, consequence: str) -> None:
         f"{plain(error.remedy)} *{consequence}*",
         icon=":material/error:",
     )
+
+
+@contextmanager
+def showing_errors(consequence: str) -> Iterator[None]:
+    """Show an error of the block below it, with its consequence.
+
+    The container is always there, so that what follows keeps its place and is not drawn anew.
+    """
+    error = None
+    try:
+        yield
+    except GruVizError as raised:
+        error = raised
+    with st.container():
+        if error:
+            show_error(error, consequence)
 
 
 def show_notices(label: str, notices: tuple[str, ...]) -> None:

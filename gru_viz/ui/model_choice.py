@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any
 
 import streamlit as st
 
 from gru_viz.conventions import CONVENTIONS
-from gru_viz.errors import GruVizError
 from gru_viz.formats import Head
 from gru_viz.initialisation import INITIALISATIONS, random_weights
 from gru_viz.pretrained import load_pretrained
 from gru_viz.sequences import EXAMPLES
 from gru_viz.trace import Backend
 from gru_viz.training.runs import trained_network
-from gru_viz.ui.messages import plain, show_error
+from gru_viz.ui.messages import UNCHANGED, plain, showing_errors
 from gru_viz.ui.resources import store, task_of
 from gru_viz.ui.sequence_choice import SequenceChoice, SnapshotRef
 from gru_viz.ui.uploaded_model import UploadedModel, choose_uploaded_model
-from gru_viz.ui.widgets import pick, switch
+from gru_viz.ui.widgets import ask_number, pick, switch
 from gru_viz.weights import Weights
 
 __all__ = ["ModelChoice", "choose_model"]
@@ -29,7 +28,7 @@ BACKENDS = {
     "auto": "auto",
     "compiled": "compiled kernels (numba)",
     "torch": "torch.nn",
-    "loop": "torch operations, step by step",
+    "loop": "numpy, step by step",
     "scratch": "reference equations, step by step",
 }
 MAX_UNITS, MAX_LAYERS = 1024, 8
@@ -96,30 +95,16 @@ def _snapshot_weights(snapshot: SnapshotRef) -> Weights:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _random(model: ModelChoice, features: int) -> Weights:
-    return random_weights(
-        model.variant,
-        features,
-        model.units,
-        model.layers,
-        model.bidirectional,
-        model.seed,
-        model.initialisation,
-        model.dtype,
-    )
+    shape = model.units, model.layers, model.bidirectional
+    return random_weights(model.variant, features, *shape, model.seed, model.initialisation, model.dtype)
 
 
 def choose_model(sequences: SequenceChoice) -> ModelChoice:
     """Ask for the model in the sidebar; if its file cannot be read, show the error and return the previous model."""
-    model, error = None, None
-    with st.sidebar:
+    model = None
+    with showing_errors(UNCHANGED), st.sidebar:
         st.header("2 Model", anchor=False)
-        try:
-            model = _choose(sequences)
-        except GruVizError as raised:
-            error = raised
-    with st.container():  # always there, so that what follows keeps its place and is not drawn anew
-        if error:
-            show_error(error, "The view below is unchanged.")
+        model = _choose(sequences)
     if model is None:
         previous: ModelChoice = st.session_state.get("last_model") or ModelChoice()
         return previous
@@ -131,56 +116,41 @@ def _choose(sequences: SequenceChoice) -> ModelChoice:
     if sequences.snapshot:
         lane, update = sequences.snapshot.lane, sequences.snapshot.update
         st.caption(f"{plain(lane)} after {update:,} training updates.")
-        return _ask(None, snapshot=sequences.snapshot)
+        return _ask(snapshot=sequences.snapshot)
     fitting = EXAMPLES[sequences.example].pretrained if sequences.example else None
     options = {key: label for key, label in WEIGHTS.items() if fitting or key != "trained"}
     kind = switch("Weights", "weights" if fitting else "own_weights", options)
     if kind == "file":
-        return _ask(None, file=choose_uploaded_model(sequences))
+        return _ask(file=choose_uploaded_model(sequences))
     trained = fitting if kind == "trained" else None
     if trained:
         summary, _, how = load_pretrained(trained).description.partition(". ")
         st.caption(f"{summary.removesuffix('.')}.", help=how or None)
-    return _ask(trained)
+    return _ask(trained=trained)
 
 
-def _ask(trained: str | None, snapshot: SnapshotRef | None = None, file: UploadedModel | None = None) -> ModelChoice:
-    random = not trained and not snapshot and not file
-    variant, units, layers, bidirectional, seed, initialisation, dtype = "torch", 1, 1, False, 0, "torch", "float32"
-    if random:
-        variant = _ask_variant()
-        left, right = st.columns(2)
-        with left:
-            units = _count("Units", "units", 1, MAX_UNITS, 16)
-            layers = _count("Layers", "layers", 1, MAX_LAYERS, 1)
-        with right:
-            seed = _count("Seed", "seed", 0, 2**31 - 1, 0)
-            bidirectional = pick("Direction", "both_ways", {False: "forward", True: "bidirectional"})
+def _ask(**source: Any) -> ModelChoice:
+    """Ask where the model runs; and, without a source of weights, which random ones."""
+    options = {} if any(source.values()) else _ask_random()
     with st.expander("Computation"):
-        if random:
-            initialisation = pick("Weight initialisation", "initialisation", INITIALISATIONS)
-        backend = pick("Backend", "backend", BACKENDS)
-        device = pick("Device", "device", {"cpu": "CPU", "cuda": "CUDA"})
-        if random:
-            dtype = pick("Precision", "precision", {"float32": "float32", "float64": "float64"})
-    return ModelChoice(
-        trained=trained,
-        variant=variant,
-        units=units,
-        layers=layers,
-        bidirectional=bidirectional,
-        seed=seed,
-        initialisation=initialisation,
-        backend=cast(Backend, backend),
-        device=device,
-        dtype=dtype,
-        snapshot=snapshot,
-        file=file,
-    )
+        if options:
+            options["initialisation"] = pick("Weight initialisation", "initialisation", INITIALISATIONS)
+        options["backend"] = pick("Backend", "backend", BACKENDS)
+        options["device"] = pick("Device", "device", {"cpu": "CPU", "cuda": "CUDA"})
+        if "units" in options:
+            options["dtype"] = pick("Precision", "precision", {"float32": "float32", "float64": "float64"})
+    return ModelChoice(**source, **options)
 
 
-def _count(label: str, key: str, least: int, most: int, default: int) -> int:
-    return int(st.number_input(label, least, most, default, key=key, bind="query-params", persist_state="session"))
+def _ask_random() -> dict[str, Any]:
+    options: dict[str, Any] = {"variant": _ask_variant()}
+    left, right = st.columns(2)
+    options["units"] = ask_number("Units", "units", 1, MAX_UNITS, 16, left)
+    options["layers"] = ask_number("Layers", "layers", 1, MAX_LAYERS, 1, left)
+    options["seed"] = ask_number("Seed", "seed", 0, 2**31 - 1, 0, right)
+    with right:
+        options["bidirectional"] = pick("Direction", "both_ways", {False: "forward", True: "bidirectional"})
+    return options
 
 
 def _ask_variant() -> str:

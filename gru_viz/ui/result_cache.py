@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import streamlit as st
 from cachetools import LRUCache
 
-from gru_viz.ui.background_work import Progress
+from gru_viz.ui.background_work import Progress, run_in_background
 
-__all__ = ["ResultCache", "result_cache"]
+__all__ = ["ResultCache", "cached", "result_cache"]
 
 T = TypeVar("T")
 MAX_BYTES = 1024 * 2**20
@@ -73,7 +73,17 @@ class ResultCache:
                 progress(computation.done, computation.total)
             try:
                 found: T | None = self.get(key)
-                return self._compute(key, compute, size, progress, computation) if found is None else found
+                if found is not None:
+                    return found
+
+                def report(done: int, total: int) -> None:
+                    computation.done, computation.total = done, total
+                    progress(done, total)
+
+                value = compute(report)
+                with self._lock:
+                    self._values[key] = value, min(size(value), int(self._values.maxsize))
+                return value
             finally:
                 computation.lock.release()
         finally:
@@ -81,23 +91,6 @@ class ResultCache:
                 computation.waiting -= 1
                 if not computation.waiting:
                     del self._computations[key]
-
-    def _compute(
-        self,
-        key: Hashable,
-        compute: Callable[[Progress], T],
-        size: Callable[[T], int],
-        progress: Progress,
-        computation: _Computation,
-    ) -> T:
-        def report(done: int, total: int) -> None:
-            computation.done, computation.total = done, total
-            progress(done, total)
-
-        value = compute(report)
-        with self._lock:
-            self._values[key] = value, min(size(value), int(self._values.maxsize))
-        return value
 
     def clear(self) -> None:
         """Remove every value."""
@@ -109,3 +102,13 @@ class ResultCache:
 def result_cache() -> ResultCache:
     """The cache of this process."""
     return ResultCache()
+
+
+def cached(name: str, label: str, key: Hashable, compute: Callable[[Progress], T], size: Callable[[T], int]) -> T:
+    """The cached result of long work; see ``run_in_background`` for name, label and errors."""
+    found: T | None = result_cache().get(key)
+    if found is not None:
+        return found
+    return run_in_background(
+        name, label, repr(key), lambda progress: result_cache().get_or_compute(key, compute, size, progress)
+    )

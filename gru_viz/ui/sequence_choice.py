@@ -10,7 +10,7 @@ import streamlit as st
 from gru_viz.errors import GruVizError, SequenceError
 from gru_viz.sequences import EXAMPLES, MAX_BYTES, Sequences, open_table, read_text
 from gru_viz.training.runs import probe_sequences
-from gru_viz.ui.messages import show_error
+from gru_viz.ui.messages import UNCHANGED, showing_errors
 from gru_viz.ui.resources import store, task_of
 from gru_viz.ui.table_choice import ask_columns, build_sequences, digest_of, digest_of_upload, open_with_options
 from gru_viz.ui.widgets import pick, switch
@@ -57,16 +57,10 @@ class SequenceChoice:
 
 def choose_sequences() -> SequenceChoice:
     """Ask for sequences in the sidebar; if they cannot be read, show the error and return the previous ones."""
-    chosen, error = None, None
-    with st.sidebar:
+    chosen = None
+    with showing_errors(UNCHANGED), st.sidebar:
         st.header("1 Sequence", anchor=False)
-        try:
-            chosen = ask_sequences(tuple(SOURCES))
-        except GruVizError as raised:
-            error = raised
-    with st.container():  # always there, so that what follows keeps its place and is not drawn anew
-        if error:
-            show_error(error, "The view below is unchanged.")
+        chosen = ask_sequences(tuple(SOURCES))
     if chosen is None:
         return last_sequences() or _load_example(next(iter(EXAMPLES)))
     st.session_state["last_sequences"] = chosen
@@ -183,7 +177,7 @@ def _from_table(data: bytes, name: str, digest: str) -> SequenceChoice:
     scaling = sequences.scaling
     with st.expander("Scaling parameters"):
         st.dataframe(
-            {"feature": list(sequences.features), "subtracted": scaling.centre, "divided by": scaling.scale},
+            {"feature": list(sequences.features), "offset": scaling.centre, "divisor": scaling.scale},
             hide_index=True,
         )
         st.caption(SCALING_FORMULAS[scaling.method])

@@ -12,10 +12,10 @@ from gru_viz.errors import GruVizError
 from gru_viz.figures.average import average_view
 from gru_viz.figures.draw import draw
 from gru_viz.sequences import Sequences
-from gru_viz.ui.background_work import Progress, run_in_background
+from gru_viz.ui.background_work import Progress
 from gru_viz.ui.messages import show_error
 from gru_viz.ui.model_choice import ModelChoice
-from gru_viz.ui.result_cache import result_cache
+from gru_viz.ui.result_cache import cached
 from gru_viz.ui.sequence_choice import SequenceChoice
 from gru_viz.weights import Weights
 
@@ -54,17 +54,9 @@ def choose_from_list(sequences: SequenceChoice, model: ModelChoice, weights: Wei
 
 def _survey(choice: SequenceChoice, model: ModelChoice, weights: Weights) -> Population:
     key = ("survey", model, choice.fingerprint)
-    found: Population | None = result_cache().get(key)
-    if found is not None:
-        return found
     steps = max(AVERAGED // (weights.units[0] * len(weights.convention.quantities)), 100)
-    work = partial(_measure, weights, choice.sequences, model, steps)
-    return run_in_background(
-        "survey",
-        f"Measuring {len(choice.sequences):,} sequences",
-        repr(key),
-        lambda progress: result_cache().get_or_compute(key, work, _size, progress),
-    )
+    measure = partial(_measure, weights, choice.sequences, model, steps)
+    return cached("survey", f"Measuring {len(choice.sequences):,} sequences", key, measure, _size)
 
 
 def _measure(weights: Weights, sequences: Sequences, model: ModelChoice, steps: int, progress: Progress) -> Population:

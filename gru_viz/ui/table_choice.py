@@ -77,8 +77,8 @@ def ask_columns(table: Table) -> dict[str, Any]:
     suggested = table.suggested
     features = _ask_features(table, key)
     roles: dict[str | None, str] = {None: "none", **{c.name: c.name for c in table.columns}}
-    time = pick(CONTROLS["time"], f"time_{key}", roles, list(roles).index(suggested.time))
-    identity = pick(CONTROLS["id"], f"id_{key}", roles, list(roles).index(suggested.id))
+    time = pick(CONTROLS["time"], f"time_{key}", roles, suggested.time)
+    identity = pick(CONTROLS["id"], f"id_{key}", roles, suggested.id)
     texts = [c.name for c in table.columns if c.kind == "text"]
     one_hot = st.multiselect(CONTROLS["one_hot"], texts, key=f"one_hot_{key}", bind="query-params") if texts else []
     gaps = sum(c.missing for c in table.columns if c.name in features)

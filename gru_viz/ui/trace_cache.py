@@ -11,10 +11,10 @@ from gru_viz.figures.budget import most_steps, traced_together
 from gru_viz.sequences import Sequences
 from gru_viz.streaming import LongTrace, stream
 from gru_viz.trace import Trace, trace
-from gru_viz.ui.background_work import Progress, run_in_background
+from gru_viz.ui.background_work import Progress
 from gru_viz.ui.comparison_choice import ComparisonChoice
 from gru_viz.ui.model_choice import ModelChoice
-from gru_viz.ui.result_cache import result_cache
+from gru_viz.ui.result_cache import cached
 from gru_viz.ui.sequence_choice import SequenceChoice
 from gru_viz.weights import Weights
 
@@ -81,18 +81,11 @@ def cached_trace(
         weights, backend = weights.read_as(variant), "auto"
     together = traced_together(weights, sequences.lengths, sequences.features, model.outputs)
     key = (model, choice.fingerprint, variant, None if together else sequence)
-    found = result_cache().get(key)
-    if found is None:
-        short = sequences.lengths[sequence] <= most_steps(weights, sequences.features, model.outputs)
-        if not together:
-            sequences = replace(sequences, items=(sequences[sequence],))
-        work = partial(_trace if together or short else _stream, weights, sequences, backend, model.device)
-        found = run_in_background(
-            name,
-            f"Tracing {sum(sequences.lengths):,} steps",
-            repr(key),
-            lambda progress: result_cache().get_or_compute(key, work, _size, progress),
-        )
+    short = sequences.lengths[sequence] <= most_steps(weights, sequences.features, model.outputs)
+    if not together:
+        sequences = replace(sequences, items=(sequences[sequence],))
+    compute = partial(_trace if together or short else _stream, weights, sequences, backend, model.device)
+    found = cached(name, f"Tracing {sum(sequences.lengths):,} steps", key, compute, _size)
     return TracedSequence(found, sequence if together else 0, key)
 
 

@@ -1,46 +1,49 @@
-"""The widgets that pages share."""
+"""Widgets that the pages share. A choice is part of the link, and survives while its widget is not drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import streamlit as st
 
-__all__ = ["pick", "switch"]
+from gru_viz.browser import Component
+
+__all__ = ["LINKED", "ask_number", "mount", "pick", "switch"]
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
+LINKED: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 
 
 def pick(
     label: str,
     key: str,
     options: Mapping[T, str],
-    index: int = 0,
+    default: T | None = None,
     *,
     labelled: bool = True,
     width: int | Literal["stretch"] = "stretch",
 ) -> T:
-    """Choose one of several; the choice is part of the link, and survives while its widget is not drawn.
+    """Choose one of several from a menu.
 
     Args:
         label: the widget's label; where not ``labelled``, only for screen readers.
         key: its name in the link and in the session.
         options: value → label.
-        index: of the default.
+        default: a value; None for the first.
         labelled: whether the label is visible.
         width: pixels, or ``"stretch"``.
     """
     return st.selectbox(
         label,
         list(options),
-        index=index,
+        index=list(options).index(default) if default in options else 0,  # type: ignore[arg-type]
         format_func=options.__getitem__,
         key=key,
-        bind="query-params",
-        persist_state="session",
         label_visibility="visible" if labelled else "collapsed",
         width=width,
+        **LINKED,
     )
 
 
@@ -53,8 +56,19 @@ def switch(label: str, key: str, options: Mapping[str, str]) -> str:
         default=next(iter(options)),
         required=True,
         key=key,
-        bind="query-params",
-        persist_state="session",
         label_visibility="collapsed",
         width="stretch",
+        **LINKED,
+    )
+
+
+def ask_number(label: str, key: str, least: N, most: N, default: N, where: Any = st, **more: Any) -> N:
+    """Ask for a number of the type of ``default``, in a container; ``more`` goes to ``st.number_input``."""
+    return type(default)(where.number_input(label, least, most, default, key=key, **LINKED, **more))
+
+
+def mount(name: str, component: Component) -> Any:
+    """Register a component of the browser with Streamlit."""
+    return st.components.v2.component(
+        f"gru_viz.{name}", html=component.html, css=component.css, js=component.js, isolate_styles=False
     )

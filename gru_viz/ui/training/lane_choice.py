@@ -16,18 +16,20 @@ from gru_viz.training import Lane, Settings, Task, count_parameters, equal_hidde
 from gru_viz.training.recurrence import choose, why_not
 from gru_viz.training.settings import BACKENDS, LIMITS, OPTIMISERS, SCHEDULES
 from gru_viz.training.trainer import check_memory
-from gru_viz.ui.messages import show_error
+from gru_viz.ui.messages import showing_errors
 from gru_viz.ui.resources import engine
-from gru_viz.ui.training.task_choice import TaskChoice
-from gru_viz.ui.widgets import pick, switch
+from gru_viz.ui.training.task_choice import BLOCKED, TaskChoice
+from gru_viz.ui.widgets import LINKED, ask_number, pick, switch
 
 __all__ = ["BACKEND_NAMES", "choose_lanes"]
 
 GRUS = {name: each.title for name, each in CONVENTIONS.items() if each.cell == "gru"}
 EQUAL = {"hidden": "Equal units", "parameters": "Equal parameters"}
 T = TypeVar("T", int, float)
-BACKEND_NAMES = {"compiled": "compiled kernel", "torch": "torch.nn", "scratch": "step by step"}
+BACKEND_NAMES = {"compiled": "compiled", "torch": "torch.nn", "scratch": "step by step"}
 """Short names of the backends that run."""
+RATES = 1e-6, 10.0
+RATE_FORMAT: dict[str, Any] = {"step": 0.001, "format": "%.4g"}
 SEEDS_HELP = "Each seed trains its own model, with its own initial weights and batches; a verdict needs at least three."
 
 
@@ -37,17 +39,12 @@ def choose_lanes(choice: TaskChoice | None) -> Settings | None:
     Returns:
         The settings; None if they cannot be trained, which is shown.
     """
-    settings, error = None, None
-    if choice is not None:
-        try:
+    with showing_errors(BLOCKED):
+        if choice is not None:
             settings = _ask(choice)
             _check(settings, choice.task)
-        except GruVizError as raised:
-            error = raised
-    with st.container():  # always there, so that what follows keeps its place
-        if error:
-            show_error(error, "Training cannot start until this is fixed.")
-    return None if error else settings
+            return settings
+    return None
 
 
 def _check(settings: Settings, task: Task) -> None:
@@ -78,46 +75,24 @@ def _ask(choice: TaskChoice) -> Settings:
             lanes = _equalise(lanes, task)
         st.header("3 Training", anchor=False)
         left, right = st.columns(2)
-        updates = _count(left, "Updates", f"updates_{lesson}", 1, LIMITS.updates, start.updates)
-        seeds = _count(right, "Seeds", f"seeds_{lesson}", 1, LIMITS.seeds, start.seeds, help=SEEDS_HELP)
-        rate = _rate(f"rate_{lesson}", start.lanes[0].learning_rate, left)
-        batch = _count(right, "Batch size", f"batch_{lesson}", 1, LIMITS.batch, start.batch)
+        updates = ask_number("Updates", f"updates_{lesson}", 1, LIMITS.updates, start.updates, left)
+        seeds = ask_number("Seeds", f"seeds_{lesson}", 1, LIMITS.seeds, start.seeds, right, help=SEEDS_HELP)
+        rate = ask_number("Learning rate", f"rate_{lesson}", *RATES, start.lanes[0].learning_rate, left, **RATE_FORMAT)
+        batch = ask_number("Batch size", f"batch_{lesson}", 1, LIMITS.batch, start.batch, right)
         lanes = [replace(lane, learning_rate=rate) for lane in lanes]
         with st.expander("Advanced settings"):
             lanes = _ask_more(lanes, lesson)
-            first_seed = _count(st, "First seed", f"first_seed_{lesson}", 0, 10**6, start.first_seed)
+            first_seed = ask_number("First seed", f"first_seed_{lesson}", 0, 10**6, start.first_seed, st)
         with st.expander("Per-model settings"):
             lanes = [_ask_own(lane, lesson) for lane in lanes]
         _show_sizes(lanes, task)
     return replace(start, lanes=tuple(lanes), updates=updates, batch=batch, seeds=seeds, first_seed=first_seed)
 
 
-def _count(where: Any, label: str, key: str, least: int, most: int, default: int, **more: Any) -> int:
-    return int(
-        where.number_input(label, least, most, default, key=key, bind="query-params", persist_state="session", **more)
-    )
-
-
-def _rate(key: str, default: float, where: Any = st) -> float:
-    return float(
-        where.number_input(
-            "Learning rate",
-            1e-6,
-            10.0,
-            default,
-            step=0.001,
-            format="%.4g",
-            key=key,
-            bind="query-params",
-            persist_state="session",
-        )
-    )
-
-
 def _ask_common(start: Lane, lesson: str) -> Lane:
     left, right = st.columns(2)
-    hidden = _count(left, "Units", f"units_{lesson}", 1, LIMITS.hidden, start.hidden)
-    layers = _count(right, "Layers", f"layers_{lesson}", 1, LIMITS.layers, start.layers)
+    hidden = ask_number("Units", f"units_{lesson}", 1, LIMITS.hidden, start.hidden, left)
+    layers = ask_number("Layers", f"layers_{lesson}", 1, LIMITS.layers, start.layers, right)
     variant = pick("GRU variant", f"gru_{lesson}", GRUS)
     return replace(start, cell=variant, hidden=hidden, layers=layers)
 
@@ -139,29 +114,15 @@ def _ask_more(lanes: Sequence[Lane], lesson: str) -> list[Lane]:
     """Settings a beginner need not know, the same for all lanes."""
     start, key = lanes[0], lesson
     changed: dict[str, Any] = {
-        "initialisation": _pick_from(
-            "Weight initialisation", f"initialisation_{key}", INITIALISATIONS, start.initialisation
-        ),
-        "optimiser": _pick_from("Optimiser", f"optimiser_{key}", OPTIMISERS, start.optimiser),
-        "schedule": _pick_from("Learning-rate schedule", f"schedule_{key}", SCHEDULES, start.schedule),
+        "initialisation": pick("Weight initialisation", f"initialisation_{key}", INITIALISATIONS, start.initialisation),
+        "optimiser": pick("Optimiser", f"optimiser_{key}", OPTIMISERS, start.optimiser),
+        "schedule": pick("Learning-rate schedule", f"schedule_{key}", SCHEDULES, start.schedule),
     }
     left, right = st.columns(2)
-    changed["clip"] = float(
-        left.number_input(
-            "Gradient clipping",
-            0.0,
-            1000.0,
-            start.clip,
-            step=0.5,
-            key=f"clip_{key}",
-            bind="query-params",
-            help="Maximum gradient norm; 0 disables clipping.",
-        )
-    )
+    text = "Maximum gradient norm; 0 disables clipping."
+    changed["clip"] = ask_number("Clip norm", f"clip_{key}", 0.0, 1000.0, start.clip, left, step=0.5, help=text)
     if start.layers > 1:
-        changed["dropout"] = float(
-            right.number_input("Dropout", 0.0, 0.95, start.dropout, 0.05, key=f"dropout_{key}", bind="query-params")
-        )
+        changed["dropout"] = ask_number("Dropout", f"dropout_{key}", 0.0, 0.95, start.dropout, right, step=0.05)
     changed["backend"] = pick("Backend", f"backend_{key}", BACKENDS)
     changed["device"] = pick("Device", f"device_{key}", {"cpu": "CPU", "cuda": "CUDA"})
     if changed["backend"] == "torch" and changed["device"] == "cpu":
@@ -186,9 +147,7 @@ def _ask_own(lane: Lane, lesson: str) -> Lane:
         lane,
         hidden=_own_number(left, "Units", f"units_{key}", 1, LIMITS.hidden, lane.hidden),
         layers=_own_number(right, "Layers", f"layers_{key}", 1, LIMITS.layers, lane.layers),
-        learning_rate=_own_number(
-            st, "Learning rate", f"rate_{key}", 1e-6, 10.0, lane.learning_rate, step=0.001, format="%.4g"
-        ),
+        learning_rate=_own_number(st, "Learning rate", f"rate_{key}", *RATES, lane.learning_rate, **RATE_FORMAT),
         initialisation=_own_pick(
             "Weight initialisation", f"initialisation_{key}", INITIALISATIONS, lane.initialisation
         ),
@@ -201,18 +160,12 @@ def _ask_own(lane: Lane, lesson: str) -> Lane:
 def _own_number(where: Any, label: str, key: str, least: T, most: T, common: T, **more: Any) -> T:
     """A number for one lane; empty, with the common one in grey, while it follows the others."""
     placeholder = f"{common:g}" if isinstance(common, float) else str(common)
-    own = where.number_input(
-        label, least, most, None, placeholder=placeholder, key=key, bind="query-params", persist_state="session", **more
-    )
+    own = where.number_input(label, least, most, None, placeholder=placeholder, key=key, **LINKED, **more)
     return common if own is None else type(common)(own)
 
 
 def _own_pick(label: str, key: str, options: Mapping[str, str], common: str) -> str:
     return pick(label, key, {"": "same as all", **options}) or common
-
-
-def _pick_from(label: str, key: str, options: Mapping[str, str], default: str) -> str:
-    return pick(label, key, options, list(options).index(default))
 
 
 def _show_sizes(lanes: Sequence[Lane], task: Task) -> None:

@@ -16,14 +16,13 @@ from gru_viz.training.runs import TrainingRun
 from gru_viz.ui.messages import plain, show_error
 from gru_viz.ui.resources import follower, store, task_of
 from gru_viz.ui.training.run_controls import attempt, show_refusal
+from gru_viz.ui.widgets import mount
 
 __all__ = ["show_run_list"]
 
 MAX_LISTED = 200
 
-_compared = st.components.v2.component(
-    "gru_viz.compared", html=CHARTS.html, css=CHARTS.css, js=CHARTS.js, isolate_styles=False
-)
+_compared = mount("compared", CHARTS)
 
 
 def show_run_list(open_id: str) -> None:

@@ -24,7 +24,7 @@ from gru_viz.ui.messages import plain
 from gru_viz.ui.resources import engine, follower, store, task_of
 from gru_viz.ui.training.lane_choice import BACKEND_NAMES
 from gru_viz.ui.training.run_controls import offer_controls, show_refusal
-from gru_viz.ui.widgets import pick
+from gru_viz.ui.widgets import mount, pick
 
 __all__ = ["show_run"]
 
@@ -40,9 +40,7 @@ STATUSES = {
     "finished": "Finished",
 }
 
-_charts = st.components.v2.component(
-    "gru_viz.live", html=CHARTS.html, css=CHARTS.css, js=CHARTS.js, isolate_styles=False
-)
+_charts = mount("charts", CHARTS)
 
 
 def show_run(run_id: str) -> None:
@@ -74,7 +72,7 @@ def _show(run_id: str, active: bool) -> None:
     strip = [_lane_status(run, lane, task, curves) for lane in run.lanes]
     _charts(
         data=pack_charts(pictures, strip, task.measure.name.replace("_", " ")),
-        key="live",
+        key="charts",
         on_picked_change=lambda: None,
     )
 

@@ -11,19 +11,13 @@ from gru_viz.training.figures import Snapshots, pack_snapshots
 from gru_viz.training.runs import probe_sequences, trained_network
 from gru_viz.ui.messages import plain
 from gru_viz.ui.resources import store, task_of
-from gru_viz.ui.widgets import pick
+from gru_viz.ui.widgets import mount, pick
 
 __all__ = ["show_snapshots"]
 
 REFRESH_SECONDS = 2.0
 
-_snapshots = st.components.v2.component(
-    "gru_viz.film",
-    html=SNAPSHOTS.html,
-    css=SNAPSHOTS.css,
-    js=SNAPSHOTS.js,
-    isolate_styles=False,
-)
+_snapshots = mount("snapshots", SNAPSHOTS)
 
 
 def show_snapshots(run_id: str) -> None:
@@ -38,16 +32,18 @@ def _show(run_id: str) -> None:
     traces = {name: [(update, _trace(run_id, name, update)) for update in each] for name, each in updates.items()}
     if not any(traces.values()):
         return
-    with st.container(horizontal=True, vertical_alignment="bottom", key="film_choices"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="gates_choices"):
         st.subheader("Gates during training", anchor=False, width="stretch")
         layers = min(run.settings.lane(name).layers for name in traces)
         layer = 0
         if layers > 1:
-            layer = pick("Layer", "film_layer", {k: f"layer {k + 1}" for k in range(layers)}, labelled=False, width=150)
+            layer = pick(
+                "Layer", "gates_layer", {k: f"layer {k + 1}" for k in range(layers)}, labelled=False, width=150
+            )
         orders = {name: f"units by {words}" for name, words in ORDERS.items()}
-        order = pick("Units sorted by", "film_order", orders, labelled=False, width=210)
+        order = pick("Units sorted by", "gates_order", orders, labelled=False, width=210)
     packed = _pack(run_id, tuple(updates.items()), order, layer, traces)
-    result = _snapshots(data=packed, key="film", on_frame_change=lambda: None)
+    result = _snapshots(data=packed, key="snapshots", on_frame_change=lambda: None)
     _link_to_inspector(run_id, result.frame, updates)
 
 

@@ -17,6 +17,7 @@ from gru_viz.ui.messages import plain, show_error
 from gru_viz.ui.resources import engine, store
 from gru_viz.ui.training.run_controls import attempt, show_refusal
 from gru_viz.ui.training.task_choice import TaskChoice
+from gru_viz.ui.widgets import mount
 
 __all__ = ["choose_sweep", "show_sweep"]
 
@@ -24,9 +25,7 @@ SIZES = (4, 8, 16, 32, 64, 128, 256)
 RATES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 REFRESH_SECONDS = 1.0
 
-_picture = st.components.v2.component(
-    "gru_viz.sweep", html=CHARTS.html, css=CHARTS.css, js=CHARTS.js, isolate_styles=False
-)
+_picture = mount("sweep", CHARTS)
 
 
 def choose_sweep(task: TaskChoice | None) -> Sweep | None:

@@ -8,18 +8,20 @@ from typing import Any
 
 import streamlit as st
 
-from gru_viz.errors import GruVizError, SequenceError
+from gru_viz.errors import SequenceError
 from gru_viz.sequences import MAX_BYTES, LabelledSequences, Sequences, open_table
 from gru_viz.training import TASKS, Settings, Task, make_task
 from gru_viz.training.lessons import LESSONS, Lesson
 from gru_viz.training.tasks import Option
-from gru_viz.ui.messages import plain, show_error, show_notices
+from gru_viz.ui.messages import plain, show_notices, showing_errors
 from gru_viz.ui.resources import engine
 from gru_viz.ui.sequence_choice import ask_sequences, last_sequences
 from gru_viz.ui.table_choice import ask_columns, digest_of, digest_of_upload, open_with_options
-from gru_viz.ui.widgets import pick
+from gru_viz.ui.widgets import ask_number, pick
 
-__all__ = ["TaskChoice", "choose_task", "show_task"]
+__all__ = ["BLOCKED", "TaskChoice", "choose_task", "show_task"]
+
+BLOCKED = "Training cannot start until this is fixed."
 
 
 @dataclass(frozen=True)
@@ -49,19 +51,14 @@ def choose_task() -> TaskChoice | None:
         name = pick("Lesson", "lesson", {name: lesson.title for name, lesson in LESSONS.items()})
     lesson = LESSONS[name]
     kind = TASKS[lesson.settings.task]
-    error = None
-    try:
+    with showing_errors(BLOCKED):
         data, fingerprint = _ask_data(kind.needs)
         with st.sidebar, st.expander("Task options"):
             options = _ask_options(kind.options, lesson, name, data)
         settings = replace(lesson.settings, options={**lesson.settings.options, **options})
         task = _build(settings.task, repr(sorted(settings.options.items())), fingerprint, settings, data)
-    except GruVizError as raised:
-        error = raised
-    with st.container():  # always there, so that what follows keeps its place
-        if error:
-            show_error(error, "Training cannot start until this is fixed.")
-    return None if error else TaskChoice(name, lesson, settings, data, task)
+        return TaskChoice(name, lesson, settings, data, task)
+    return None
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -79,21 +76,12 @@ def _ask_option(option: Option, lesson: Lesson, key: str, data: Any) -> Any:
         features = {"": "all features"} | {feature: feature for feature in data.features}
         return pick(option.title, f"{key}_{digest_of(repr(data.features).encode())[:6]}", features)
     if option.choices:
-        return pick(option.title, key, option.choices, list(option.choices).index(default))
+        return pick(option.title, key, option.choices, default)
     if option.least is None or option.most is None:
         return st.text_input(option.title, default, key=key, bind="query-params", help=option.help or None)
     kind = type(default)
-    return st.number_input(
-        option.title,
-        kind(option.least),
-        kind(option.most),
-        default,
-        step=1 if kind is int else 0.05,
-        key=key,
-        bind="query-params",
-        persist_state="session",
-        help=option.help or None,
-    )
+    step, text = 1 if kind is int else 0.05, option.help or None
+    return ask_number(option.title, key, kind(option.least), kind(option.most), default, step=step, help=text)
 
 
 def _ask_data(needs: str | None) -> tuple[Any, str]:

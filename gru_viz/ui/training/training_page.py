@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from gru_viz.errors import GruVizError
 from gru_viz.training import Settings
-from gru_viz.ui.messages import show_error
+from gru_viz.ui.messages import showing_errors
 from gru_viz.ui.resources import store
 from gru_viz.ui.training.generated_text import show_generated_text
 from gru_viz.ui.training.run_controls import offer_start, show_refusal
@@ -28,17 +27,13 @@ def show_training(task: TaskChoice | None, settings: Settings | None) -> None:
         offer_start(settings, data, name)
     show_refusal("start")
     run_id = st.query_params.get("run", "")
-    with st.container():
-        if run_id:
-            try:
-                store().run(run_id)
-            except GruVizError as error:
-                show_error(error, "Start another, or choose one below.")
-                run_id = ""
-    if run_id:
+    known = False
+    with showing_errors("Start another, or choose one below."):
+        known = bool(run_id and store().run(run_id))
+    if known:
         show_run(run_id)
         show_generated_text(run_id)
         show_snapshots(run_id)
     elif settings is not None:
         st.caption("Press Start: all models train at the same time, and their curves appear here.")
-    show_run_list(run_id)
+    show_run_list(run_id if known else "")
