@@ -537,7 +537,7 @@ def test_a_sweep_at_rest_shows_its_fields_and_goes_on(engine: Recorder) -> None:
     page.press("resume_sweep")
     assert [call[0] for call in engine.calls] == ["start"]
     engine.refusal = "200 queued runs"
-    assert "200 runs" in page.press("cancel_sweep").errors[0]
+    assert "200 queued runs" in page.press("cancel_sweep").errors[0]
 
 
 def test_a_sweep_s_link_brings_its_choices_back(engine: Recorder) -> None:
