@@ -15,7 +15,7 @@ import torch
 import gru_viz
 from benchmarks.child import in_a_child
 from benchmarks.machine import describe_machine, table, write
-from gru_viz.streaming.reduction import reduce
+from gru_viz.bins import reduce
 
 FEATURES, COLUMNS, ROUNDS = 8, 1200, 9
 REDUCED = ((1_000_000, 16, 1000), (1_000_000, 64, 1000), (200_000, 512, 100))

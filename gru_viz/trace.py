@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence as AbstractSequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from gru_viz.backends import choose_backend
 from gru_viz.backends.interface import DirectionRun
+from gru_viz.bins import Bins, align, reduce
 from gru_viz.conventions import Convention
 from gru_viz.errors import TraceError
 from gru_viz.inputs import Input, collect, find_device
@@ -32,9 +33,24 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["Backend", "DirectionTrace", "LayerTrace", "Trace", "freeze", "trace"]
+__all__ = [
+    "DIRECTIONS",
+    "Backend",
+    "Direction",
+    "DirectionTrace",
+    "LayerTrace",
+    "Trace",
+    "TraceLike",
+    "check_steps",
+    "find_direction",
+    "freeze",
+    "trace",
+]
 
 Backend = Literal["auto", "compiled", "torch", "loop", "scratch"]
+
+Direction = Literal["forward", "backward"]
+DIRECTIONS: tuple[Direction, ...] = ("forward", "backward")
 
 _OF_ONE_RUN = ("quantities", "initial", "previous", "weights")
 _OF_ONE_LAYER = ("forward", "backward", "directions")
@@ -73,6 +89,19 @@ class DirectionTrace:
     def convention(self) -> Convention:
         """The variant that ran."""
         return self.weights.convention
+
+    def window(self, start: int, stop: int, sequence: int) -> DirectionTrace:
+        """The steps from ``start`` to before ``stop`` of one sequence; its arrays are views."""
+        here, steps = slice(sequence, sequence + 1), slice(start, stop)
+        within = stop < self.lengths[sequence] if self.backward else start > 0
+        before = stop if self.backward else start - 1
+        return replace(
+            self,
+            quantities={name: values[here, steps] for name, values in self.quantities.items()},
+            inputs=self.inputs[here, steps],
+            initial={n: self.quantities[n][here, before] if within else s[here] for n, s in self.initial.items()},
+            lengths=(stop - start,),
+        )
 
     def previous(self, state: str = "hidden") -> np.ndarray:
         """The state before each step, (batch, time, hidden): a shift, from the side the layer reads from."""
@@ -118,6 +147,73 @@ class LayerTrace:
         if self.backward is not None and (name in self.forward.quantities or name in _OF_ONE_RUN):
             raise TraceError(name, "two directions", "one", f"Use .forward.{name} or .backward.{name}.")
         return getattr(self.forward, name)
+
+
+class TraceLike(Protocol):
+    """What ``Trace`` and ``LongTrace`` share: whose, of what, and any steps of it, exactly or as bins."""
+
+    @property
+    def weights(self) -> Weights:
+        """The network."""
+
+    @property
+    def convention(self) -> Convention:
+        """The variant that ran."""
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Steps of each sequence."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each sequence."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Name of each input feature."""
+
+    @property
+    def time(self) -> tuple[AbstractSequence[str] | None, ...]:
+        """For each sequence its step labels, or None."""
+
+    @property
+    def scaling(self) -> Scaling | None:
+        """How the inputs were scaled, or None where that is not known."""
+
+    @property
+    def device(self) -> str:
+        """Where it ran, such as ``"cpu"`` or ``"cuda:0"``."""
+
+    @property
+    def dtype(self) -> str:
+        """The floating-point type it ran in."""
+
+    @property
+    def proof(self) -> Proof:
+        """How far the gates are from those of a witness."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes to count for it in a cache."""
+
+    @property
+    def complete(self) -> Trace | None:
+        """The trace itself where it stores every step; None where steps are computed again on request."""
+
+    def window(self, start: int, stop: int, sequence: int = 0) -> Trace:
+        """The exact trace of the steps from ``start`` to before ``stop`` of a sequence."""
+
+    def bins(
+        self,
+        quantity: str,
+        start: int,
+        stop: int,
+        columns: int,
+        layer: int = 0,
+        direction: Direction = "forward",
+        sequence: int = 0,
+    ) -> Bins:
+        """Low, high and mean of a quantity in at most ``columns`` bins of steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +295,59 @@ class Trace:
     def dtype(self) -> str:
         """The floating-point type it ran in."""
         return str(self.inputs.dtype)
+
+    @property
+    def complete(self) -> Trace:
+        """The trace itself, which stores every step."""
+        return self
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        arrays = [array for run in self.runs for array in (run.inputs, *run.quantities.values())]
+        return sum(array.nbytes for array in {id(array): array for array in arrays}.values())
+
+    def window(self, start: int, stop: int, sequence: int = 0) -> Trace:
+        """The steps from ``start`` to before ``stop`` of one sequence, counted from 0; its arrays are views.
+
+        Raises:
+            TraceError: the sequence has no such steps.
+        """
+        check_steps(start, stop, self.lengths[sequence])
+        labels = self.time[sequence]
+        return replace(
+            self,
+            layers=tuple(LayerTrace(*(run.window(start, stop, sequence) for run in x.directions)) for x in self.layers),
+            lengths=(stop - start,),
+            names=(self.names[sequence],),
+            time=(labels and tuple(labels[start:stop]),),
+        )
+
+    def bins(
+        self,
+        quantity: str,
+        start: int,
+        stop: int,
+        columns: int,
+        layer: int = 0,
+        direction: Direction = "forward",
+        sequence: int = 0,
+    ) -> Bins:
+        """Low, high and mean of a quantity in at most ``columns`` bins; arguments as for ``LongTrace.bins``.
+
+        Raises:
+            TraceError: there are no such steps, quantity, layer or direction.
+
+        Example:
+            >>> trace(torch.nn.GRU(2, 3), np.zeros((100, 2))).bins("update", 0, 100, columns=10).mean.shape
+            (3, 10)
+        """
+        n = self.lengths[sequence]
+        check_steps(start, stop, n)
+        run = self.layers[layer].directions[find_direction(self.weights, quantity, layer, direction)]
+        values = (self.inputs if quantity == "inputs" else run.quantities[quantity])[sequence]
+        first, last, width = align(start, stop, columns, n)
+        return Bins.of(reduce(values[first:last], width), first, last, width)
 
     def to_tidy(self) -> pd.DataFrame:
         """One row a value, as a pandas dataframe; see ``exports.to_tidy``."""
@@ -311,6 +460,39 @@ def _end(given: Tensor | np.ndarray, lengths: tuple[int, ...]) -> np.ndarray:
         for i, n in enumerate(lengths):
             values[i, n:] = np.nan
     return values
+
+
+def check_steps(start: int, stop: int, length: int) -> None:
+    """Check that a sequence has the steps from ``start`` to before ``stop``.
+
+    Raises:
+        TraceError: it has not.
+    """
+    if not 0 <= start <= stop <= length or (start == stop and length):
+        raise TraceError(
+            "steps",
+            f"{start} to {stop}",
+            f"a step or more within 0 to {length}",
+            "The first step is 0; the last is not included.",
+        )
+
+
+def find_direction(weights: Weights, quantity: str, layer: int, direction: str) -> int:
+    """The index of a direction, once quantity, layer and direction are known to exist.
+
+    Raises:
+        TraceError: one of them does not.
+    """
+    known = [*(q.name for q in weights.convention.quantities), "inputs"]
+    if quantity not in known:
+        raise TraceError("quantity", repr(quantity), f"one of {', '.join(known)}", "Use one of these names.")
+    if not 0 <= layer < len(weights.layers):
+        raise TraceError("layer", str(layer), f"0 to {len(weights.layers) - 1}", "Layers count from 0.")
+    directions = DIRECTIONS[: len(weights.layers[layer])]
+    for index, name in enumerate(directions):
+        if name == direction:
+            return index
+    raise TraceError("direction", repr(direction), " or ".join(map(repr, directions)), "Use one of these.")
 
 
 def _no_quantity(name: str, known: Mapping[str, np.ndarray]) -> TraceError:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gru_viz.analysis import order_units
+from gru_viz.bins import Bins
 from gru_viz.errors import TraceError
 from gru_viz.figures.budget import ColumnBudget, most_bins
 from gru_viz.figures.view_parts import (
@@ -20,9 +21,7 @@ from gru_viz.figures.view_parts import (
     quantity_panel,
     scaled,
 )
-from gru_viz.streaming import Bins, LongTrace
-from gru_viz.streaming.long import Direction
-from gru_viz.trace import DirectionTrace
+from gru_viz.trace import Direction, DirectionTrace, TraceLike
 
 __all__ = ["compare_overviews", "input_limits", "largest_values", "order_long", "overview"]
 
@@ -31,7 +30,7 @@ COARSE = 512
 
 
 def overview(
-    long: LongTrace,
+    long: TraceLike,
     layer: int = 0,
     direction: Direction = "forward",
     order: str | np.ndarray = "index",
@@ -63,7 +62,7 @@ def overview(
         >>> view.steps, view.columns <= 100, [panel.values.shape[0] for panel in view.panels]
         (5000, True, [3, 3, 3, 3])
     """
-    start, stop = window or (0, long.length)
+    start, stop = window or (0, long.lengths[0])
     kinds = long.weights.convention.quantities
     budget = most_bins(len(kinds), long.weights.units[layer], long.features, columns)
     units = order if isinstance(order, np.ndarray) else order_long(long, order, layer, direction)
@@ -83,12 +82,12 @@ def overview(
             )
         )
     curves, strip = _input(long, start, stop, budget)
-    return _view(long, f"{long.weights.convention.title}, {long.name}", curves, (*strip, *panels), edges, units)
+    return _view(long, f"{long.weights.convention.title}, {long.names[0]}", curves, (*strip, *panels), edges, units)
 
 
 def compare_overviews(
-    a: LongTrace,
-    b: LongTrace,
+    a: TraceLike,
+    b: TraceLike,
     quantity: str,
     names: tuple[str, str],
     layer: int = 0,
@@ -119,7 +118,7 @@ def compare_overviews(
     if a.weights.units[layer] != b.weights.units[layer]:
         found = f"{a.weights.units[layer]} and {b.weights.units[layer]} units"
         raise TraceError("compare", found, "as many units in both", "Choose another pair.")
-    start, stop = window or (0, min(a.length, b.length))
+    start, stop = window or (0, min(a.lengths[0], b.lengths[0]))
     budget = most_bins(3, a.weights.units[layer], a.features, columns)
     units = order if isinstance(order, np.ndarray) else order_long(a, order, layer, direction)
     both = [
@@ -147,7 +146,7 @@ def compare_overviews(
     return _view(a, title, curves, (*strip, *panels), both[0].edges, units)
 
 
-def order_long(long: LongTrace, by: str, layer: int = 0, direction: Direction = "forward") -> np.ndarray:
+def order_long(long: TraceLike, by: str, layer: int = 0, direction: Direction = "forward") -> np.ndarray:
     """Sort the units of a long trace, by the means of wide bins.
 
     A unit peaks in the bin that has its largest \\|h\\|. A tanh RNN has no gates to estimate time-scales from, so these
@@ -167,9 +166,9 @@ def order_long(long: LongTrace, by: str, layer: int = 0, direction: Direction = 
     """
     weights, kind = long.weights.layers[layer][direction == "backward"], long.weights.convention
     if by == "time_scale" and kind.cell == "rnn":
-        first = long.window(0, min(long.length, 2000)).layers[layer].directions[direction == "backward"]
+        first = long.window(0, min(long.lengths[0], 2000)).layers[layer].directions[direction == "backward"]
         return order_units(first, by)
-    bins = {q.name: long.bins(q.name, 0, long.length, COARSE, layer, direction) for q in kind.quantities}
+    bins = {q.name: long.bins(q.name, 0, long.lengths[0], COARSE, layer, direction) for q in kind.quantities}
     values = {name: each.mean for name, each in bins.items()}
     if by == "peak":
         hidden = bins["hidden"]
@@ -185,7 +184,7 @@ def order_long(long: LongTrace, by: str, layer: int = 0, direction: Direction = 
     return order_units(run, by)
 
 
-def largest_values(long: LongTrace, layer: int, direction: Direction) -> Mapping[str, float]:
+def largest_values(long: TraceLike, layer: int, direction: Direction) -> Mapping[str, float]:
     """Return the largest absolute value in the whole sequence of ``cell``, if there is one, and of ``inputs``.
 
     These have no fixed scale. Values that are not finite are left out.
@@ -193,15 +192,15 @@ def largest_values(long: LongTrace, layer: int, direction: Direction) -> Mapping
     found: dict[str, float] = {}
     for name in ("cell", "inputs"):
         if name == "inputs" or name in long.weights.convention.states:
-            bins = long.bins(name, 0, long.length, COARSE, layer, direction)
+            bins = long.bins(name, 0, long.lengths[0], COARSE, layer, direction)
             both = np.abs([bins.low, bins.high])
             found[name] = float(both.max(initial=0.0, where=np.isfinite(both)))
     return found
 
 
-def input_limits(long: LongTrace) -> tuple[float, float] | None:
+def input_limits(long: TraceLike) -> tuple[float, float] | None:
     """Return the limits of an axis for the inputs that does not change while one zooms; None if none is finite."""
-    bins = long.bins("inputs", 0, long.length, COARSE)
+    bins = long.bins("inputs", 0, long.lengths[0], COARSE)
     low = float(bins.low.min(initial=np.inf, where=np.isfinite(bins.low)))
     high = float(bins.high.max(initial=-np.inf, where=np.isfinite(bins.high)))
     if low > high:
@@ -232,7 +231,7 @@ def _group(bins: Bins, units: np.ndarray, grouped: int) -> Bins:
 
 
 def _input(
-    long: LongTrace, start: int, stop: int, budget: ColumnBudget
+    long: TraceLike, start: int, stop: int, budget: ColumnBudget
 ) -> tuple[tuple[InputCurve, ...], tuple[Panel, ...]]:
     """A few features are curves with the band that they fill, many are a heatmap."""
     bins = long.bins("inputs", start, stop, budget.columns)
@@ -252,14 +251,14 @@ def _input(
 
 
 def _view(
-    long: LongTrace,
+    long: TraceLike,
     title: str,
     curves: tuple[InputCurve, ...],
     panels: tuple[Panel, ...],
     edges: np.ndarray,
     units: np.ndarray,
 ) -> View:
-    first, last = int(edges[0]), int(edges[-1])
+    first, last, labels = int(edges[0]), int(edges[-1]), long.time[0]
     return View(
         title=title,
         curves=curves,
@@ -267,7 +266,7 @@ def _view(
         panels=panels,
         first=first + 1,
         steps=last - first,
-        labels=None if long.time is None else tuple(long.time[int(step)] for step in edges[:-1]),
+        labels=labels and tuple(labels[int(step)] for step in edges[:-1]),
         units=tuple(int(u) for u in units),
         edges=tuple(int(step) for step in edges),
         curve_limits=input_limits(long) if curves else None,

@@ -6,29 +6,26 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence as AbstractSequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 
+from gru_viz.bins import Bins, align, reduce
 from gru_viz.conventions import Convention
-from gru_viz.errors import TraceError
 from gru_viz.sequences import Scaling
-from gru_viz.streaming.bins import Bins
 from gru_viz.streaming.chunk_runner import ChunkRunner
 from gru_viz.streaming.plan import dtype_of
 from gru_viz.streaming.pyramid import Pyramid
-from gru_viz.streaming.reduction import reduce
 from gru_viz.streaming.store import Rows, Scratch
-from gru_viz.trace import Trace
+from gru_viz.trace import Direction, Trace, check_steps, find_direction
 from gru_viz.verification import Proof
 from gru_viz.weights import Weights
 
 __all__ = ["LongTrace"]
 
-Direction = Literal["forward", "backward"]
-DIRECTIONS = ("forward", "backward")
 FEW = 4
 """From so many of the narrowest bins kept in one that is shown, nothing need run again: the widths fit well enough."""
+
+NBYTES = 128 << 20
 
 REMEMBERED, WINDOWS = 128 << 20, 8
 """How many bytes of windows that ran again are kept as bins in temporary files, and of how many windows at most: a
@@ -44,9 +41,9 @@ class LongTrace:
 
     Attributes:
         inputs: (time, features) the caller's own numbers, read-only here; they are read again for each window.
-        name: what the sequence is called.
+        names: one name, that of the sequence.
         features: what each input feature is called.
-        time: its step labels, or None.
+        time: one entry, the sequence's step labels or None.
         scaling: how the inputs were scaled, or None where that is not known.
         details: what else is known of the sequences.
         proof: of all steps.
@@ -55,9 +52,9 @@ class LongTrace:
     """
 
     inputs: np.ndarray
-    name: str
+    names: tuple[str]
     features: tuple[str, ...]
-    time: AbstractSequence[str] | None
+    time: tuple[AbstractSequence[str] | None]
     scaling: Scaling | None
     details: Mapping[str, str]
     proof: Proof
@@ -77,6 +74,20 @@ class LongTrace:
     def length(self) -> int:
         """How many steps the sequence has."""
         return len(self.inputs)
+
+    @property
+    def lengths(self) -> tuple[int]:
+        """One entry, the steps of the sequence."""
+        return (self.length,)
+
+    @property
+    def complete(self) -> None:
+        """None: it does not store every step."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes to count for it in a cache: its part in memory, and its share of the disk."""
+        return NBYTES
 
     @property
     def convention(self) -> Convention:
@@ -103,7 +114,7 @@ class LongTrace:
         layers = f"{len(self.weights.layers)} layer{'s' * (len(self.weights.layers) != 1)}"
         return f"<LongTrace of {self.convention.title}: {layers}, {self.length} steps, proof {float(self.proof):.0e}>"
 
-    def window(self, start: int, stop: int) -> Trace:
+    def window(self, start: int, stop: int, sequence: int = 0) -> Trace:
         """The exact trace of the steps from ``start`` to before ``stop``, counted from 0.
 
         It is run again from the nearest checkpoint, and is the same slice of the trace of the whole sequence: each
@@ -118,22 +129,29 @@ class LongTrace:
             >>> long.window(500, 510).update.shape
             (1, 10, 3)
         """
-        self._check(start, stop)
+        check_steps(start, stop, self.lengths[sequence])
         again = self._runner.again(start, stop, len(self.weights.layers))
         return replace(
             again.batch,
             layers=again.layers(),
             weights=self.weights,
             lengths=(stop - start,),
-            names=(self.name,),
+            names=self.names,
             features=self.features,
-            time=(None if self.time is None else tuple(self.time[start:stop]),),
+            time=tuple(labels and tuple(labels[start:stop]) for labels in self.time),
             scaling=self.scaling,
             details=self.details,
         )
 
     def bins(
-        self, quantity: str, start: int, stop: int, columns: int, layer: int = 0, direction: Direction = "forward"
+        self,
+        quantity: str,
+        start: int,
+        stop: int,
+        columns: int,
+        layer: int = 0,
+        direction: Direction = "forward",
+        sequence: int = 0,
     ) -> Bins:
         """Low, high and mean of a quantity in at most ``columns`` bins that cover the steps from ``start`` to ``stop``.
 
@@ -148,6 +166,7 @@ class LongTrace:
             columns: how many bins there are at most.
             layer: counted from 0.
             direction: ``"forward"`` or ``"backward"``.
+            sequence: 0, the only one.
 
         Raises:
             TraceError: there are no such steps, quantity, layer or direction.
@@ -158,10 +177,8 @@ class LongTrace:
             >>> long.bins("update", 0, 1000, 100).low.shape, long.bins("update", 0, 1000, 100).width
             ((3, 100), 10)
         """
-        self._check(start, stop)
-        d = self._find(quantity, layer, direction)
-        if columns < 1:
-            raise TraceError("columns", str(columns), "at least 1", "Ask for a bin or more.")
+        check_steps(start, stop, self.lengths[sequence])
+        d = find_direction(self.weights, quantity, layer, direction)
         first, last, width, exact = self._grid(start, stop, columns)
         if exact and quantity == "inputs":
             pieces = [self.inputs[each].astype(self.dtype, copy=False) for each in self._pieces(first, last, width)]
@@ -172,24 +189,16 @@ class LongTrace:
         else:
             key = (-1, 0, quantity) if quantity == "inputs" else (layer, d, quantity)
             bins = self._pyramids[key].view(first, last, width)
-        edges = np.minimum(first + width * np.arange(len(bins) + 1), max(last, first))
-        low, high, mean = (np.ascontiguousarray(bins[:, each].T) for each in range(3))
-        return Bins(low, high, mean, edges)
+        return Bins.of(bins, first, last, width)
 
     def _grid(self, start: int, stop: int, columns: int) -> tuple[int, int, int, bool]:
         """Where the bins of a view begin and end, how wide they are, and whether they are made from the steps."""
-        first, last, width = self._aligned(start, stop, columns, 1)
+        first, last, width = align(start, stop, columns, self.length)
         base, *coarser = self._runner.plan.widths
         if last - first <= self.recomputed and width < FEW * base:
             return first, last, width, True
         unit = max([base, *(each for each in coarser if 2 * each <= width)])
-        return *self._aligned(start, stop, columns, unit), False
-
-    def _aligned(self, start: int, stop: int, columns: int, unit: int) -> tuple[int, int, int]:
-        width = max(-(-(stop - start) // (columns * unit)), 1) * unit
-        while -(-stop // width) - start // width > columns:
-            width += unit
-        return start // width * width, min(-(-stop // width) * width, self.length), width
+        return *align(start, stop, columns, self.length, unit), False
 
     def _pieces(self, first: int, last: int, width: int) -> list[slice]:
         """A window cut into what may run again at a time, in whole bins."""
@@ -226,27 +235,6 @@ class LongTrace:
         for d in range(len(self.weights.layers[layer])):
             for name, values in again.quantities(layer, d).items():
                 yield (d, name), reduce(values, width)
-
-    def _check(self, start: int, stop: int) -> None:
-        if not 0 <= start <= stop <= self.length or (start == stop and self.length):
-            raise TraceError(
-                "steps",
-                f"{start} to {stop}",
-                f"a step or more within 0 to {self.length}",
-                "The first step is 0; the last is not included.",
-            )
-
-    def _find(self, quantity: str, layer: int, direction: str) -> int:
-        """The number of the direction, once all three are known to be there."""
-        known = [*(q.name for q in self.convention.quantities), "inputs"]
-        if quantity not in known:
-            raise TraceError("quantity", repr(quantity), f"one of {', '.join(known)}", "Use one of these names.")
-        if not 0 <= layer < len(self.weights.layers):
-            raise TraceError("layer", str(layer), f"0 to {len(self.weights.layers) - 1}", "Layers count from 0.")
-        there = DIRECTIONS[: len(self.weights.layers[layer])]
-        if direction not in there:
-            raise TraceError("direction", repr(direction), " or ".join(map(repr, there)), "Use one of these.")
-        return DIRECTIONS.index(direction)
 
 
 def _bytes(bins: Mapping[tuple[int, str], Rows]) -> int:

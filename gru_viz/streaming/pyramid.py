@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gru_viz.streaming.reduction import combine, reduce
+from gru_viz.bins import combine, reduce
 from gru_viz.streaming.store import Rows, Scratch
 
 __all__ = ["FACTOR", "Pyramid", "level_widths"]

@@ -90,9 +90,9 @@ def stream(
         raise
     return LongTrace(
         inputs=values,
-        name=known.name,
+        names=(known.name,),
         features=known.features,
-        time=known.time,
+        time=(known.time,),
         scaling=known.scaling,
         details=known.details,
         proof=runner.proof,

@@ -83,7 +83,7 @@ def _offer_model(weights: Weights) -> None:
 def _extent(gates: GateView) -> str:
     """What of the trace the files contain."""
     if not gates.choice.long:
-        several = isinstance(gates.trace, Trace) and len(gates.trace.lengths) > 1
+        several = len(gates.trace.lengths) > 1
         return "every layer, sequence and step" if several else "every layer and step of this sequence"
     return f"every layer, visible steps {gates.choice.start + 1:,} to {gates.choice.stop:,}"
 

@@ -12,8 +12,7 @@ from gru_viz.figures.inspector import Reading, WorkedFormulas, work_out_units
 from gru_viz.figures.overview import compare_overviews, input_limits, largest_values, order_long, overview
 from gru_viz.pretrained import load_pretrained
 from gru_viz.reporting.answers import draw_answers
-from gru_viz.streaming import LongTrace
-from gru_viz.trace import Trace
+from gru_viz.trace import Trace, TraceLike
 from gru_viz.ui.model_choice import ModelChoice
 from gru_viz.ui.result_cache import result_cache
 from gru_viz.ui.trace_cache import TracedSequence
@@ -44,23 +43,21 @@ class GateView:
     unit: int
 
     @property
-    def trace(self) -> Trace | LongTrace:
+    def trace(self) -> TraceLike:
         """The trace that is saved."""
         return self.traces[0].trace
 
     @property
     def savable(self) -> bool:
         """Whether the visible steps are few enough for a file."""
-        if isinstance(self.trace, Trace):
+        if self.trace.complete:
             return True
         states = sum(cell.hidden for layer in self.trace.weights.layers for cell in layer)
         return (self.choice.stop - self.choice.start) * states <= MAX_SAVED
 
     def exact_trace(self) -> Trace:
         """The trace of the visible steps; of all steps where the sequence is not long."""
-        if isinstance(self.trace, Trace):
-            return self.trace
-        return self.trace.window(self.choice.start, self.choice.stop)
+        return self.trace.complete or self.trace.window(self.choice.start, self.choice.stop)
 
 
 def build_view(
@@ -86,7 +83,6 @@ def build_view(
 def _draw_columns(
     traces: tuple[TracedSequence, ...], model: ModelChoice, choice: ViewChoice, names: tuple[str, str], unit: int
 ) -> tuple[View, tuple[WorkedFormulas, ...]]:
-    long = [each.trace for each in traces if isinstance(each.trace, LongTrace)]
     options: dict[str, Any] = {
         "order": _order(traces[0], choice),
         "window": (choice.start, choice.stop),
@@ -95,8 +91,8 @@ def _draw_columns(
         "direction": choice.direction,
     }
     if choice.quantity is None:
-        return overview(long[0], **options), ()
-    return compare_overviews(long[0], long[1], choice.quantity, names, **options), ()
+        return overview(traces[0].trace, **options), ()
+    return compare_overviews(traces[0].trace, traces[1].trace, choice.quantity, names, **options), ()
 
 
 def _draw_steps(
@@ -126,12 +122,11 @@ def _draw_steps(
 
 def _order(traced: TracedSequence, choice: ViewChoice) -> str | np.ndarray:
     """The order of the units over the whole sequence, so that a row stays the same unit while zooming."""
-    long = traced.trace
-    if not isinstance(long, LongTrace):
+    if traced.trace.complete:
         return choice.order
     found: np.ndarray = result_cache().get_or_compute(
         ("order", traced.key, choice.order, choice.layer, choice.direction),
-        lambda _: order_long(long, choice.order, choice.layer, choice.direction),
+        lambda _: order_long(traced.trace, choice.order, choice.layer, choice.direction),
         lambda units: units.nbytes,
         lambda done, total: None,
     )
@@ -142,7 +137,7 @@ def _whole_sequence(traces: tuple[TracedSequence, ...], choice: ViewChoice) -> d
     """What makes colours and step numbers the same in every window of a long sequence."""
     largest: dict[str, float] = {}
     for each in traces:
-        if isinstance(each.trace, LongTrace):
+        if not each.trace.complete:
             for name, value in largest_values(each.trace, choice.layer, choice.direction).items():
                 largest[name] = max(largest.get(name, 0.0), value)
     return {"before": choice.window[0] if choice.window else 0, "largest": largest}
@@ -150,7 +145,7 @@ def _whole_sequence(traces: tuple[TracedSequence, ...], choice: ViewChoice) -> d
 
 def _with_heights(view: View, traces: tuple[TracedSequence, ...]) -> View:
     """The view with the curves' axis that the whole sequence needs."""
-    ranges = [each for run in traces if isinstance(run.trace, LongTrace) and (each := input_limits(run.trace))]
+    ranges = [each for run in traces if not run.trace.complete and (each := input_limits(run.trace))]
     if not ranges or not view.curves or any(curve.colour is None for curve in view.curves):
         return view
     return replace(view, curve_limits=(min(low for low, _ in ranges), max(high for _, high in ranges)))

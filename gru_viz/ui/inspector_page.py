@@ -8,8 +8,7 @@ from gru_viz.browser import INSPECTOR
 from gru_viz.errors import GruVizError
 from gru_viz.figures.inspector import pack
 from gru_viz.sequences import EXAMPLES
-from gru_viz.streaming import LongTrace
-from gru_viz.trace import Trace
+from gru_viz.trace import TraceLike
 from gru_viz.ui.comparison_choice import ComparisonChoice
 from gru_viz.ui.downloads import offer_downloads
 from gru_viz.ui.gate_view import GateView, build_view
@@ -142,7 +141,7 @@ def _show_notices(notices: tuple[str, ...]) -> None:
         show_notices(f"Note: {plain(notices[-1])}{more}", notices[::-1])
 
 
-def _badge(traces: list[Trace | LongTrace], file: UploadedModel | None) -> tuple[str, str]:
+def _badge(traces: list[TraceLike], file: UploadedModel | None) -> tuple[str, str]:
     """The badge, green where the proof holds for all that is shown and red otherwise; and its details."""
     distinct = list({id(trace): trace for trace in traces}.values())
     holds, worst = all(each.proof.holds for each in distinct), max(each.proof.difference for each in distinct)
@@ -165,6 +164,6 @@ def _badge(traces: list[Trace | LongTrace], file: UploadedModel | None) -> tuple
     return f":{'green' if holds else 'red'}-badge[{badge}]", "\n\n".join(details)
 
 
-def _witness(trace: Trace | LongTrace) -> str:
+def _witness(trace: TraceLike) -> str:
     """What the trace was compared with, in short."""
     return "PyTorch" if trace.proof.witness.startswith("torch.nn") else "an independent float64 evaluation"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from gru_viz.figures.budget import most_steps, traced_together
 from gru_viz.sequences import Sequences
 from gru_viz.streaming import LongTrace, stream
-from gru_viz.trace import Trace, trace
+from gru_viz.trace import Trace, TraceLike, trace
 from gru_viz.ui.background_work import Progress
 from gru_viz.ui.comparison_choice import ComparisonChoice
 from gru_viz.ui.model_choice import ModelChoice
@@ -19,9 +18,6 @@ from gru_viz.ui.sequence_choice import SequenceChoice
 from gru_viz.weights import Weights
 
 __all__ = ["TracedSequence", "cached_trace", "cached_traces"]
-
-LONG_BYTES = 128 * 2**20
-"""What a long trace counts for: its part in memory, and its share of the disk."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +30,15 @@ class TracedSequence:
         key: identifies model, data and sequence.
     """
 
-    trace: Trace | LongTrace
+    trace: TraceLike
     sequence: int
     key: Hashable
 
     def window(self, start: int, stop: int) -> tuple[Trace, int]:
         """A trace with these steps, and the sequence's index in it."""
-        if isinstance(self.trace, LongTrace):
-            return self.trace.window(start, stop), 0
-        return self.trace, self.sequence
+        if self.trace.complete:
+            return self.trace.complete, self.sequence
+        return self.trace.window(start, stop), 0
 
 
 def cached_traces(
@@ -85,7 +81,7 @@ def cached_trace(
     if not together:
         sequences = replace(sequences, items=(sequences[sequence],))
     compute = partial(_trace if together or short else _stream, weights, sequences, backend, model.device)
-    found = cached(name, f"Tracing {sum(sequences.lengths):,} steps", key, compute, _size)
+    found = cached(name, f"Tracing {sum(sequences.lengths):,} steps", key, compute, lambda trace: trace.nbytes)
     return TracedSequence(found, sequence if together else 0, key)
 
 
@@ -95,14 +91,3 @@ def _trace(weights: Weights, sequences: Sequences, backend: str, device: str, pr
 
 def _stream(weights: Weights, sequences: Sequences, backend: str, device: str, progress: Progress) -> LongTrace:
     return stream(weights, sequences, progress=progress, backend=backend, device=device)
-
-
-def _size(found: Any) -> int:
-    """Bytes of a trace."""
-    if not isinstance(found, Trace):
-        return LONG_BYTES
-    arrays = [found.inputs]
-    for layer in found.layers:
-        for direction in layer.directions:
-            arrays += [direction.inputs, *direction.quantities.values()]
-    return sum(array.nbytes for array in {id(array): array for array in arrays}.values())

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from gru_viz import TraceError
+from gru_viz.bins import reduce
 from gru_viz.streaming.pyramid import Pyramid
-from gru_viz.streaming.reduction import reduce
 from gru_viz.streaming.store import Rows, Scratch
 
 

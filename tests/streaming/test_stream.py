@@ -18,7 +18,7 @@ import gru_viz
 from gru_viz import LongTrace, Trace, TraceError, Weights
 from gru_viz.sequences import Scaling, Sequence, Sequences
 from gru_viz.streaming.long import WINDOWS
-from gru_viz.trace import LayerTrace
+from gru_viz.trace import LayerTrace, TraceLike
 
 pytestmark = pytest.mark.usefixtures("small", "unchecked")
 
@@ -62,18 +62,18 @@ def assert_slice(part: Trace, whole: Trace, start: int, stop: int, atol: float =
                 np.testing.assert_allclose(run.previous(state), true.previous(state)[:, start:stop], atol=atol)
 
 
-def assert_bins(long: LongTrace, whole: Trace, start: int, stop: int, columns: int, atol: float = 1e-12) -> None:
+def assert_bins(traced: TraceLike, whole: Trace, start: int, stop: int, columns: int, atol: float = 1e-12) -> None:
     for k, layer in enumerate(whole.layers):
         for direction, run in zip(("forward", "backward"), layer.directions, strict=False):
             for name, values in {**run.quantities, "inputs": whole.inputs}.items():
-                bins = long.bins(name, start, stop, columns, k, direction)
+                bins = traced.bins(name, start, stop, columns, k, direction)
                 edges = bins.edges
                 widths = np.diff(edges)
                 assert 1 <= len(widths) <= columns
                 assert edges[0] <= start < edges[1]
-                assert edges[-2] < stop <= edges[-1] <= long.length
+                assert edges[-2] < stop <= edges[-1] <= traced.lengths[0]
                 assert (widths[:-1] == bins.width).all()
-                assert widths[-1] == bins.width or edges[-1] == long.length
+                assert widths[-1] == bins.width or edges[-1] == traced.lengths[0]
                 assert len(widths) == 1 or (edges[:-1] % bins.width == 0).all()
                 covered = values[0, : edges[-1]]
                 np.testing.assert_allclose(bins.low, np.minimum.reduceat(covered, edges[:-1]).T, atol=atol)
@@ -87,9 +87,10 @@ def test_a_window_is_the_slice_of_the_whole(kind: str) -> None:
     long, whole = both(kind)
     assert long.length == len(long) == 211
     for start, stop in WHERE:
-        part = long.window(start, stop)
-        assert_slice(part, whole, start, stop)
-        assert part.proof.holds
+        for traced in (long, whole):
+            part = traced.window(start, stop)
+            assert_slice(part, whole, start, stop)
+            assert part.proof.holds
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -98,6 +99,19 @@ def test_bins_are_those_of_the_whole(kind: str) -> None:
     for start, stop in WHERE:
         for columns in (1, 7, 300):
             assert_bins(long, whole, start, stop, columns)
+            assert_bins(whole, whole, start, stop, columns)
+
+
+def test_a_trace_of_several_sequences_is_cut_and_binned_one_by_one() -> None:
+    lengths = [30, 0, 12]
+    whole = gru_viz.trace(network("gru"), lopsided.inputs(3, 30, 3), lengths=lengths)
+    part = whole.window(2, 12, sequence=2)
+    assert (part.lengths, part.names) == ((10,), ("sequence 3",))
+    np.testing.assert_array_equal(part.hidden[0], whole.hidden[2, 2:12])
+    np.testing.assert_array_equal(part.layers[0].forward.previous()[0, 0], whole.hidden[2, 1])
+    np.testing.assert_array_equal(whole.bins("hidden", 0, 12, 1, sequence=2).high[:, 0], whole.hidden[2, :12].max(0))
+    with pytest.raises(TraceError, match="steps"):
+        whole.window(0, 13, sequence=2)
 
 
 @given(st.integers(0, 140), st.data())
@@ -192,7 +206,8 @@ def test_what_a_sequence_is_called_goes_along() -> None:
     one = Sequence(np.zeros((60, 3), np.float32), ("a", "b", "c"), labels, "river")
     scaling = Scaling("standardise", ("a", "b", "c"), np.ones(3), np.full(3, 2.0))
     long = gru_viz.stream(network("gru", "float32"), Sequences((one,), scaling, details={"kind": "x"}))
-    assert (long.name, long.features, long.scaling, long.details["kind"]) == ("river", ("a", "b", "c"), scaling, "x")
+    assert (long.names, long.features, long.scaling) == (("river",), ("a", "b", "c"), scaling)
+    assert long.details["kind"] == "x"
     part = long.window(10, 12)
     assert (part.names, part.features, part.scaling) == (("river",), ("a", "b", "c"), scaling)
     assert part.time == (("day 10", "day 11"),)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from gru_viz.streaming import Bins
-from gru_viz.streaming.reduction import reduce
+from gru_viz.bins import Bins, reduce
 
 
 def bins_of(values: np.ndarray, width: int) -> Bins:

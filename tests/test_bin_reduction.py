@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as nps
 
-from gru_viz.streaming.reduction import combine, reduce
+from gru_viz.bins import combine, reduce
 
 ANY = st.floats(width=32, allow_nan=True, allow_infinity=True)
 VALUES = nps.arrays(np.float32, nps.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40), elements=ANY)
