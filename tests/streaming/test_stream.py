@@ -212,7 +212,7 @@ def test_what_a_sequence_is_called_goes_along() -> None:
     assert (part.names, part.features, part.scaling) == (("river",), ("a", "b", "c"), scaling)
     assert part.time == (("day 10", "day 11"),)
     alone = gru_viz.stream(network("gru", "float32"), one)
-    assert (alone.name, alone.scaling) == ("river", None)
+    assert (alone.names, alone.scaling) == (("river",), None)
 
 
 def test_a_module_and_a_tensor_will_do() -> None:
