@@ -100,12 +100,7 @@ def run_in_background(name: str, label: str, key: str, work: Callable[[Progress]
     """
     place = st.empty()
     jobs: dict[str, BackgroundJob] = st.session_state.setdefault("background_jobs", {})
-    job = jobs.get(name)
-    if job is not None and (job.key != key or job.abandoned):
-        job.unwanted.set()
-        job = None
-    if job is None:
-        job = jobs[name] = BackgroundJob(key, work)
+    job = jobs[name] = _continue_or_start(jobs.get(name), key, work)
     try:
         if not job.unwanted.is_set():
             _watch(place, name, label, job)
@@ -121,6 +116,14 @@ def run_in_background(name: str, label: str, key: str, work: Callable[[Progress]
         raise job.error
     result: T = job.result
     return result
+
+
+def _continue_or_start(job: BackgroundJob | None, key: str, work: Callable[[Progress], Any]) -> BackgroundJob:
+    if job is not None and job.key == key and not job.abandoned:
+        return job
+    if job is not None:
+        job.unwanted.set()
+    return BackgroundJob(key, work)
 
 
 def _drop(jobs: dict[str, BackgroundJob], name: str) -> None:

@@ -18,15 +18,7 @@ from gru_viz.ui.sequence_choice import SequenceChoice
 from gru_viz.ui.table_choice import digest_of
 from gru_viz.ui.trace_cache import TracedSequence, cached_traces
 from gru_viz.ui.uploaded_model import UploadedModel
-from gru_viz.ui.view_choice import (
-    ViewChoice,
-    ask_view,
-    current_sequence,
-    link_parameters,
-    linked_range,
-    linked_unit,
-    to_int,
-)
+from gru_viz.ui.view_choice import ViewChoice, ask_view, current_sequence, linked_number, linked_range, linked_unit
 from gru_viz.ui.widgets import mount
 
 __all__ = ["show_gates"]
@@ -74,14 +66,11 @@ def _inspector(sequences: SequenceChoice, model: ModelChoice, comparison: Compar
     with summary:
         badge, details = _badge([each.trace for each in gates.traces], model.file)
         st.markdown(f"{_look_for(sequences, model)} {badge}", help=details)
-    result = _component(data=packed, key="inspector", on_cursor_change=_nothing, on_range_change=_nothing)
+    ignore = {f"on_{name}_change": lambda: None for name in ("cursor", "range")}  # their values are read when needed
+    result = _component(data=packed, key="inspector", **ignore)
     if result.cursor:
         st.query_params["step"], st.query_params["unit"] = str(result.cursor["step"]), str(result.cursor["unit"] + 1)
     offer_downloads(gates, packed, sequences.sequences.notices, model.output_layer)
-
-
-def _nothing() -> None:
-    """The component's values are read where they are needed."""
 
 
 def _names(
@@ -108,7 +97,7 @@ def _pack(gates: GateView) -> bytes:
         view,
         formulas,
         unit=linked_unit(gates.trace.weights.units[choice.layer]) if several else gates.unit,
-        start=to_int(link_parameters().get("step"), 0 if choice.long else view.first + view.steps // 3),
+        start=linked_number("step", 0 if choice.long else view.first + view.steps // 3),
         total=choice.length,
         filename="gru_viz",
         zoom=(choice.start + 1, choice.stop) if choice.long else linked_range(choice.length),

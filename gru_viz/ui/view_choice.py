@@ -17,16 +17,7 @@ from gru_viz.ui.sequence_list import MANY, choose_from_list, listed_sequence
 from gru_viz.ui.widgets import pick
 from gru_viz.weights import Weights
 
-__all__ = [
-    "ViewChoice",
-    "ask_view",
-    "current_sequence",
-    "cursor_unit",
-    "link_parameters",
-    "linked_range",
-    "linked_unit",
-    "to_int",
-]
+__all__ = ["ViewChoice", "ask_view", "current_sequence", "cursor_unit", "linked_number", "linked_range", "linked_unit"]
 
 DIRECTIONS = {"forward": "forward direction", "backward": "backward direction"}
 SMALL: dict[str, Any] = {"labelled": False, "width": 175}
@@ -64,11 +55,6 @@ class ViewChoice:
     def long(self) -> bool:
         """Whether the sequence has more steps than can be drawn one by one."""
         return self.length > self.most_steps
-
-    @property
-    def whole(self) -> bool:
-        """Whether all steps are visible."""
-        return (self.start, self.stop) == (0, self.length)
 
     @property
     def drawable_steps(self) -> int:
@@ -153,8 +139,7 @@ def _visible_range(length: int) -> tuple[int, int, int]:
 
 def linked_range(length: int) -> tuple[int, int] | None:
     """The first and last step in the link, counted from 1, where the first sequence shown has them."""
-    link = link_parameters()
-    first, last = to_int(link.get("from"), 0), to_int(link.get("to"), 0)
+    first, last = linked_number("from", 0), linked_number("to", 0)
     if not 1 <= first <= last <= length:
         return None
     return (first, last) if st.session_state.setdefault("linked_length", length) == length else None
@@ -168,15 +153,11 @@ def cursor_unit(units: int) -> int:
 
 def linked_unit(units: int) -> int:
     """The unit in the link, counted from 0; the nearest that exists."""
-    return min(max(to_int(link_parameters().get("unit"), 1), 1), units) - 1
+    return min(max(linked_number("unit", 1), 1), units) - 1
 
 
-def link_parameters() -> Mapping[str, str]:
-    """The parameters of the link that opened the page."""
+def linked_number(name: str, default: int) -> int:
+    """A number in the link that opened the page."""
     link: Mapping[str, str] = st.session_state.setdefault("link", dict(st.query_params))
-    return link
-
-
-def to_int(text: str | None, default: int) -> int:
-    """The number in a link, if it is one."""
-    return int(text) if text and text.isdecimal() and len(text) < 10 else default
+    text = link.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 10 else default

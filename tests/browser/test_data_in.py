@@ -1,4 +1,4 @@
-"""A stranger's data through the real page: read, shown, and when it cannot be, said plainly with nothing lost."""
+"""A stranger's data through the real page: read, shown, and when it cannot be, reported plainly with nothing lost."""
 
 from __future__ import annotations
 

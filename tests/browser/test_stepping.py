@@ -57,7 +57,7 @@ STILL_MS = 200
 def test_nothing_is_sent_while_the_cursor_moves(inspector):
     inspector.page.add_init_script(NOTES)
     inspector.open()
-    inspector.page.wait_for_timeout(600)  # what it tells of itself is told
+    inspector.page.wait_for_timeout(600)  # what it reports has arrived
     inspector.page.locator(".gv-slider").focus()
     for _ in range(30):
         inspector.press("ArrowRight")

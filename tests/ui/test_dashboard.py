@@ -134,7 +134,7 @@ CONTROLS: list[tuple[dict[str, Any], str, Any, Check]] = [
     ({}, "source", "file", same_picture),
     (RANDOM, "seed", 5, another_picture),
     (RANDOM, "units", 7, lambda before, after: len(after["units"]) == 7),
-    (RANDOM, "layers", 2, same_picture),  # the first layer is still the one that is shown … and the same
+    (RANDOM, "layers", 2, same_picture),  # the first layer is still the one on screen … and the same
     (RANDOM, "both_ways", True, lambda before, after: after["steps"] == before["steps"]),
     (RANDOM, "initialisation", "chrono", another_picture),
     (RANDOM, "precision", "float64", lambda before, after: before["units"] == after["units"]),
@@ -155,7 +155,7 @@ def test_a_control_changes_nothing_but_what_it_says(
     setting: dict[str, Any], key: str, value: Any, check: Check
 ) -> None:
     page = Dashboard().press(**setting)
-    before, shown = page.values(), page.header
+    before, old = page.values(), page.header
     assert before[key] != value
     page.press(**{key: value})
     after = page.values()
@@ -166,10 +166,10 @@ def test_a_control_changes_nothing_but_what_it_says(
     assert {k: before[k] for k in both} == {k: after[k] for k in both}
     assert page.errors == []
     assert page.proofs == 1
-    assert check(shown, page.header)
+    assert check(old, page.header)
     page.press(**{key: before[key]})
     assert page.values() == before, "and back again"
-    assert page.header == shown
+    assert page.header == old
 
 
 def test_a_choice_survives_while_its_control_is_away() -> None:
@@ -252,27 +252,27 @@ def test_compared_with_itself_a_relabelling_shows_no_difference() -> None:
 
 def test_a_variant_torch_has_not_is_refused_and_the_view_stays() -> None:
     page = Dashboard().press(weights="random", variant="chung_2014")
-    shown = page.packed
+    old = page.packed
     page.press(backend="torch")
     assert len(page.errors) == 1
     assert "found" in page.errors[0]
     assert "wanted" in page.errors[0]
     assert "is unchanged" in page.errors[0]
-    assert page.packed == shown
+    assert page.packed == old
     assert page.values()["backend"] == "torch", "the choice stays, so that it can be corrected"
     page.press(variant="torch")
     assert page.errors == []
-    assert page.packed != shown
+    assert page.packed != old
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_an_absent_gpu_is_said_and_never_replaced_in_silence() -> None:
+def test_an_absent_gpu_is_reported_and_never_replaced_in_silence() -> None:
     page = Dashboard()
-    shown = page.packed
+    old = page.packed
     page.press(device="cuda")
     assert len(page.errors) == 1
     assert "cuda" in page.errors[0].lower()
-    assert page.packed == shown
+    assert page.packed == old
     page.press(device="cpu")
     assert page.errors == []
 
@@ -283,12 +283,12 @@ BAD_TABLES = ["", "a,b\n", "only,words\nx,y\nz,w\n", 'a,"b\n1,2\n', "\x00\x01\x0
 @pytest.mark.parametrize("bad", BAD_TABLES, ids=repr)
 def test_a_table_that_cannot_be_read_leaves_the_previous_view(bad: str) -> None:
     page = Dashboard().press(source="table")
-    shown = page.packed
+    old = page.packed
     assert page.header["steps"] == 10
     page.press(table=bad)
     assert len(page.errors) == 1
     assert all(word in page.errors[0] for word in ("found", "wanted", "is unchanged"))
-    assert page.packed == shown
+    assert page.packed == old
     assert page.values()["table"] == bad
     page.press(table="a,b\n1,2\n3,5\n4,4\n")
     assert page.errors == []
@@ -297,11 +297,11 @@ def test_a_table_that_cannot_be_read_leaves_the_previous_view(bad: str) -> None:
 
 def test_a_table_without_a_chosen_feature_says_so() -> None:
     page = Dashboard().press(source="table")
-    shown = page.packed
+    old = page.packed
     features = next(key for key in page.values() if key.startswith("features_"))
     page.press(**{features: []})
     assert len(page.errors) == 1
-    assert page.packed == shown
+    assert page.packed == old
 
 
 @pytest.mark.parametrize("text", ["hello", "x", "😀 <b>bold</b> $x$\nnew line", "aaaa"])
@@ -314,10 +314,10 @@ def test_typed_text_is_read_a_character_a_step(text: str) -> None:
 
 def test_no_text_leaves_the_previous_view() -> None:
     page = Dashboard().press(source="text")
-    shown = page.packed
+    old = page.packed
     page.press(text="")
     assert len(page.errors) == 1
-    assert page.packed == shown
+    assert page.packed == old
 
 
 def test_markup_in_a_column_name_stays_text() -> None:
@@ -342,20 +342,20 @@ def test_every_messy_file_is_seen_or_refused_with_the_previous_view() -> None:
     page = Dashboard().press(source="file")
     seen = refused = 0
     for name, wanted in PLAIN.items():
-        before, said = page.packed, f"{name}: {page.errors}"
+        before = page.packed
         page.widgets["file"].set_value((name, (MESSY / name).read_bytes(), "text/csv"))
         page.run()
-        said = f"{name}: {page.errors}"
-        assert page.proofs == 1, said
+        message = f"{name}: {page.errors}"
+        assert page.proofs == 1, message
         if "error" in wanted:
             refused += 1
-            assert len(page.errors) == 1, said
-            assert all(word in page.errors[0] for word in ("found", "wanted", "is unchanged")), said
-            assert page.packed == before, said
+            assert len(page.errors) == 1, message
+            assert all(word in page.errors[0] for word in ("found", "wanted", "is unchanged")), message
+            assert page.packed == before, message
         else:
             seen += 1
-            assert page.errors == [], said
-            assert page.header["total"] == wanted["lengths"][0], said
+            assert page.errors == [], message
+            assert page.header["total"] == wanted["lengths"][0], message
     assert seen > 20
     assert refused > 8
 
@@ -364,10 +364,10 @@ def test_a_file_taken_away_leaves_the_view() -> None:
     page = Dashboard().press(source="file")
     page.widgets["file"].set_value(("a.csv", b"a,b\n1,2\n2,5\n3,1\n", "text/csv"))
     page.run()
-    shown = page.packed
+    old = page.packed
     page.widgets["file"].set_value(None)
     page.run()
-    assert page.packed == shown
+    assert page.packed == old
     assert page.errors == []
 
 

@@ -122,7 +122,7 @@ def test_another_look_keeps_the_part(data: bytes, key: str, value: Any) -> None:
     assert len(page.header["formulas"]) == (2 if key == "compare" else 1)
 
 
-def test_of_many_sequences_the_one_shown_is_traced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_sequences_the_one_on_screen_is_traced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gru_viz.figures.budget.MOST_TOGETHER", 10_000)
     rows = "".join(f"{who},{step},{step % 7}\n" for who in "abc" for step in range(200))
     page = Dashboard(source="Table", weights="Random", table=f"who,day,dose\n{rows}")
@@ -166,7 +166,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
 def test_cancelling_keeps_the_picture_and_begins_again_when_asked(data: bytes, slow: Slow) -> None:
     slow.go.set()
     page = opened(data)
-    shown = page.packed
+    old = page.packed
     slow.go.clear()
     slow.begun.clear()
     jobs = page.app.session_state["background_jobs"]
@@ -185,9 +185,9 @@ def test_cancelling_keeps_the_picture_and_begins_again_when_asked(data: bytes, s
     beside.join()
     assert page.errors == []
     assert any("Cancelled" in each.value for each in page.app.info)
-    assert page.packed == shown
+    assert page.packed == old
     page.run()
-    assert page.packed == shown, "and it does not begin again by itself"
+    assert page.packed == old, "and it does not begin again by itself"
     slow.go.set()
     next(each for each in page.app.button if each.label == "Start again").click().run()
     assert len(page.header["units"]) == 11

@@ -68,7 +68,7 @@ def table(**link: str) -> Page:
     return Page(source="Table", table=TABLE, **link)
 
 
-def test_a_network_of_a_file_is_traced_and_held_against_torch() -> None:
+def test_a_network_of_a_file_is_traced_and_compared_with_torch() -> None:
     torch.manual_seed(0)
     page = table().upload("net.pt", saved(torch.nn.GRU(2, 8, num_layers=2, bidirectional=True)))
     assert not page.errors
@@ -87,7 +87,7 @@ def test_one_of_several_is_chosen_and_its_answers_are_read_by_its_head() -> None
     assert not page.errors
 
 
-def test_a_head_too_tall_for_the_page_is_left_out_and_said() -> None:
+def test_a_head_too_tall_for_the_page_is_left_out_and_reported() -> None:
     module = torch.nn.ModuleDict({"rnn": torch.nn.GRU(2, 4), "small": torch.nn.Linear(4, 2)})
     module["out"] = torch.nn.Linear(4, 5000)
     page = table().upload("net.pt", saved(module))

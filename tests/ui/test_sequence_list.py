@@ -27,7 +27,7 @@ def page() -> AppTest:
     return app
 
 
-def steps_shown(app: AppTest) -> int:
+def total_steps(app: AppTest) -> int:
     (component,) = app.get("bidi_component")
     packed = bytes(component.proto.bytes)
     size = int.from_bytes(packed[:4], "little")
@@ -38,7 +38,7 @@ def test_many_sequences_are_a_button_not_a_menu(page: AppTest) -> None:
     assert [each.label for each in page.selectbox if each.key == "sequence"] == []
     assert page.button(key="list").label == "patient p0 (1 of 60)"
     assert all(len(each.value) < 60 for each in page.dataframe)
-    assert steps_shown(page) == 2
+    assert total_steps(page) == 2
 
 
 def test_the_list_has_a_row_for_each_and_the_average_of_all(page: AppTest) -> None:
@@ -58,10 +58,10 @@ def test_what_was_chosen_from_the_list_is_shown(page: AppTest) -> None:
     page.session_state["listed"] = "patient p3"
     page.run()
     assert page.button(key="list").label == "patient p3 (4 of 60)"
-    assert steps_shown(page) == 5
+    assert total_steps(page) == 5
     page.session_state["listed"] = "of another file"
     page.run()
-    assert steps_shown(page) == 2
+    assert total_steps(page) == 2
 
 
 def test_another_of_many_is_compared_by_its_number(page: AppTest) -> None:

@@ -80,10 +80,10 @@ def line(server: str) -> Iterator[Line]:
     made.close()
 
 
-def wait(condition: Callable[[], object], said: str) -> None:
+def wait(condition: Callable[[], object], failure: str) -> None:
     until = time.monotonic() + 60
     while not condition():
-        assert time.monotonic() < until, said
+        assert time.monotonic() < until, failure
         time.sleep(0.02)
 
 
