@@ -131,7 +131,7 @@ class Executor:
                 continue
             self._usable[address] = usable
             if usable:
-                self._call("warm_up", {address: (len(self._usable) - 1,)})
+                self.call(remote("warm_up"), {address: (len(self._usable) - 1,)})
         return {address: worker for address, worker in workers.items() if self._usable.get(address)}
 
     def list_workers(self) -> dict[str, Worker]:
@@ -163,7 +163,7 @@ class Executor:
         """
         size = len(job.data) + (sum(a.nbytes for a in job.checkpoint.arrays.values()) if job.checkpoint else 0)
         timeout = WORKER_TIMEOUT + size / BYTES_PER_SECOND
-        answer = self._call("submit", {address: (token, job)}, timeout)[address]
+        answer = self.call(remote("submit"), {address: (token, job)}, timeout)[address]
         if isinstance(answer, Exception):
             raise ExecutorLostError(str(answer)) from answer
         return self.client.submit(
@@ -190,7 +190,7 @@ class Executor:
         """
         now, replies = time.monotonic(), dict[str, LaneReply]()
         asked = {a: (dict(each), tuple(done.get(a, ()))) for a, each in requests.items() if self._may_ask(a, now)}
-        for address, answer in self._call("poll", asked).items():
+        for address, answer in self.call(remote("poll"), asked).items():
             if isinstance(answer, Exception):
                 self._silent_since.setdefault(address, now)
                 self._ask_again[address] = time.monotonic() + WORKER_TIMEOUT
@@ -208,11 +208,8 @@ class Executor:
         since = self._silent_since.get(address)
         return 0.0 if since is None else time.monotonic() - since
 
-    def _call(self, name: str, arguments: Mapping[str, tuple[Any, ...]], timeout: float = WORKER_TIMEOUT) -> Any:
-        return self.call(remote(name), arguments, timeout)
-
     def call(
-        self, function: Callable[..., Any], arguments: Mapping[str, tuple[Any, ...]], timeout: float
+        self, function: Callable[..., Any], arguments: Mapping[str, tuple[Any, ...]], timeout: float = WORKER_TIMEOUT
     ) -> dict[str, Any]:
         """Call a function in several workers at once: worker → returned value, or the exception."""
         if not arguments:

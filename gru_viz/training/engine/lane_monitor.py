@@ -14,7 +14,6 @@ from gru_viz.training.engine.lane_messages import LaneReply, LaneRequest
 from gru_viz.training.engine.run_queue import QueuedRun, RunQueue
 from gru_viz.training.engine.running_lane import RunningLane
 from gru_viz.training.runs import RunStore, Status
-from gru_viz.training.runs.lane_owners import NotOwnerError
 
 __all__ = ["LaneMonitor"]
 
@@ -54,14 +53,19 @@ class LaneMonitor:
             self._serial += 1
             running.rate = (self._serial, rate)
 
-    def set_status(self, queued: QueuedRun, status: Status, message: str) -> None:
-        """Set the status of lanes that do not train."""
-        state: dict[str, Any] = {"status": status, "message": message, "rate": 0.0, "engine": ""}
+    def set_status(self, queued: QueuedRun, status: Status, message: str) -> bool:
+        """Set the status of lanes that do not train; False if one was deleted, or belongs to another engine."""
+        state: dict[str, Any] = {"status": status, "message": message, "rate": 0.0}
+        if status != "queued":
+            state["engine"] = ""
+        written = True
         for lane in queued.lanes:
             try:
                 self.store.set_lane(queued.run_id, lane, by=self.engine_id, **state)
-            except GruVizError as reason:  # deleted, or another engine's
+            except GruVizError as reason:
                 log.info("%s", reason)
+                written = False
+        return written
 
     def poll(self, workers: dict[str, Worker]) -> None:
         """Send a request to every lane, and store the replies."""
@@ -140,14 +144,9 @@ class LaneMonitor:
         message = f"{why} near update {running.update:,}; {resume}"
         if not restart:
             self.set_status(queued, status if status in ("paused", "stopped") else "interrupted", message)
-            return
-        state: dict[str, Any] = {"status": "queued", "message": message, "rate": 0.0}
-        try:
-            self.store.set_lane(running.run_id, running.lane, by=self.engine_id, **state)
-        except NotOwnerError:
-            return
-        with self.queue.lock:
-            self.queue.push_front(queued)
+        elif self.set_status(queued, "queued", message):
+            with self.queue.lock:
+                self.queue.push_front(queued)
 
     def interrupt_all(self, why: str) -> None:
         """All workers are lost."""

@@ -103,9 +103,7 @@ class LocalExecutor(Executor):
     @staticmethod
     def _end(process: subprocess.Popen[bytes], timeout: float = 2.0) -> None:
         """End a worker by closing its standard input."""
-        with suppress(OSError):
-            if process.stdin:
-                process.stdin.close()
+        _close_input(process)
         try:
             process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -116,9 +114,7 @@ class LocalExecutor(Executor):
         """End every worker, then dask's scheduler."""
         processes, self._processes = list(self._processes.values()), {}
         for process in processes:
-            with suppress(OSError):
-                if process.stdin:
-                    process.stdin.close()
+            _close_input(process)
         for process in processes:
             self._end(process)
         try:
@@ -127,6 +123,12 @@ class LocalExecutor(Executor):
             if self._cluster is not None:
                 cluster, self._cluster = self._cluster, None
                 cluster.close(timeout=2)
+
+
+def _close_input(process: subprocess.Popen[bytes]) -> None:
+    with suppress(OSError):
+        if process.stdin:
+            process.stdin.close()
 
 
 def package_path() -> str:

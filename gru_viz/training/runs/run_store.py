@@ -207,15 +207,7 @@ class RunStore:
         return make_task(self.run(run_id).settings, self.data(run_id))
 
     def points(self, run_id: str, after: int = 0) -> tuple[list[tuple[str, Point]], int]:
-        """Return the points stored since an earlier call.
-
-        Args:
-            run_id: id of the run.
-            after: row number returned by the earlier call; 0 for all points.
-
-        Returns:
-            (lane, point) of each new point, and the last row number.
-        """
+        """Return the (lane, point) of all points after a row number, and the last row number, for the next call."""
         rows = self._database.rows(
             'SELECT p.id, l.name, measure, p."update", p.seconds, "values" FROM points p '
             "JOIN lanes l ON l.run = p.run AND l.position = p.lane WHERE p.run = ? AND p.id > ? ORDER BY p.id",
