@@ -96,7 +96,7 @@ class SweepPoint:
         learning_rate: of the optimiser.
         seed: of the model.
         loss: final held-out loss; NaN if it diverged.
-        run: the id of its run.
+        run_id: the id of its run.
     """
 
     cell: str
@@ -104,7 +104,7 @@ class SweepPoint:
     learning_rate: float
     seed: int
     loss: float
-    run: str
+    run_id: str
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class SweepState:
     """The progress of a sweep.
 
     Attributes:
-        key: its id.
+        sweep_id: its id.
         name: task and size.
         created: when it was started.
         total: number of trainings.
@@ -121,7 +121,7 @@ class SweepState:
         resumable: how many were stopped, interrupted or failed.
     """
 
-    key: str
+    sweep_id: str
     name: str
     created: datetime
     total: int
@@ -145,27 +145,27 @@ def start_sweep(store: RunStore, engine: Engine, sweep: Sweep, data: Any = None)
     Raises:
         TrainingError: the settings or the data do not make a task.
     """
-    key, each = secrets.token_hex(5), list(sweep.each())
-    engine.start_all(store.create_all(each, data, [_name(settings) for settings in each], key))
-    return key
+    sweep_id, each = secrets.token_hex(5), list(sweep.each())
+    engine.start_all(store.create_all(each, data, [_name(settings) for settings in each], sweep_id))
+    return sweep_id
 
 
-def resume_sweep(store: RunStore, engine: Engine, key: str) -> None:
+def resume_sweep(store: RunStore, engine: Engine, sweep_id: str) -> None:
     """Queue the trainings of a sweep that were stopped, interrupted or failed.
 
     Raises:
         TrainingError: there are none.
     """
-    engine.start_all(run.run_id for run in store.runs(key) if run.status in RESUMABLE)
+    engine.start_all(run.run_id for run in store.runs(sweep_id) if run.status in RESUMABLE)
 
 
-def sweep_points(store: RunStore, key: str) -> list[SweepPoint]:
+def sweep_points(store: RunStore, sweep_id: str) -> list[SweepPoint]:
     """The finished and diverged trainings of a sweep."""
     points = []
-    for run, settings, status, losses in store.sweep_results(key):
+    for run_id, settings, status, losses in store.sweep_results(sweep_id):
         lane = settings.lanes[0]
         loss = losses[0] if losses and status == "finished" else math.nan
-        points.append(SweepPoint(lane.name, lane.hidden, lane.learning_rate, settings.first_seed, loss, run))
+        points.append(SweepPoint(lane.name, lane.hidden, lane.learning_rate, settings.first_seed, loss, run_id))
     return points
 
 
@@ -173,7 +173,7 @@ def sweeps(store: RunStore) -> list[SweepState]:
     """Every saved sweep, the newest first."""
     return [
         SweepState(
-            key,
+            sweep_id,
             f"{TASKS[task].title if task in TASKS else task}: {sum(counts.values()):,} trainings",
             datetime.fromtimestamp(created).astimezone(),
             sum(counts.values()),
@@ -181,7 +181,7 @@ def sweeps(store: RunStore) -> list[SweepState]:
             any(status in counts for status in ACTIVE),
             sum(counts.get(status, 0) for status in RESUMABLE),
         )
-        for key, created, task, counts in store.sweeps()
+        for sweep_id, created, task, counts in store.sweeps()
     ]
 
 

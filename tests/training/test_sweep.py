@@ -76,7 +76,7 @@ def test_a_sweep_is_kept_as_runs_and_told_as_points(tmp_path: Path) -> None:
         assert runs[0].name == "GRU, 4 units, rate 0.01, seed 7"
         assert sweep_points(store, key) == []
         (state,) = sweeps(store)
-        assert (state.key, state.total, state.done, state.active, state.resumable) == (key, 16, 0, False, 16)
+        assert (state.sweep_id, state.total, state.done, state.active, state.resumable) == (key, 16, 0, False, 16)
         assert state.name == "Adding two marked numbers: 16 trainings"
 
         ended, diverged, running = (run.run_id for run in runs[:3])
@@ -85,7 +85,7 @@ def test_a_sweep_is_kept_as_runs_and_told_as_points(tmp_path: Path) -> None:
         store.write(diverged, "LSTM", [*told, Diverged(17, (7,), "loss")])
         store.write(running, "GRU", told, status="running")
         points = sweep_points(store, key)
-        assert [(p.cell, p.hidden, p.learning_rate, p.seed, p.run) for p in points] == [
+        assert [(p.cell, p.hidden, p.learning_rate, p.seed, p.run_id) for p in points] == [
             ("GRU", 4, 0.01, 7, ended),
             ("LSTM", 4, 0.01, 7, diverged),
         ]

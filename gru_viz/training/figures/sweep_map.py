@@ -40,6 +40,7 @@ def sweep_picture(points: Iterable[SweepPoint]) -> Picture:
         "reversescale": True,
         "colorbar": _colour_bar(low, high),
     }
+    run_ids = {key: [point.run_id for point in group] for key, group in groups.items()}
     for k, cell in enumerate(cells):
         tag = str(k + 1) if k else ""
         keys = [[(cell, size, rate) for size in sizes] for rate in rates]
@@ -53,7 +54,7 @@ def sweep_picture(points: Iterable[SweepPoint]) -> Picture:
             | {"texttemplate": "%{text}", "textfont": {"size": 14}}
             | {"text": [[_short(medians[key]) if key in medians else "" for key in row] for row in keys]}
             | {"hovertext": [[_spread(groups.get(key, [])) for key in row] for row in keys]}
-            | {"customdata": [[[p.run for p in groups[key]] if key in groups else None for key in row] for row in keys]}
+            | {"customdata": [[run_ids.get(key) for key in row] for row in keys]}
             | {"hovertemplate": "%{fullData.name}, %{x} units, rate %{y}<br><b>%{hovertext}</b><extra></extra>"}
         )
         domain = [k / len(cells) + (0.015 if k else 0), (k + 1) / len(cells) - 0.015]

@@ -81,7 +81,7 @@ def show_sweep(task: TaskChoice | None, sweep: Sweep | None) -> None:
             "Start", type="primary", icon=":material/play_arrow:", disabled=off, on_click=attempt, args=("start", begin)
         )
     show_refusal("start")
-    known = {each.key: each for each in sweeps(store())}
+    known = {each.sweep_id: each for each in sweeps(store())}
     key = st.query_params.get("sweep", "")
     if known:
         labels = {name: f"{each.name}, {each.created:%d %b %H:%M}" for name, each in known.items()}
@@ -94,7 +94,7 @@ def show_sweep(task: TaskChoice | None, sweep: Sweep | None) -> None:
 
 
 def _show(key: str, active: bool) -> None:
-    now = next((each for each in sweeps(store()) if each.key == key), None)
+    now = next((each for each in sweeps(store()) if each.sweep_id == key), None)
     if now is None or now.active != active:
         st.rerun()
     st.progress(now.done / now.total, f"{now.done:,} of {now.total:,} runs done")

@@ -73,7 +73,7 @@ def test_a_sweep_loses_a_worker_on_the_way_and_no_point(address: str, open_engin
         wait(lambda: engine.state.slots == 1, lambda: engine.state)
     for run in store.runs(sweep):
         assert stored(store, run.run_id) == undisturbed(run.settings, ends[run.run_id])
-    losses = {point.run: point.loss for point in sweep_points(store, sweep)}
+    losses = {point.run_id: point.loss for point in sweep_points(store, sweep)}
     assert losses == {run.run_id: last_loss(store, run, ends[run.run_id]) for run in store.runs(sweep)}
     assert stored(other.store, theirs) == undisturbed(SHORT)
 

@@ -41,7 +41,7 @@ def test_a_sweep_makes_room_for_a_single_run_and_ends_with_the_same_numbers(engi
     wait(lambda: not sweeps(store)[0].active, lambda: (engine.state, sweeps(store)))
     for run in store.runs(sweep):
         assert stored(store, run.run_id) == undisturbed(run.settings, until)
-    points = {p.run: p.loss for p in sweep_points(store, sweep)}
+    points = {p.run_id: p.loss for p in sweep_points(store, sweep)}
     names = {run.run_id: run.lanes[0].name for run in store.runs(sweep)}
     assert points == {run: stored(store, run)[name, "held_out", until][0] for run, name in names.items()}
     rest(engine, watched)
