@@ -26,7 +26,7 @@ from gru_viz.errors import TrainingError
 from gru_viz.training import Lane, RateChange, Settings
 from gru_viz.training.engine import Engine, training_engine
 from gru_viz.training.runs import Follower
-from gru_viz.training.settings import Limits
+from gru_viz.training.settings import TrainingLimits
 
 
 def test_a_run_ends_with_the_numbers_of_the_bare_loop(engine: Engine) -> None:
@@ -244,7 +244,7 @@ def test_three_lanes_train_together_on_two_slots(engine: Engine) -> None:
 
 def test_a_full_queue_refuses_more(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     store = engine.store
-    monkeypatch.setattr(training_engine, "LIMITS", Limits(waiting=1))
+    monkeypatch.setattr(training_engine, "LIMITS", TrainingLimits(waiting=1))
     running, waits, refused = (store.create(LONG) for _ in range(3))
     engine.start(running)
     wait(lambda: engine.queue_position(running) is None)
