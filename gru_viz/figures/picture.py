@@ -1,4 +1,4 @@
-"""A picture as plain plotly: what a notebook shows and what the page sends are made from it."""
+"""A chart as plain plotly data, from which a notebook's figure and the page's block are made."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import plotly.graph_objects as go
 
 from gru_viz.figures.style import CURVES, FONT
 
-__all__ = ["INK", "LETTER", "PAPER", "Look", "Picture", "axis", "base_layout", "look", "rgba"]
+__all__ = ["INK", "LETTER", "PAPER", "LineStyle", "Picture", "axis", "base_layout", "line_style", "rgba"]
 
 INK = "#1b1f24"
-"""What is true, and what was there before the lanes; the component draws it in the colour of the page's text."""
+"""Ground truth and baselines; the component draws it in the colour of the page's text."""
 
 PAPER = "#fffffe"
-"""Behind texts over lines; the component draws it in the colour of the page."""
+"""Background of labels over lines; the component draws it in the colour of the page."""
 
 GRID = "rgba(128,128,128,0.25)"
 SMALL = 14
 LETTER = 8.2
-"""Pixels, about, of a small letter."""
+"""Average width of a small letter in pixels."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """How a lane is distinguished from the others, in colour and without."""
+class LineStyle:
+    """How a lane is drawn, distinguishable with and without colours."""
 
     colour: str
     dash: str
@@ -34,8 +34,8 @@ class Look:
     sign: str
 
 
-LOOKS = tuple(
-    Look(colour, dash, symbol, sign)
+LINE_STYLES = tuple(
+    LineStyle(colour, dash, symbol, sign)
     for (colour, dash, symbol, sign) in zip(
         CURVES,
         ("solid", "9px,3px", "4px,3px", "12px,3px,3px,3px", "solid", "9px,3px"),
@@ -46,13 +46,13 @@ LOOKS = tuple(
 )
 
 
-def look(place: int) -> Look:
-    """The look of the lane at a place, counted from 0: the first is blue, the second orange, the third green."""
-    return LOOKS[place % len(LOOKS)]
+def line_style(place: int) -> LineStyle:
+    """The style of the lane at a place, from 0: blue, orange, green, …"""
+    return LINE_STYLES[place % len(LINE_STYLES)]
 
 
 def rgba(colour: str, opacity: float) -> str:
-    """A colour of ``#rrggbb``, let through.
+    """Convert ``#rrggbb`` and an opacity to plotly's ``rgba``.
 
     Example:
         >>> rgba("#0072b2", 0.2)
@@ -63,13 +63,13 @@ def rgba(colour: str, opacity: float) -> str:
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure, before plotly checks it.
+    """One chart, before plotly checks it.
 
     Attributes:
-        key: its name among the figures of a page; the same from one refresh to the next.
+        key: its name among the charts of a page, stable from one refresh to the next.
         title: its heading.
         caption: how to read it, in a few words.
-        summary: what it shows, in words, for who cannot see it.
+        summary: its content as text, for screen readers.
         data: plotly traces; their numbers as numpy arrays.
         layout: plotly's, without a title.
         height: pixels.
@@ -86,7 +86,7 @@ class Picture:
     wide: bool = False
 
     def figure(self) -> go.Figure:
-        """Make a plotly figure of it, with title and caption."""
+        """Make a plotly figure with title and caption."""
         words: dict[str, Any] = {"text": f"<b>{html.escape(self.title)}</b>", "x": 0.01, "y": 0.98, "yanchor": "top"}
         if self.caption:
             words["subtitle"] = {"text": html.escape(self.caption)}
@@ -96,7 +96,7 @@ class Picture:
 
 
 def base_layout(right: int = 16, left: int = 60) -> dict[str, Any]:
-    """The layout that all pictures share: font, margins, transparent background."""
+    """The layout that all charts share: font, margins, transparent background."""
     return {
         "font": {"family": FONT, "size": SMALL},
         "margin": {"l": left, "r": right, "t": 10, "b": 46},
@@ -110,6 +110,6 @@ def base_layout(right: int = 16, left: int = 60) -> dict[str, Any]:
 
 
 def axis(title: str = "", **more: Any) -> dict[str, Any]:
-    """An axis that follows its data: it has no range of its own, so that a zoom survives new data."""
+    """An axis without a range: it follows its data, and a zoom survives new data."""
     words = {"title": {"text": html.escape(title), "standoff": 6, "font": {"size": SMALL}}} if title else {}
     return {"gridcolor": GRID, "zeroline": False, "showline": False, "nticks": 6, **words, **more}

@@ -375,7 +375,7 @@ def test_a_run_that_diverged_says_so_and_how(engine: Recorder) -> None:
 def test_curves_are_read_along_what_is_chosen(engine: Recorder, axis: str) -> None:
     page = Page(run=trained(engine.store)).press(axis=axis, log=False, smoothing=0.0)
     layout = page.sent()[0]["figures"][0]["layout"]
-    assert layout["xaxis"]["title"]["text"] == {"updates": "updates", "tokens": "steps read", "seconds": "seconds of training"}[axis]  # fmt: skip  # noqa: E501
+    assert layout["xaxis"]["title"]["text"] == {"updates": "updates", "tokens": "time steps", "seconds": "training time (s)"}[axis]  # fmt: skip  # noqa: E501
     assert layout["yaxis"].get("type") != "log"
 
 

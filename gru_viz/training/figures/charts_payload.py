@@ -11,28 +11,28 @@ from typing import Any
 import numpy as np
 
 from gru_viz.browser import Payload
-from gru_viz.figures.picture import INK, PAPER, Picture, look
+from gru_viz.figures.picture import INK, PAPER, Picture, line_style
 
 __all__ = ["LaneStatus", "pack_charts"]
 
 
 @dataclass(frozen=True)
 class LaneStatus:
-    """How far a lane is, as it stands in the strip above the pictures.
+    """The progress of a lane, a row of the table above the charts.
 
     Attributes:
         name: of the lane.
         title: its cell and size, such as ``"GRU, 32 units"``.
-        parameters: how many numbers it learns.
-        backend: what computes it.
-        update: how many updates were made.
-        planned: how many there will be.
-        per_second: updates a second now; None where it does not run.
-        seconds_left: None where that is not known.
+        parameters: their number.
+        backend: of the recurrence.
+        update: number of updates made.
+        planned: number of updates in total.
+        per_second: current updates per second; None if it does not run.
+        seconds_left: None if unknown.
         loss: newest held-out loss.
         measure: newest value of the task's measure.
         learning_rate: of the next update.
-        message: anything else, in a sentence: waiting, paused, diverged.
+        message: anything else, in a sentence: queued, paused, diverged.
     """
 
     name: str
@@ -54,7 +54,7 @@ def pack_charts(pictures: Iterable[Picture], lanes: Sequence[LaneStatus] = (), m
 
     Args:
         pictures: in the order of the page; each key once.
-        lanes: the strip's lines; none where there is no strip.
+        lanes: rows of the table; empty: no table.
         measure: the name of the task's measure; empty leaves its column out.
 
     Returns:
@@ -74,7 +74,7 @@ def pack_charts(pictures: Iterable[Picture], lanes: Sequence[LaneStatus] = (), m
         figure = {"data": data, "layout": picture.layout, "height": picture.height, "wide": picture.wide}
         figures.append(texts | figure | {"drawn": digest.hexdigest()})
     strip = [_strip(lane, place) for place, lane in enumerate(lanes)]
-    columns = ["lane", "progress", "updates/s", "time left", "loss, held out", measure, "learning rate"]
+    columns = ["model", "progress", "updates/s", "time left", "held-out loss", measure, "learning rate"]
     header = {"figures": figures, "lanes": strip, "columns": columns, "ink": INK, "paper": PAPER}
     return payload.pack(header, default=lambda each: each.tolist())
 
@@ -97,16 +97,16 @@ def _hidden(value: Any) -> Any:
 
 
 def _strip(lane: LaneStatus, place: int) -> dict[str, Any]:
-    """A lane's line as the words that stand in it."""
-    looks = look(place)
+    """A lane's row of the table as text."""
+    style = line_style(place)
     facts = (lane.title.removeprefix(f"{lane.name}, "), f"{lane.parameters:,} parameters", lane.backend)
     detail = " · ".join(filter(None, facts))
     return {
         "name": lane.name,
         "detail": detail,
-        "colour": looks.colour,
-        "dash": looks.dash,
-        "symbol": looks.symbol,
+        "colour": style.colour,
+        "dash": style.dash,
+        "symbol": style.symbol,
         "update": lane.update,
         "planned": lane.planned,
         "progress": f"{lane.update:,} of {lane.planned:,}",
@@ -122,7 +122,7 @@ def _strip(lane: LaneStatus, place: int) -> dict[str, Any]:
 
 
 def _number(value: float | None, digits: int = 4) -> str:
-    """A number of always as many digits, so that it does not jitter; a dash where there is none.
+    """A number with a fixed count of digits, so that it does not jitter; a dash for None.
 
     Example:
         >>> [_number(each) for each in (0.12, 1234.5, 0.00001, None, float("nan"))]

@@ -1,4 +1,4 @@
-"""What a run has measured, as lines over its updates: losses, the task's own measure, the gradient."""
+"""The measured values of a run as lines over its updates: losses, the task's own measure, gradient norms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gru_viz.errors import TrainingError
-from gru_viz.figures.picture import INK, LETTER, Look, Picture, axis, base_layout, look, rgba
+from gru_viz.figures.picture import INK, LETTER, LineStyle, Picture, axis, base_layout, line_style, rgba
 from gru_viz.training import Curve, Diverged, RateChange
 from gru_viz.training.figures.thinning import MOST_DRAWN, bin_ends, extremes, smooth
 from gru_viz.training.tasks import Baseline, Measure
@@ -18,27 +18,27 @@ from gru_viz.training.tasks import Baseline, Measure
 __all__ = ["AXES", "PlotOptions", "gradient_picture", "loss_picture", "measure_picture"]
 
 Axis = Literal["updates", "tokens", "seconds"]
-AXES: Mapping[str, str] = {"updates": "updates", "tokens": "steps read", "seconds": "seconds of training"}
-"""What a run can be laid out along: name → what people call it."""
+AXES: Mapping[str, str] = {"updates": "updates", "tokens": "time steps", "seconds": "training time (s)"}
+"""Horizontal axes: name → title."""
 
 CLOSE = 17
-"""Pixels between two words that do not touch."""
+"""Pixels between two labels that do not touch."""
 
 
 @dataclass(frozen=True)
 class PlotOptions:
-    """How curves are read: along what, on what scale, how smooth.
+    """How curves are drawn.
 
     Attributes:
-        lanes: every lane of the run in its order, which gives each its colour; empty: as they appear in the curves.
+        lanes: every lane of the run in order, which decides its colour; empty: as in the curves.
         axis: a name in ``AXES``.
-        tokens: steps read at each update: the batch times the task's tokens.
-        log: whether losses and gradients are drawn on a logarithmic scale.
-        smoothing: 0 … 0.99, how much of the past a smoothed line keeps from point to point.
-        events: lane → what happened to it: changes of its learning rate, divergence.
+        tokens: time steps per update: the batch times the task's tokens.
+        log: whether losses and gradients have a logarithmic scale.
+        smoothing: 0 … 0.99, weight of the past in the exponential moving average.
+        events: lane → its changes of the learning rate, and divergence.
 
     Raises:
-        TrainingError: there is no such axis, or the smoothing is out of its limits.
+        TrainingError: the axis is unknown, or the smoothing out of its limits.
     """
 
     lanes: Sequence[str] = ()
@@ -55,30 +55,30 @@ class PlotOptions:
             raise TrainingError("smoothing", f"{self.smoothing:g}", "0 to 0.99", "Choose within these limits.")
 
     def along(self, curve: Curve) -> np.ndarray:
-        """Where the points of a curve stand on the axis."""
+        """(points,) positions of a curve on the axis."""
         if self.axis == "seconds":
             return curve.seconds
         return curve.updates * self.tokens if self.axis == "tokens" else curve.updates
 
     def place(self, update: float, curve: Curve) -> float:
-        """Where an update of a curve's lane stands on the axis."""
+        """The position of an update on the axis, for a curve's lane."""
         return float(np.interp(update, curve.updates, self.along(curve))) if len(curve.updates) else 0.0
 
 
 def loss_picture(
     curves: Iterable[Curve],
     baselines: Sequence[Baseline] = (),
-    reading: PlotOptions | None = None,
+    options: PlotOptions | None = None,
 ) -> Picture:
-    """The loss of every lane: on what it trains on, thin; on what it never saw, with markers."""
-    lines = _Lines(curves, reading, ("train", "held_out"))
-    lines.log = lines.reading.log
+    """Draw the loss of every lane: training thin, held-out with markers."""
+    lines = _Lines(curves, options, ("train", "held_out"))
+    lines.log = lines.options.log
     for lane, curve in lines.of("train"):
         lines.add_train(lane, curve, "training")
     for lane, curve in lines.of("held_out"):
         lines.add_measured(lane, curve, "held-out")
     lines.add_baselines((each.title, each.loss) for each in baselines)
-    smoothed = f", smoothed {lines.reading.smoothing:g}" if lines.reading.smoothing else ""
+    smoothed = f", smoothed {lines.options.smoothing:g}" if lines.options.smoothing else ""
     return lines.picture("loss", "Loss", f"markers: held-out · thin: training{smoothed}", "held_out")
 
 
@@ -86,10 +86,10 @@ def measure_picture(
     curves: Iterable[Curve],
     measure: Measure,
     baselines: Sequence[Baseline] = (),
-    reading: PlotOptions | None = None,
+    options: PlotOptions | None = None,
 ) -> Picture:
-    """The task's own measure of every lane, on what it never saw."""
-    lines = _Lines(curves, reading, (measure.name,))
+    """Draw the task's own measure of every lane on the held-out examples."""
+    lines = _Lines(curves, options, (measure.name,))
     for lane, curve in lines.of(measure.name):
         lines.add_measured(lane, curve, "held-out")
     lines.add_baselines((each.title, each.measure) for each in baselines)
@@ -97,10 +97,10 @@ def measure_picture(
     return lines.picture("measure", title, f"held-out · {measure.better} is better", measure.name)
 
 
-def gradient_picture(curves: Iterable[Curve], clip: float = 0.0, reading: PlotOptions | None = None) -> Picture:
-    """The norm of every lane's gradient before it is clipped."""
-    lines = _Lines(curves, reading, ("gradient",))
-    lines.log = lines.reading.log
+def gradient_picture(curves: Iterable[Curve], clip: float = 0.0, options: PlotOptions | None = None) -> Picture:
+    """Draw the gradient norm of every lane before clipping."""
+    lines = _Lines(curves, options, ("gradient",))
+    lines.log = lines.options.log
     for lane, curve in lines.of("gradient"):
         lines.add_train(lane, curve, "gradient")
     if clip:
@@ -109,12 +109,12 @@ def gradient_picture(curves: Iterable[Curve], clip: float = 0.0, reading: PlotOp
 
 
 class _Lines:
-    """The traces of one picture of lines, gathered lane by lane."""
+    """The traces of one chart, collected lane by lane."""
 
-    def __init__(self, curves: Iterable[Curve], reading: PlotOptions | None, measures: Sequence[str]) -> None:
-        self.reading = reading or PlotOptions()
+    def __init__(self, curves: Iterable[Curve], options: PlotOptions | None, measures: Sequence[str]) -> None:
+        self.options = options or PlotOptions()
         every = list(curves)
-        self.lanes = list(self.reading.lanes or dict.fromkeys(curve.lane for curve in every))
+        self.lanes = list(self.options.lanes or dict.fromkeys(curve.lane for curve in every))
         self.lanes += [curve.lane for curve in every if curve.lane not in self.lanes]
         self.curves = {(c.measure, c.lane): c for c in every if c.measure in measures and len(c.updates)}
         self.layers: dict[str, list[dict[str, Any]]] = {"raw": [], "band": [], "line": [], "measured": []}
@@ -131,40 +131,40 @@ class _Lines:
         """The curves of a measure, in the order of the lanes."""
         return [(lane, self.curves[measure, lane]) for lane in self.lanes if (measure, lane) in self.curves]
 
-    def look(self, lane: str) -> Look:
-        """The look of a lane."""
-        return look(self.lanes.index(lane))
+    def style(self, lane: str) -> LineStyle:
+        """The style of a lane."""
+        return line_style(self.lanes.index(lane))
 
     def add_train(self, lane: str, curve: Curve, what: str) -> None:
-        """A noisy curve: pale as it was measured, and smoothed above it."""
-        x, looks, memory = self.reading.along(curve), self.look(lane), self.reading.smoothing
+        """A noisy curve: pale as measured, and smoothed above it."""
+        x, style, memory = self.options.along(curve), self.style(lane), self.options.smoothing
         values = self._drawable(curve.values)
         middle = _median(values)
         raw = extremes(x, middle)
         if memory and len(x) > 2:
-            line = {"color": rgba(looks.colour, 0.28), "width": 1}
+            line = {"color": rgba(style.colour, 0.28), "width": 1}
             self._line("raw", f"{lane}, {what}, as measured", raw, line, hover=False)
             values = smooth(values, memory)
-            kept = bin_ends(len(x))
-            raw = x[kept], _median(values[kept])
-        kept = bin_ends(len(x), MOST_DRAWN // 3)
-        self._band(lane, x[kept], values[kept], looks)
+            drawn = bin_ends(len(x))
+            raw = x[drawn], _median(values[drawn])
+        drawn = bin_ends(len(x), MOST_DRAWN // 3)
+        self._band(lane, x[drawn], values[drawn], style)
         width = 1.5 if what == "training" else 2
-        self._line("line", f"{lane}, {what}", raw, {"color": looks.colour, "width": width, "dash": looks.dash})
+        self._line("line", f"{lane}, {what}", raw, {"color": style.colour, "width": width, "dash": style.dash})
         self._end(lane, *raw)
 
     def add_measured(self, lane: str, curve: Curve, what: str) -> None:
         """A curve that is measured now and then: with markers, and the seeds' band."""
-        kept = bin_ends(len(curve.updates))
-        x, values, looks = self.reading.along(curve)[kept], self._drawable(curve.values[kept]), self.look(lane)
-        self._band(lane, x, values, looks)
-        line = {"color": looks.colour, "width": 2.5, "dash": looks.dash}
-        marker = {"symbol": looks.symbol, "size": 8, "color": looks.colour, "maxdisplayed": 14}
+        drawn = bin_ends(len(curve.updates))
+        x, values, style = self.options.along(curve)[drawn], self._drawable(curve.values[drawn]), self.style(lane)
+        self._band(lane, x, values, style)
+        line = {"color": style.colour, "width": 2.5, "dash": style.dash}
+        marker = {"symbol": style.symbol, "size": 8, "color": style.colour, "maxdisplayed": 14}
         self._line("measured", f"{lane}, {what}", (x, _median(values)), line, marker=marker)
         self._end(lane, x, _median(values))
 
     def _drawable(self, values: np.ndarray) -> np.ndarray:
-        """What has no place on the scale is a gap."""
+        """Values that are not on the scale become gaps."""
         good = np.isfinite(values) & (values > 0) if self.log else np.isfinite(values)
         return np.where(good, values, np.nan)
 
@@ -190,8 +190,8 @@ class _Lines:
         drawn = {"type": "scatter", "name": html.escape(name), "x": x, "y": y, "mode": mode, "line": line}
         self.layers[layer].append(drawn | {"uid": name} | about)
 
-    def _band(self, lane: str, x: np.ndarray, values: np.ndarray, looks: Look) -> None:
-        """Between the seeds: one closed outline for every stretch without a gap."""
+    def _band(self, lane: str, x: np.ndarray, values: np.ndarray, style: LineStyle) -> None:
+        """The 80 % band across seeds: a closed outline for every part without a gap."""
         if values.shape[1] < 2:
             return
         low, high = np.quantile(values, [0.1, 0.9], axis=1)
@@ -207,24 +207,26 @@ class _Lines:
             return
         self.low, self.high = min(self.low, float(np.nanmin(low))), max(self.high, float(np.nanmax(high)))
         shared = {"type": "scatter", "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "fill": "toself"}
-        outline = {"x": np.concatenate(across), "y": np.concatenate(up), "fillcolor": rgba(looks.colour, 0.18)}
-        self.layers["band"].append(shared | outline | {"name": f"{html.escape(lane)}, 80 % of {values.shape[1]} seeds"})
+        outline = {"x": np.concatenate(across), "y": np.concatenate(up), "fillcolor": rgba(style.colour, 0.18)}
+        self.layers["band"].append(
+            shared | outline | {"name": f"{html.escape(lane)}, 80 % band across {values.shape[1]} seeds"}
+        )
 
     def _end(self, lane: str, x: np.ndarray, y: np.ndarray) -> None:
-        """Remember where a line ends, to write the lane's name there."""
+        """Record where a line ends, to write the lane's name there."""
         there = np.flatnonzero(np.isfinite(y))
         if there.size:
             self.ends[lane] = float(x[there[-1]]), float(y[there[-1]])
 
     def add_baselines(self, lines: Iterable[tuple[str, float]]) -> None:
-        """What is reached without learning."""
+        """Add horizontal reference lines."""
         good = [(title, value) for title, value in lines if np.isfinite(value) and (value > 0 or not self.log)]
         for _, value in good:
             self.low, self.high = min(self.low, value), max(self.high, value)
         self.baselines += good
 
     def _draw_baselines(self) -> None:
-        """Dotted lines, each named where its name covers the least: on it or below, right, left or in the middle."""
+        """Dotted lines, each label where it covers the least: above or below, right, left or in the middle."""
         taken: list[tuple[float, float, float]] = []
         for title, value in sorted(self.baselines, key=lambda each: each[1]):
             at = self._pixel(value)
@@ -241,13 +243,13 @@ class _Lines:
             self.notes.append(self._note(html.escape(title), value) | where | {"name": "baseline"})
 
     def _freest(self, at: float, letters: int, taken: list[tuple[float, float, float]]) -> tuple[float, bool]:
-        """Where at a baseline its name covers no line and no other word: right, left or in the middle; above or not."""
+        """Where a baseline's label covers no line and no other label: share of the width, and whether above."""
         lines = [each for name in ("line", "measured") for each in self.layers[name] if each["mode"] != "text"]
         if not lines:
             return 1, True
         first, last = min(float(each["x"][0]) for each in lines), max(float(each["x"][-1]) for each in lines)
         letter = (last - first) * LETTER / 450
-        wide, rooms = letter * letters or 1.0, {}
+        wide, gaps = letter * letters or 1.0, {}
         words = [(x, x + letter * (len(lane) + 2), self._pixel(y)) for lane, (x, y) in self.ends.items()]
         words += [(x, x + letter * 9, 200 - CLOSE * (row + 0.5)) for x, row in self.changed]
         for share, above in ((1, True), (0, True), (0.5, True), (1, False), (0, False), (0.5, False)):
@@ -255,30 +257,30 @@ class _Lines:
             near = [each["y"][(each["x"] >= start) & (each["x"] <= start + wide)] for each in lines]
             values = np.concatenate([*near, [np.nan]])
             values = values[np.isfinite(values)]
-            rooms[share, above] = float(np.abs(self._pixel(values) - middle).min(initial=3 * CLOSE))
+            gaps[share, above] = float(np.abs(self._pixel(values) - middle).min(initial=3 * CLOSE))
             left = share * (1 - LETTER * letters / 450)
             right = left + LETTER * letters / 450
             crowded = any(abs(middle - other) < CLOSE and left < b and right > a for other, a, b in taken)
             covered = any(a < start + wide + 3 * letter and b > start and abs(y - middle) < CLOSE for a, b, y in words)
             if crowded or covered or middle < 0:
-                rooms[share, above] -= 100 if crowded else 50
-            if rooms[share, above] > CLOSE:  # the first that will do, so that it does not wander
+                gaps[share, above] -= 100 if crowded else 50
+            if gaps[share, above] > CLOSE:  # the first good one, so that it does not move
                 return share, above
-        return max(rooms, key=rooms.__getitem__)
+        return max(gaps, key=gaps.__getitem__)
 
     def _note(self, text: str, value: float) -> dict[str, Any]:
-        shown = float(np.log10(value)) if self.log else value  # a note on a logarithmic axis stands at the exponent
-        return {"text": text, "y": shown, "yref": "y", "showarrow": False, "borderpad": 0}
+        y = float(np.log10(value)) if self.log else value  # plotly places annotations of a log axis at the exponent
+        return {"text": text, "y": y, "yref": "y", "showarrow": False, "borderpad": 0}
 
     def _pixel(self, value: Any, height: float = 200) -> Any:
-        """About how high a value is drawn."""
+        """Approximate height of a value."""
         low, high = (np.log10(self.low), np.log10(self.high)) if self.log else (self.low, self.high)
         return height * ((np.log10(value) if self.log else value) - low) / ((high - low) or 1)
 
     def _add_events(self, measure: str) -> None:
-        """Changes of the rate as thin upright lines; who diverged has a cross where the line ends."""
+        """Changes of the rate as vertical lines; a lane that diverged ends in a cross."""
         changes: dict[tuple[int, float], str] = {}
-        for lane, events in self.reading.events.items():
+        for lane, events in self.options.events.items():
             curve = self.curves.get((measure, lane)) or next(
                 (c for (_, n), c in self.curves.items() if n == lane), None
             )
@@ -293,7 +295,7 @@ class _Lines:
         for update, rate in changes:
             lane = changes[update, rate]
             curve = next(c for (_, n), c in self.curves.items() if n == lane)
-            x = self.reading.place(update, curve)
+            x = self.options.place(update, curve)
             line = {"color": INK, "width": 1, "dash": "1px,3px"}
             self.shapes.append(
                 {"type": "line", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1, "line": line, "layer": "below"}
@@ -308,7 +310,7 @@ class _Lines:
                 )
 
     def _add_names(self) -> int:
-        """Each lane's name where its line ends; those that would touch make room. Returns the room on the right."""
+        """Each lane's name where its line ends, moved apart if they would touch. Returns the margin on the right."""
         order = sorted(self.ends, key=lambda lane: self._pixel(self.ends[lane][1]))
         places = ["middle"] * len(order)
         heights = [self._pixel(self.ends[lane][1]) for lane in order]
@@ -321,9 +323,9 @@ class _Lines:
         names = {lane: lane if len(lane) < 15 else f"{lane[:13]}…" for lane in order}
         text = []
         for lane, name in names.items():
-            sign = "✕" if lane in self.diverged else self.look(lane).sign
+            sign = "✕" if lane in self.diverged else self.style(lane).sign
             words = html.escape(name) + (" diverged" if lane in self.diverged else "")
-            text.append(f'<span style="color:{self.look(lane).colour}">{sign}</span> {words}')
+            text.append(f'<span style="color:{self.style(lane).colour}">{sign}</span> {words}')
         if order:
             x, y = np.array([self.ends[lane] for lane in order]).T
             self.layers["measured"].append(
@@ -336,29 +338,29 @@ class _Lines:
         return 26 + int(LETTER * longest)
 
     def picture(self, key: str, title: str, caption: str, main: str) -> Picture:
-        """All of it, with what it says in words."""
-        reading = self.reading
+        """The chart with its summary in words."""
+        options = self.options
         self._add_events(main)
         self._draw_baselines()
         layout = base_layout(right=self._add_names())
         layout |= {
             "hovermode": "x unified",
-            "hoverdistance": -1,  # what is measured now and then is read between its points too
-            "uirevision": f"{reading.axis} {self.log}",
+            "hoverdistance": -1,  # the hover also works between sparse points
+            "uirevision": f"{options.axis} {self.log}",
             "annotations": self.notes,
             "shapes": self.shapes,
-            "xaxis": axis(AXES[reading.axis], exponentformat="SI", separatethousands=True),
+            "xaxis": axis(AXES[options.axis], exponentformat="SI", separatethousands=True),
             "yaxis": axis(tickformat="~g")
             | ({"type": "log", "minorloglabels": "complete", "nticks": 4} if self.log else {}),
         }
         seeds = max((curve.seeds for curve in self.curves.values()), default=1)
         if seeds > 1:
-            caption += f" · {seeds} seeds: median, and a band of 80 %"
-        said = [
+            caption += f" · {seeds} seeds: median and 80 % band across seeds"
+        finals = [
             f"{lane} {_median(curve.values)[-1]:.3g} after {int(curve.updates[-1]):,} updates"
             for lane, curve in self.of(main)
         ]
-        summary = f"{title} over {AXES[reading.axis]}. " + ("; ".join(said) or "Nothing measured yet") + "."
+        summary = f"{title} over {AXES[options.axis]}. " + ("; ".join(finals) or "Nothing measured yet") + "."
         return Picture(key, title, caption, summary, [t for layer in self.layers.values() for t in layer], layout)
 
 

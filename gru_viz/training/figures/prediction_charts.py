@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gru_viz.errors import TrainingError
-from gru_viz.figures.picture import INK, LETTER, Picture, axis, base_layout, look
+from gru_viz.figures.picture import INK, LETTER, Picture, axis, base_layout, line_style
 from gru_viz.figures.style import ANSWER
 from gru_viz.training.tasks import Predictions
 
@@ -71,8 +71,8 @@ def _curves(by_lane: Mapping[str, Predictions], order: list[str]) -> Picture:
         axes = shared | {"xaxis": "x", "yaxis": f"y{row + 1 if row else ''}", "showlegend": row == 0}
         data.append(axes | {"name": "ground truth", "y": first.truth[:, row], "line": {"color": INK, "width": 3.5}})
         for lane, each in by_lane.items():
-            looks = look(order.index(lane))
-            line = {"color": looks.colour, "width": 2, "dash": looks.dash}
+            style = line_style(order.index(lane))
+            line = {"color": style.colour, "width": 2, "dash": style.dash}
             own = {"name": html.escape(lane), "y": each.predicted[:, row], "line": line, "legendgroup": lane}
             data.append(axes | own)
         top, bottom = 1 - row / rows, 1 - (row + 0.86) / rows
@@ -93,8 +93,8 @@ def _scatter(by_lane: Mapping[str, Predictions], order: list[str]) -> Picture:
     data: list[dict[str, Any]] = [{"type": "scatter", "mode": "lines", "name": "predicted = actual"} | diagonal]
     hover = "%{fullData.name}: predicted <b>%{y:.4g}</b>, actual %{x:.4g}<extra></extra>"
     for lane, each in by_lane.items():
-        looks, some = look(order.index(lane)), slice(0, MOST_DOTS)
-        marker = {"color": looks.colour, "symbol": looks.symbol, "size": 7, "opacity": 0.65}
+        style, some = line_style(order.index(lane)), slice(0, MOST_DOTS)
+        marker = {"color": style.colour, "symbol": style.symbol, "size": 7, "opacity": 0.65}
         own = {"name": html.escape(lane), "x": each.truth[some], "y": each.predicted[some], "marker": marker}
         data.append({"type": "scatter", "mode": "markers", "hovertemplate": hover} | own)
     errors = (f"{lane} {np.nanmean(np.abs(each.predicted - each.truth)):.3g}" for lane, each in by_lane.items())
@@ -124,15 +124,15 @@ def _classes(by_lane: Mapping[str, Predictions], order: list[str]) -> Picture:
     for k, (lane, each) in enumerate(by_lane.items()):
         predicted = each.predicted.argmax(1)
         accuracy = float((predicted == each.truth).mean()) if len(predicted) else 0.0
-        looks, tag = look(order.index(lane)), str(k + 1) if k else ""
+        style, tag = line_style(order.index(lane)), str(k + 1) if k else ""
         axes = {"name": html.escape(lane), "xaxis": f"x{tag}", "yaxis": f"y{tag}", "x": short, "y": short}
-        data.append(_matrix(each.truth, predicted, looks.colour, len(names)) | axes)
+        data.append(_matrix(each.truth, predicted, style.colour, len(names)) | axes)
         domain = [k / count + (0.02 if k else 0), (k + 1) / count - 0.02]
         across = {"domain": domain, "anchor": f"y{tag}", "tickangle": -90 if crowded else 0}
         upright = {"anchor": f"x{tag}", "showticklabels": k == 0, "autorange": "reversed"}
         layout[f"xaxis{tag}"] = axis("predicted", **across, **plain)
         layout[f"yaxis{tag}"] = axis("actual" if k == 0 else "", **upright, **plain)
-        sign = f'<span style="color:{looks.colour}">{looks.sign}</span>'
+        sign = f'<span style="color:{style.colour}">{style.sign}</span>'
         notes.append(
             {"text": f"{sign} <b>{html.escape(lane)}</b>  accuracy {accuracy:.0%}", "x": domain[0], "y": 1}
             | {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom", "showarrow": False}
@@ -204,8 +204,8 @@ class _Strips:
 
     def add_lane(self, example: int, lane: str, place: int, predicted: np.ndarray, truth: np.ndarray) -> None:
         """The row of a lane's predictions, wrong ones marked."""
-        looks, wrong = look(place), (predicted != truth) & (truth >= 0)
-        tick = f'<span style="color:{looks.colour}">{looks.sign}</span> {html.escape(_short(lane, 15))}'
+        style, wrong = line_style(place), (predicted != truth) & (truth >= 0)
+        tick = f'<span style="color:{style.colour}">{style.sign}</span> {html.escape(_short(lane, 15))}'
         z = np.where(truth < 0, np.nan, np.where(wrong, 2.0, 1.0))
         cells = list(zip(predicted, truth, wrong, strict=True))
         marked = [f"<b>{self.written(p)}</b>✕" if w else self.written(p) if t >= 0 else "" for p, t, w in cells]

@@ -1,4 +1,4 @@
-"""The gates while they learn: the same probe read by one network at one snapshot after the other."""
+"""Gates during training: the same probe traced at every snapshot of a network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from gru_viz.analysis import order_units
 from gru_viz.errors import TrainingError
-from gru_viz.figures.picture import Picture, axis, base_layout, look
+from gru_viz.figures.picture import Picture, axis, base_layout, line_style
 from gru_viz.figures.style import DIVERGING, SEQUENTIAL
 from gru_viz.figures.view import inspect
 from gru_viz.figures.view_parts import Panel
@@ -20,7 +20,7 @@ from gru_viz.trace import Trace
 __all__ = ["LaneMaps", "SnapshotMaps", "Snapshots", "gather_maps", "snapshots_picture"]
 
 Snapshots = Sequence[tuple[int, Trace]]
-"""Of one lane: how many updates had been made, and the probe as it was read then."""
+"""Of one lane: number of updates and trace of the probe, by rising update."""
 
 MOST_UNITS, MOST_COLUMNS = 64, 200
 
@@ -31,9 +31,9 @@ class LaneMaps:
 
     Attributes:
         name: of the lane.
-        place: of the lane among all, which gives it its colour.
+        place: index of the lane, which decides its colour.
         updates: of each snapshot.
-        panels: a map of each gate and state, as it stands at the last snapshot, on a scale that holds them all.
+        panels: the map of each gate and state at the last snapshot, on a scale for all snapshots.
         values: quantity → (snapshots, units, columns).
     """
 
@@ -44,19 +44,19 @@ class LaneMaps:
     values: Mapping[str, np.ndarray]
 
     def at(self, update: int) -> int:
-        """The place of the newest snapshot that is not after an update."""
+        """Index of the newest snapshot up to an update."""
         return max(int(np.searchsorted(self.updates, update, "right")) - 1, 0)
 
 
 @dataclass(frozen=True)
 class SnapshotMaps:
-    """All lanes, and what their rows and columns are.
+    """The maps of all lanes.
 
     Attributes:
         lanes: in the order of the run.
         updates: of all snapshots of all lanes, rising.
-        steps: how many steps each column is the mean of.
-        probe: what is read.
+        steps: number of steps whose mean is a column.
+        probe: name of the input sequence.
     """
 
     lanes: tuple[LaneMaps, ...]
@@ -66,16 +66,15 @@ class SnapshotMaps:
 
 
 def gather_maps(snapshots: Mapping[str, Snapshots], order: str = "index", layer: int = 0) -> SnapshotMaps:
-    """Gather the maps of every lane over its snapshots.
+    """Collect the maps of every lane over its snapshots.
 
-    A row is the same unit from first to last, so that one sees it change: units are numbered as they are, or sorted
-    as ``order`` finds them at the last snapshot. Of more than 64 units every second, third … is shown; of more than
-    200 steps the means of two, three … at a time.
+    A row is the same unit at all snapshots, in the order of the last one. Of more than 64 units every second, third …
+    is drawn; of more than 200 steps the means of two, three … steps.
 
     Args:
-        snapshots: lane → its snapshots, rising.
+        snapshots: lane → its snapshots by rising update.
         order: a name in ``analysis.ORDERS``.
-        layer: counted from 0.
+        layer: from 0.
 
     Raises:
         TrainingError: there is no snapshot.
@@ -124,55 +123,52 @@ def _binned(values: np.ndarray, bins: int) -> np.ndarray:
 def snapshots_picture(
     snapshots: Mapping[str, Snapshots], update: int | None = None, order: str = "index", layer: int = 0
 ) -> Picture:
-    """Every gate and state of every lane at one snapshot, lanes side by side.
+    """Draw every gate and state of every lane at one snapshot, lanes side by side.
 
     Args:
-        snapshots: lane → its snapshots, rising.
-        update: show each lane's newest snapshot that is not after it; None: the last.
+        snapshots: lane → its snapshots by rising update.
+        update: draw each lane's newest snapshot up to this update; None: the last.
         order: a name in ``analysis.ORDERS``, taken at the last snapshot.
-        layer: counted from 0.
+        layer: from 0.
     """
     maps = gather_maps(snapshots, order, layer)
-    shown = maps.updates[-1] if update is None else update
-    layout, data, notes = base_layout(left=64) | {"uirevision": "snapshots"}, [], []
-    count, k = len(maps.lanes), 0
-    height = max(len(lane.panels) for lane in maps.lanes) * 120
-    for column, lane in enumerate(maps.lanes):
-        left, right = column / count + (0.05 if column else 0), (column + 1) / count - 0.01
-        place, tag = lane.at(shown), f"{column + 1 if column else ''}"
-        for row, panel in enumerate(lane.panels):
-            k += 1
-            top = 1 - row / len(lane.panels) - 24 / height
-            bottom = 1 - (row + 1) / len(lane.panels) + 8 / height
-            name = f"y{k if k > 1 else ''}"
-            data.append(_heatmap(maps, lane, panel, place) | {"xaxis": f"x{tag}", "yaxis": name})
-            own: dict[str, Any] = {"type": "category", "autorange": "reversed", "showgrid": False, "ticks": ""}
-            layout[name.replace("y", "yaxis")] = axis(
-                "unit" if column == 0 else "", domain=[bottom, top], anchor=f"x{tag}", **own
-            )
-            ends = f"{panel.low_means} … {panel.high_means}"
-            words = f"<b>{html.escape(panel.title)}</b> <i>{html.escape(ends)}</i>"
-            if row == 0:
-                lead = f"<b>{html.escape(lane.name)}</b>, after {lane.updates[place]:,} updates"
-                notes.append(
-                    {"text": lead, "x": left, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "left"}
-                    | {"yanchor": "bottom", "showarrow": False, "name": "lane"}
-                )
-            notes.append(
-                {"text": words, "x": left, "y": top, "xref": "paper", "yref": "paper", "xanchor": "left"}
-                | {"yanchor": "bottom", "showarrow": False, "name": "title"}
-            )
-        lowest = f"y{k if k > 1 else ''}"
-        layout[f"xaxis{tag}"] = axis("step", domain=[left, right], anchor=lowest, showgrid=False)
-    layout["annotations"], layout["margin"] = notes, layout["margin"] | {"t": 30}
-    caption = f"{maps.probe}, as read after {shown:,} updates" + (
-        f" · each column is the mean of {maps.steps} steps" if maps.steps > 1 else ""
-    )
-    return Picture("snapshots", "Gates while they learn", caption, f"{caption}.", data, layout, height, wide=True)
+    drawn = maps.updates[-1] if update is None else update
+    layout: dict[str, Any] = base_layout(left=64) | {"uirevision": "snapshots"}
+    layout |= {"annotations": [], "margin": layout["margin"] | {"t": 30}}
+    height, data = max(len(lane.panels) for lane in maps.lanes) * 120, list[dict[str, Any]]()
+    for column in range(len(maps.lanes)):
+        _add_lane(maps, column, drawn, height, layout, data)
+    binned = f" · each column is the mean of {maps.steps} steps" if maps.steps > 1 else ""
+    caption = f"{maps.probe}, after {drawn:,} updates{binned}"
+    return Picture("snapshots", "Gates during training", caption, f"{caption}.", data, layout, height, wide=True)
+
+
+def _add_lane(
+    maps: SnapshotMaps, column: int, update: int, height: int, layout: dict[str, Any], data: list[dict[str, Any]]
+) -> None:
+    """One column of heatmaps with its axes and titles."""
+    lane, count, tag = maps.lanes[column], len(maps.lanes), f"{column + 1 if column else ''}"
+    left, right = column / count + (0.05 if column else 0), (column + 1) / count - 0.01
+    place, name = lane.at(update), "y"
+    note = {"x": left, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom", "showarrow": False}
+    title = f"<b>{html.escape(lane.name)}</b>, after {lane.updates[place]:,} updates"
+    layout["annotations"].append(note | {"text": title, "y": 1, "name": "lane"})
+    for row, panel in enumerate(lane.panels):
+        top = 1 - row / len(lane.panels) - 24 / height
+        bottom = 1 - (row + 1) / len(lane.panels) + 8 / height
+        name = f"y{len(data) + 1 if data else ''}"
+        data.append(_heatmap(maps, lane, panel, place) | {"xaxis": f"x{tag}", "yaxis": name})
+        own: dict[str, Any] = {"type": "category", "autorange": "reversed", "showgrid": False, "ticks": ""}
+        own |= {"domain": [bottom, top], "anchor": f"x{tag}"}
+        layout[name.replace("y", "yaxis")] = axis("unit" if column == 0 else "", **own)
+        ends = html.escape(f"{panel.low_means} … {panel.high_means}")
+        text = f"<b>{html.escape(panel.title)}</b> <i>{ends}</i>"
+        layout["annotations"].append(note | {"text": text, "y": top, "name": "title"})
+    layout[f"xaxis{tag}"] = axis("step", domain=[left, right], anchor=name, showgrid=False)
 
 
 def _heatmap(maps: SnapshotMaps, lane: LaneMaps, panel: Panel, place: int) -> dict[str, Any]:
-    looks = look(lane.place)
+    style = line_style(lane.place)
     return {
         "type": "heatmap",
         "name": html.escape(f"{lane.name}, {panel.title}"),
@@ -185,6 +181,6 @@ def _heatmap(maps: SnapshotMaps, lane: LaneMaps, panel: Panel, place: int) -> di
         "colorscale": SEQUENTIAL if panel.colours == "sequential" else DIVERGING,
         "showscale": False,
         "hoverongaps": False,
-        "hoverlabel": {"bordercolor": looks.colour},
+        "hoverlabel": {"bordercolor": style.colour},
         "hovertemplate": "%{fullData.name}: <b>%{z:.2f}</b><br>unit %{y}, step %{x}<extra></extra>",
     }

@@ -10,9 +10,9 @@ import numpy as np
 from plotly.colors import sample_colorscale
 
 from gru_viz.browser import Payload
-from gru_viz.figures.picture import look
+from gru_viz.figures.picture import line_style
 from gru_viz.figures.style import DIVERGING, SEQUENTIAL
-from gru_viz.training.figures.snapshot_maps import Snapshots, gather_maps
+from gru_viz.training.figures.snapshot_maps import LaneMaps, Snapshots, gather_maps
 
 __all__ = ["coded", "pack_snapshots"]
 
@@ -21,7 +21,7 @@ PAPER = (128, 128, 128)
 
 
 def coded(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Round values between low and high to 0 … 254; 255 is no number.
+    """Round values between low and high to 0 … 254; 255 is NaN.
 
     Example:
         >>> coded(np.array([-1.0, 0.0, 1.0, np.nan]), -1, 1).tolist()
@@ -42,43 +42,39 @@ TABLES = {"sequential": _table(SEQUENTIAL), "diverging": _table(DIVERGING)}
 
 
 def pack_snapshots(snapshots: Mapping[str, Snapshots], order: str = "index", layer: int = 0) -> bytes:
-    """All maps of all snapshots, as they go to the browser.
+    """Pack all maps of all snapshots for the browser.
 
     Args:
-        snapshots: lane → its snapshots, rising: after how many updates, and the probe as it was read then.
-        order: how units are sorted, by the last snapshot; a name in ``analysis.ORDERS``.
-        layer: counted from 0.
+        snapshots: lane → its snapshots by rising update.
+        order: how units are sorted at the last snapshot; a name in ``analysis.ORDERS``.
+        layer: from 0.
 
     Raises:
         TrainingError: there is no snapshot.
     """
     every, payload = gather_maps(snapshots, order, layer), Payload()
-    lanes = []
-    for lane in every.lanes:
-        looks = look(lane.place)
-        maps = [
-            {
-                "title": panel.title,
-                "meaning": panel.meaning,
-                "low": panel.low,
-                "high": panel.high,
-                "lowMeans": panel.low_means,
-                "highMeans": panel.high_means,
-                "colours": panel.colours,
-                "codes": {"array": payload.add_array(coded(lane.values[panel.key], panel.low, panel.high).ravel())},
-            }
-            for panel in lane.panels
-        ]
-        look_of = {"colour": looks.colour, "dash": looks.dash, "symbol": looks.symbol}
-        size = {"units": lane.panels[0].rows, "columns": lane.panels[0].values.shape[1]}
-        lanes.append({"name": lane.name, "updates": lane.updates, "maps": maps} | look_of | size)
+    lanes = [_lane(lane, payload) for lane in every.lanes]
     tables = {name: {"array": payload.add_array(table.ravel())} for name, table in TABLES.items()}
-    header = {
-        "lanes": lanes,
-        "updates": every.updates,
-        "steps": every.steps,
-        "probe": every.probe,
-        "tables": tables,
-    }
+    header = {"lanes": lanes, "updates": every.updates, "steps": every.steps, "probe": every.probe, "tables": tables}
     digest = blake2b(b"".join(payload.parts), digest_size=9)
     return payload.pack(header | {"digest": digest.hexdigest()})
+
+
+def _lane(lane: LaneMaps, payload: Payload) -> dict[str, Any]:
+    style = line_style(lane.place)
+    maps = [
+        {
+            "title": panel.title,
+            "meaning": panel.meaning,
+            "low": panel.low,
+            "high": panel.high,
+            "lowMeans": panel.low_means,
+            "highMeans": panel.high_means,
+            "colours": panel.colours,
+            "codes": {"array": payload.add_array(coded(lane.values[panel.key], panel.low, panel.high).ravel())},
+        }
+        for panel in lane.panels
+    ]
+    size = {"units": lane.panels[0].rows, "columns": lane.panels[0].values.shape[1]}
+    own_style = {"colour": style.colour, "dash": style.dash, "symbol": style.symbol}
+    return {"name": lane.name, "updates": lane.updates, "maps": maps} | own_style | size

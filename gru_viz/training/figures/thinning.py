@@ -1,4 +1,4 @@
-"""Fewer points where the screen cannot show them all, chosen so that a growing line never moves what it has drawn."""
+"""Fewer points than measured, chosen so that a growing line never moves what is already drawn."""
 
 from __future__ import annotations
 
@@ -58,18 +58,17 @@ def extremes(x: np.ndarray, y: np.ndarray, most: int = MOST_DRAWN) -> tuple[np.n
     low = np.where(missing, np.inf, bins).argmin(1)
     high = np.where(missing, -np.inf, bins).argmax(1)
     places = np.sort(np.stack([low, high], 1), 1) + np.arange(rows)[:, None] * step
-    kept = places.ravel()
-    values = y[kept]
+    chosen = places.ravel()
+    values = y[chosen]
     gaps = np.flatnonzero(missing[:, :].any(1))
     gaps = gaps[gaps < len(y) // step]  # the newest bin is not full yet; that is no gap
-    return np.insert(x[kept], 2 * gaps + 2, x[places[gaps, 1]]), np.insert(values, 2 * gaps + 2, np.nan)
+    return np.insert(x[chosen], 2 * gaps + 2, x[places[gaps, 1]]), np.insert(values, 2 * gaps + 2, np.nan)
 
 
 def smooth(values: np.ndarray, memory: float) -> np.ndarray:
-    """Average over the past, each older point counting ``memory`` times as much; along the first axis.
+    """Exponential moving average along the first axis; each older point counts ``memory`` times as much.
 
-    The mean is of what there is (Kingma and Ba's bias correction), so that it starts at the first value; a NaN stays
-    one and counts for nothing after.
+    With the bias correction of Kingma and Ba, so that it starts at the first value; a NaN stays NaN and has no weight.
 
     Example:
         >>> smooth(np.array([4.0, 0.0, np.nan, 0.0]), 0.5).round(3).tolist()

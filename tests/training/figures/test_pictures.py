@@ -13,7 +13,7 @@ from fake_runs import BASELINES, MEASURE, run, snapshots
 
 import gru_viz
 from gru_viz.errors import TrainingError
-from gru_viz.figures.picture import look
+from gru_viz.figures.picture import line_style
 from gru_viz.figures.style import CURVES, DIVERGING, SEQUENTIAL
 from gru_viz.training import Curve, Diverged, RateChange, figures
 from gru_viz.training.figures import (
@@ -44,10 +44,10 @@ def test_a_lane_keeps_its_colour_dash_and_marker_by_its_place() -> None:
     drawn = traces(loss_picture(run(("GRU", "LSTM", "RNN"))))
     for place, lane in enumerate(("GRU", "LSTM", "RNN")):
         line = drawn[f"{lane}, held-out"]["line"]
-        assert line["color"] == drawn[f"{lane}, training"]["line"]["color"] == CURVES[place] == look(place).colour
-        assert drawn[f"{lane}, held-out"]["marker"]["symbol"] == look(place).symbol
-    assert len({look(k).dash for k in range(4)} | {look(k).symbol for k in range(4)}) == 8
-    alone = traces(loss_picture(run(("LSTM",)), reading=PlotOptions(lanes=("GRU", "LSTM"))))
+        assert line["color"] == drawn[f"{lane}, training"]["line"]["color"] == CURVES[place] == line_style(place).colour
+        assert drawn[f"{lane}, held-out"]["marker"]["symbol"] == line_style(place).symbol
+    assert len({line_style(k).dash for k in range(4)} | {line_style(k).symbol for k in range(4)}) == 8
+    alone = traces(loss_picture(run(("LSTM",)), options=PlotOptions(lanes=("GRU", "LSTM"))))
     assert alone["LSTM, training"]["line"]["color"] == CURVES[1]
 
 
@@ -59,12 +59,12 @@ def test_values_are_those_of_the_run() -> None:
     assert np.allclose(drawn["GRU, training"]["y"], smooth(train.median, 0.9))
     assert np.array_equal(drawn["GRU, held-out"]["y"], held.median)
     assert np.array_equal(drawn["GRU, held-out"]["x"], held.updates)
-    assert "as measured" not in "".join(traces(loss_picture(curves, reading=PlotOptions(smoothing=0))))
+    assert "as measured" not in "".join(traces(loss_picture(curves, options=PlotOptions(smoothing=0))))
 
 
 @pytest.mark.parametrize(("axis", "factor"), [("updates", 1), ("tokens", 1600), ("seconds", 0.001)])
 def test_the_axis_counts_what_it_says(axis: Any, factor: float) -> None:
-    picture = loss_picture(run(points=500), reading=PlotOptions(axis=axis, tokens=1600))
+    picture = loss_picture(run(points=500), options=PlotOptions(axis=axis, tokens=1600))
     assert np.allclose(traces(picture)["GRU, training"]["x"], np.arange(1, 501) * factor)
 
 
@@ -72,8 +72,8 @@ def test_no_axis_has_a_range_so_that_a_zoom_is_kept() -> None:
     for picture in (loss_picture(run()), measure_picture(run(), MEASURE), gradient_picture(run())):
         assert not {"range", "autorange"} & (picture.layout["xaxis"].keys() | picture.layout["yaxis"].keys())
     revisions = {
-        loss_picture(run(), reading=reading).layout["uirevision"]
-        for reading in (PlotOptions(), PlotOptions(axis="seconds"), PlotOptions(log=False), PlotOptions(smoothing=0.1))
+        loss_picture(run(), options=options).layout["uirevision"]
+        for options in (PlotOptions(), PlotOptions(axis="seconds"), PlotOptions(log=False), PlotOptions(smoothing=0.1))
     }
     assert len(revisions) == 3
 
@@ -83,7 +83,7 @@ def test_seeds_are_a_median_and_a_band() -> None:
     picture = measure_picture(curves, MEASURE)
     drawn, error = traces(picture), curves[3]
     assert np.array_equal(drawn["GRU, held-out"]["y"], np.median(error.values, 1))
-    band = drawn["GRU, 80 % of 5 seeds"]
+    band = drawn["GRU, 80 % band across 5 seeds"]
     low, high = error.band()
     assert np.allclose(band["y"], np.concatenate([low, high[::-1]]))
     assert np.array_equal(band["x"], np.concatenate([error.updates, error.updates[::-1]]))
@@ -97,8 +97,8 @@ def test_gaps_stay_gaps_in_lines_and_bands() -> None:
     curve = Curve("GRU", "held_out", np.arange(50), np.arange(50.0), values)
     drawn = traces(loss_picture([curve]))
     assert np.flatnonzero(np.isnan(drawn["GRU, held-out"]["y"])).tolist() == [20, 21, 22, 23, 24, 40]
-    assert np.isnan(drawn["GRU, 80 % of 3 seeds"]["y"]).sum() == 2
-    linear = traces(loss_picture([curve], reading=PlotOptions(log=False)))["GRU, held-out"]["y"]
+    assert np.isnan(drawn["GRU, 80 % band across 3 seeds"]["y"]).sum() == 2
+    linear = traces(loss_picture([curve], options=PlotOptions(log=False)))["GRU, held-out"]["y"]
     assert np.isnan(linear).sum() == 5  # zero has a place on this scale
 
 
@@ -117,7 +117,7 @@ def test_baselines_are_dotted_named_lines_where_they_have_a_place() -> None:
 
 def test_a_changed_rate_and_a_divergence_are_marked() -> None:
     events = {"GRU": [RateChange(100, 0.001)], "LSTM": [RateChange(100, 0.001), Diverged(2001, (0,), "loss")]}
-    picture = loss_picture(run(), reading=PlotOptions(events=events, axis="seconds"))
+    picture = loss_picture(run(), options=PlotOptions(events=events, axis="seconds"))
     assert [(shape["name"], round(shape["x0"], 6)) for shape in picture.layout["shapes"]] == [("rate 0.001", 0.1)]
     assert [note["text"] for note in picture.layout["annotations"]] == ["rate 0.001"]
     names = traces(picture)["names"]["text"]
@@ -148,11 +148,11 @@ def test_nothing_measured_yet_is_a_picture_too() -> None:
 def test_plotly_accepts_every_picture() -> None:
     events = {"LSTM": [RateChange(100, 0.001), Diverged(2001, (0,), "loss")]}
     curves = run(("GRU", "LSTM", NAUGHTY), 900, seeds=3)
-    reading = PlotOptions(events=events)
+    options = PlotOptions(events=events)
     for figure in (
-        figures.loss_curves(curves, BASELINES, reading),
-        figures.measure_curves(curves, MEASURE, BASELINES, reading),
-        figures.gradient_curves(curves, 1.0, reading),
+        figures.loss_curves(curves, BASELINES, options),
+        figures.measure_curves(curves, MEASURE, BASELINES, options),
+        figures.gradient_curves(curves, 1.0, options),
     ):
         assert isinstance(figure, go.Figure)
         assert "<b>a</b>" not in json.dumps([trace.name for trace in figure.data])
