@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from gru_viz.conventions import CONVENTIONS
@@ -19,7 +20,8 @@ from gru_viz.errors import (
 from gru_viz.initialisation import random_weights
 from gru_viz.optional import optional_packages
 from gru_viz.streaming import LongTrace, stream
-from gru_viz.trace import Trace, trace
+from gru_viz.trace import OUTPUTS, Trace, trace
+from gru_viz.version import __version__
 from gru_viz.watching import watch
 from gru_viz.weights import Weights, convert
 
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from gru_viz.formats import read_model
     from gru_viz.reporting import report
     from gru_viz.sequences import open_table, read_table, read_text
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CONVENTIONS",
@@ -44,6 +44,7 @@ __all__ = [
     "TraceError",
     "TrainingError",
     "Weights",
+    "__version__",
     "convert",
     "exports",
     "figures",
@@ -60,20 +61,31 @@ __all__ = [
     "watch",
 ]
 
-_ROOMS = ("exports", "figures", "formats", "training")
-_HOMES = {
+_MODULES = ("exports", "figures", "formats", "training")
+_MODULE_OF = {
     "open_table": "sequences",
     "read_model": "formats",
     "read_table": "sequences",
     "read_text": "sequences",
     "report": "reporting",
 }
-"""Where each name lives that is loaded when it is first asked for: plotly and pandas are not everyone's import."""
+"""The module of each name that is imported on first use: not everyone needs plotly and pandas."""
+
+
+def _load(module: str, needed_by: str) -> ModuleType:
+    with optional_packages(needed_by):
+        return import_module(f"gru_viz.{module}")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in (*_ROOMS, *_HOMES):
+    if name not in (*_MODULES, *_MODULE_OF):
         raise AttributeError(f"module 'gru_viz' has no attribute {name!r}")
-    with optional_packages(f"gru_viz.{name}"):
-        module = import_module(f"gru_viz.{_HOMES.get(name, name)}")
-    return module if name in _ROOMS else getattr(module, name)
+    module = _load(_MODULE_OF.get(name, name), f"gru_viz.{name}")
+    return module if name in _MODULES else getattr(module, name)
+
+
+OUTPUTS.update(
+    to_tidy=lambda trace: _load("exports", "trace.to_tidy").to_tidy(trace),
+    to_xarray=lambda trace: _load("exports", "trace.to_xarray").to_xarray(trace),
+    html=lambda trace: _load("reporting", "a trace in a notebook").card(trace),
+)

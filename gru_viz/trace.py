@@ -10,7 +10,7 @@ an independent witness when ``trace.proof`` is first asked for.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence as AbstractSequence
+from collections.abc import Callable, Mapping, Sequence as AbstractSequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIRECTIONS",
+    "OUTPUTS",
     "Backend",
     "Direction",
     "DirectionTrace",
@@ -51,6 +52,9 @@ Backend = Literal["auto", "compiled", "torch", "loop", "scratch"]
 
 Direction = Literal["forward", "backward"]
 DIRECTIONS: tuple[Direction, ...] = ("forward", "backward")
+
+OUTPUTS: dict[str, Callable[[Any], Any]] = {}
+"""What a trace becomes by functions of higher layers, name → function; ``gru_viz/__init__.py`` fills it."""
 
 _OF_ONE_RUN = ("quantities", "initial", "previous", "weights")
 _OF_ONE_LAYER = ("forward", "backward", "directions")
@@ -351,15 +355,11 @@ class Trace:
 
     def to_tidy(self) -> pd.DataFrame:
         """One row a value, as a pandas dataframe; see ``exports.to_tidy``."""
-        from gru_viz.exports import to_tidy
-
-        return to_tidy(self)
+        return OUTPUTS["to_tidy"](self)
 
     def to_xarray(self) -> xr.Dataset:
         """One variable a quantity, every axis named; see ``exports.to_xarray``."""
-        from gru_viz.exports import to_xarray
-
-        return to_xarray(self)
+        return OUTPUTS["to_xarray"](self)
 
     def __repr__(self) -> str:
         layers = f"{len(self.layers)} layer{'s' * (len(self.layers) != 1)}"
@@ -367,9 +367,8 @@ class Trace:
         return f"<Trace of {self.convention.title}: {layers}, {batch}, proof {float(self.proof):.0e}>"
 
     def _repr_html_(self) -> str:
-        from gru_viz.reporting import card
-
-        return card(self)
+        html: str = OUTPUTS["html"](self)
+        return html
 
     def __getattr__(self, name: str) -> Any:
         if "layers" not in self.__dict__ or name.startswith("__"):

@@ -15,7 +15,7 @@ from torch import Tensor
 from gru_viz.conventions import Convention, convention as lookup
 from gru_viz.equations import Parameters
 from gru_viz.errors import ConventionError
-from gru_viz.layout import Blocks, assemble, sizes, take_apart
+from gru_viz.matrix_layout import Blocks, assemble, sizes, take_apart
 
 __all__ = ["TORCH_CELL", "CellWeights", "Weights", "convert", "kind_of", "sort_tensors"]
 

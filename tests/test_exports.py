@@ -224,7 +224,7 @@ def test_xarray_can_be_saved_and_opened(tmp_path: Path) -> None:
 
 def test_without_xarray_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xarray", None)
-    with pytest.raises(GruVizError, match="pip install xarray"):
+    with pytest.raises(GruVizError, match=r"xarray.*pip install .gru_viz\[exports\]"):
         to_xarray(traced())
 
 

@@ -30,7 +30,7 @@ CORE = (
     "errors",
     "initialisation",
     "inputs",
-    "layout",
+    "matrix_layout",
     "trace",
     "weights",
 )

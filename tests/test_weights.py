@@ -14,7 +14,7 @@ from lopsided import ALL, BIASES, CELL, GRUS, RESET_AFTER, RESET_BEFORE, SHAPES,
 
 import gru_viz
 from gru_viz import ConventionError, Weights, convert
-from gru_viz.layout import assemble, sizes, take_apart
+from gru_viz.matrix_layout import assemble, sizes, take_apart
 
 SIZES = st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(0, 99))
 

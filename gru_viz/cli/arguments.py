@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gru_viz import __version__
 from gru_viz.cli.convert import FORMATS, convert
 from gru_viz.cli.inspect import inspect
 from gru_viz.cli.output import Progress
 from gru_viz.cli.report import report
 from gru_viz.conventions import CONVENTIONS
+from gru_viz.version import __version__
 
 __all__ = ["parse"]
 

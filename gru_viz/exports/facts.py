@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from gru_viz.trace import Trace
+from gru_viz.version import __version__
 
 __all__ = ["facts"]
 
@@ -21,8 +22,6 @@ def facts(trace: Trace) -> dict[str, str]:
         >>> facts(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1))))["variant"]
         'torch'
     """
-    from gru_viz import __version__
-
     scaling = trace.scaling
     scales = [] if scaling is None else zip(scaling.features, scaling.centre, scaling.scale, strict=True)
     return {

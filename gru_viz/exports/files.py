@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from gru_viz.escape_formula import escape_formula
 from gru_viz.exports.facts import facts
 from gru_viz.exports.tables import DIRECTIONS, to_table
-from gru_viz.spreadsheet import harmless
 from gru_viz.trace import Trace
 
 __all__ = ["to_csv", "to_npz", "to_parquet"]
@@ -39,8 +39,8 @@ def to_csv(trace: Trace, before: int = 0) -> bytes:
     """
     table = to_table(trace, before)
     for column in ("sequence", "time"):
-        table[column] = [harmless(text) for text in table[column]]
-    table.columns = pd.Index([harmless(name) for name in table.columns])
+        table[column] = [escape_formula(text) for text in table[column]]
+    table.columns = pd.Index([escape_formula(name) for name in table.columns])
     file = io.BytesIO()
     file.write("".join(f"# {key}: {_one_line(value)}\n" for key, value in _facts(trace, before).items()).encode())
     # Every text is quoted, so that a reader told of comments takes no name with a # in it for one.
@@ -93,6 +93,6 @@ def _facts(trace: Trace, before: int) -> dict[str, str]:
 def _one_line(value: str) -> str:
     """A fact on one line; JSON stays the JSON it was, with escapes for what would start a formula or end the line."""
     if not value.startswith(("[", "{")):
-        return harmless(" ".join(value.split()))
+        return escape_formula(" ".join(value.split()))
     escaped = INNER_START.sub(lambda found: f"{found[1]}\\u{ord(found[2]):04x}", value)
     return "".join(f"\\u{ord(c):04x}" if c in LINE_ENDS else c for c in escaped)

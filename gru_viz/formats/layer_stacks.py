@@ -10,7 +10,7 @@ import numpy as np
 
 from gru_viz.errors import ConventionError, FormatError
 from gru_viz.formats.model_file import Embedding, FoundModel, Head
-from gru_viz.layout import assemble
+from gru_viz.matrix_layout import assemble
 from gru_viz.weights import CellWeights, Weights
 
 __all__ = ["GraphHead", "RecurrentLayer", "Stack", "build_networks", "stack_layers"]

@@ -16,7 +16,7 @@ from gru_viz.formats.matrix_names import PROJECTION, CellKey, ConventionFamily, 
 from gru_viz.formats.model_bytes import LIMITS, Limits, printable
 from gru_viz.formats.model_file import FoundModel
 from gru_viz.formats.named_arrays import NamedArrays
-from gru_viz.layout import sizes
+from gru_viz.matrix_layout import sizes
 from gru_viz.weights import TORCH_CELL, Weights
 
 __all__ = ["find_networks"]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gru_viz.escape_formula import escape_formula
 from gru_viz.optional import optional_packages
-from gru_viz.spreadsheet import harmless
 from gru_viz.training.curves import Curve
 from gru_viz.training.settings import Lane, Settings
 
@@ -61,7 +61,7 @@ def to_csv(curves: Sequence[Curve], settings: Settings, tokens: int) -> str:
     """
     table = to_table(curves, settings, tokens)
     for column in ("lane", "measure"):
-        table[column] = table[column].map(harmless)
+        table[column] = table[column].map(escape_formula)
     return table.to_csv(index=False, lineterminator="\n")
 
 

@@ -6,11 +6,10 @@ import asyncio
 import hashlib
 import platform
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import gru_viz
 from gru_viz.training.engine.executor import Executor, remote, silence_dask, unreachable
+from gru_viz.version import PACKAGE, __version__
 
 __all__ = ["ClusterExecutor", "fingerprint"]
 
@@ -102,15 +101,15 @@ def fingerprint() -> str:
     """Return the version of this gru_viz and a hash of all source files that take part in training.
 
     Example:
-        >>> fingerprint().startswith(gru_viz.__version__)
+        >>> fingerprint().startswith(__version__)
         True
     """
-    root = Path(gru_viz.__file__).parent
+    root = PACKAGE
     texts = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         if NOT_TRAINING.isdisjoint(path.relative_to(root).parts):
             texts.update(path.read_bytes())
-    return f"{gru_viz.__version__} {texts.hexdigest()[:12]}"
+    return f"{__version__} {texts.hexdigest()[:12]}"
 
 
 async def _connect(address: str) -> None:

@@ -7,11 +7,10 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import gru_viz
 from gru_viz.training.engine.executor import Executor, silence_dask
+from gru_viz.version import PACKAGE
 
 if TYPE_CHECKING:
     from distributed import LocalCluster
@@ -135,7 +134,7 @@ def package_path() -> str:
     """Return a ``PYTHONPATH`` with which another process imports this gru_viz.
 
     Example:
-        >>> Path(package_path().split(os.pathsep)[0], "gru_viz").is_dir()
+        >>> package_path().split(os.pathsep)[0] == str(PACKAGE.parent)
         True
     """
-    return os.pathsep.join(filter(None, (str(Path(gru_viz.__file__).parents[1]), os.environ.get("PYTHONPATH"))))
+    return os.pathsep.join(filter(None, (str(PACKAGE.parent), os.environ.get("PYTHONPATH"))))
