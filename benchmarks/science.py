@@ -46,7 +46,7 @@ class Study:
         lengths: what the knob is set to.
         options: the others.
         updates: of every training.
-        shown: the measure that is drawn: ``"held_out"`` or the task's own.
+        measure: what is drawn: ``"held_out"`` or the task's own.
         axis: its title.
     """
 
@@ -56,7 +56,7 @@ class Study:
     lengths: tuple[int, ...]
     options: Mapping[str, int]
     updates: int
-    shown: str
+    measure: str
     axis: str
 
     def settings(self, length: int, seeds: int) -> Settings:
@@ -113,10 +113,10 @@ def train(job: Job) -> tuple[Job, list[Curve], Diverged | None, float]:
     """Train a lane to its end; its curves, whether it diverged, and how long it trained."""
     task = make_task(job.settings)
     trainer = Trainer(task, job.settings, job.lane)
-    told = [record for record in trainer if isinstance(record, Point | Diverged)]
-    points = [record for record in told if isinstance(record, Point)]
+    records = [record for record in trainer if isinstance(record, Point | Diverged)]
+    points = [record for record in records if isinstance(record, Point)]
     curves = [Curve.gather(job.lane, measure, points) for measure in ("held_out", task.measure.name)]
-    return job, curves, next((record for record in told if isinstance(record, Diverged)), None), trainer.seconds
+    return job, curves, next((record for record in records if isinstance(record, Diverged)), None), trainer.seconds
 
 
 def prepare() -> None:
@@ -147,56 +147,56 @@ def train_all(studies: Sequence[Study], seeds: int, processes: int) -> dict[tupl
     todo = sorted(jobs(studies, seeds), key=lambda job: -job.cost)
     with ProcessPoolExecutor(processes, get_context("spawn"), prepare) as pool:
         for done, future in enumerate(as_completed([pool.submit(train, job) for job in todo]), 1):
-            job, told, diverged, seconds = future.result()
-            trained[job.study, job.length].curves.extend(told)
+            job, curves, diverged, seconds = future.result()
+            trained[job.study, job.length].curves.extend(curves)
             if diverged:
                 trained[job.study, job.length].diverged[job.lane] = diverged
-            ends = ", ".join(f"{value:.3g}" for value in told[0].values[-1])
+            ends = ", ".join(f"{value:.3g}" for value in curves[0].values[-1])
             name = studies[job.study].task
             print(f"{done}/{len(todo)} {name} {job.length}, {job.lane}: {seconds:.0f} s, held-out {ends}", flush=True)
     return trained
 
 
-def finals(told: Verdict, measure: str) -> dict[str, np.ndarray]:
+def finals(found: Verdict, measure: str) -> dict[str, np.ndarray]:
     """For each lane the final value of every seed."""
     return {
         name: np.array(values)
-        for pair in told.comparisons
+        for pair in found.comparisons
         if pair.measure.name == measure
         for name, values in zip(pair.lanes, pair.finals, strict=True)
     }
 
 
-def who_is_ahead(told: Verdict, measure: str) -> str:
+def who_is_ahead(found: Verdict, measure: str) -> str:
     """The pairs that the seeds tell apart, in a cell of a table."""
-    said = [
+    listed = [
         f"{pair.ahead} > {next(name for name in pair.lanes if name != pair.ahead)}"
-        for pair in told.comparisons
+        for pair in found.comparisons
         if pair.measure.name == measure and pair.ahead
     ]
-    return "; ".join(said) or "none told apart"
+    return "; ".join(listed) or "no significant difference"
 
 
-def table_of(study: Study, told: Mapping[int, Verdict], guess: Mapping[int, float]) -> str:
+def table_of(study: Study, verdicts: Mapping[int, Verdict], baseline: Mapping[int, float]) -> str:
     """A row for each length: the median and the range of the seeds, and who is ahead."""
     rows = []
-    for length, found in told.items():
-        ends = finals(found, study.shown)
+    for length, found in verdicts.items():
+        ends = finals(found, study.measure)
         spread = [f"{np.median(ends[name]):.3g} ({ends[name].min():.3g} to {ends[name].max():.3g})" for name in CELLS]
-        rows.append([f"{length}", f"{guess[length]:.3g}", *spread, who_is_ahead(found, study.shown)])
-    return table((study.knob, "without learning", *CELLS, "told apart by the seeds"), rows)
+        rows.append([f"{length}", f"{baseline[length]:.3g}", *spread, who_is_ahead(found, study.measure)])
+    return table((study.knob, "best baseline", *CELLS, "significant differences"), rows)
 
 
 def draw(
-    studies: Sequence[Study], told: Sequence[Mapping[int, Verdict]], guesses: Sequence[Mapping[int, float]]
+    studies: Sequence[Study], verdicts: Sequence[Mapping[int, Verdict]], baselines: Sequence[Mapping[int, float]]
 ) -> str:
     """The final value of every seed against the length, as SVG; lines join the medians."""
     figure = make_subplots(cols=len(studies), subplot_titles=[study.title for study in studies])
-    for column, (study, found, guess) in enumerate(zip(studies, told, guesses, strict=True), 1):
+    for column, (study, found, baseline) in enumerate(zip(studies, verdicts, baselines, strict=True), 1):
         place = {"row": 1, "col": column}
         lengths = list(found)
         for name, colour, nudge in zip(CELLS, CURVES, (0.97, 1.0, 1.03), strict=False):
-            ends = [finals(found[length], study.shown)[name] for length in lengths]
+            ends = [finals(found[length], study.measure)[name] for length in lengths]
             x = np.array(lengths) * nudge
             dots = {"x": np.repeat(x, [len(e) for e in ends]), "y": np.concatenate(ends)}
             mark, line = {"color": colour, "size": 6, "opacity": 0.5}, {"color": colour, "width": 2.5}
@@ -204,12 +204,12 @@ def draw(
             medians = [np.median(e) for e in ends]
             figure.add_scatter(x=x, y=medians, name=name, mode="lines", line=line, showlegend=column == 1, **place)
         line = {"color": "#555555", "width": 1.5, "dash": "dot"}
-        drawn = {"x": lengths, "y": [guess[length] for length in lengths], "mode": "lines", "line": line}
+        drawn = {"x": lengths, "y": [baseline[length] for length in lengths], "mode": "lines", "line": line}
         figure.add_scatter(**drawn, name="without learning", showlegend=column == 1, **place)
         ticks = {"tickvals": lengths, "ticktext": [str(n) for n in lengths], "minor": {"ticks": ""}}
         figure.update_xaxes(type="log", **ticks, title=f"{study.knob}, in steps", **place)
         logarithmic = {"type": "log", "dtick": 1, "exponentformat": "none"}
-        shape = logarithmic if study.shown == "held_out" else {"range": [0, 1.03]}
+        shape = logarithmic if study.measure == "held_out" else {"range": [0, 1.03]}
         figure.update_yaxes(title=study.axis, **shape, **place)
     figure.update_layout(
         template="simple_white",
@@ -227,27 +227,27 @@ def draw(
     return unquote(address.removeprefix("data:image/svg+xml,")) + "\n"
 
 
-def reach(study: Study, told: Mapping[int, Verdict], guess: Mapping[int, float]) -> str:
+def reach(study: Study, verdicts: Mapping[int, Verdict], baseline: Mapping[int, float]) -> str:
     """For each cell, how far it got: the longest up to which most of what guessing lacks was learnt."""
-    said = []
+    listed = []
     for name in CELLS:
         learnt = []
-        for length, found in told.items():
-            end = float(np.median(finals(found, study.shown)[name]))
-            good = end < 0.1 * guess[length] if study.shown == "held_out" else end > 0.9
+        for length, found in verdicts.items():
+            end = float(np.median(finals(found, study.measure)[name]))
+            good = end < 0.1 * baseline[length] if study.measure == "held_out" else end > 0.9
             learnt.append(good)
-        far = [length for at, length in enumerate(told) if all(learnt[: at + 1])]
-        said.append(f"{name} {far[-1]}" if far else f"{name} none")
-    wanted = "a tenth of the loss without learning" if study.shown == "held_out" else "nine symbols of ten recalled"
-    return f"Longest {study.knob} up to which the median of the seeds reached {wanted}: {', '.join(said)}."
+        far = [length for at, length in enumerate(verdicts) if all(learnt[: at + 1])]
+        listed.append(f"{name} {far[-1]}" if far else f"{name} none")
+    wanted = "a tenth of the best baseline's loss" if study.measure == "held_out" else "nine symbols of ten recalled"
+    return f"Longest {study.knob} up to which the median of the seeds reached {wanted}: {', '.join(listed)}."
 
 
-def describe(study: Study, seeds: int, told: Mapping[int, Verdict], guess: Mapping[int, float]) -> str:
+def describe(study: Study, seeds: int, verdicts: Mapping[int, Verdict], baseline: Mapping[int, float]) -> str:
     """A study's part of the result: how it was done, its table, and what the longest length came to, in words."""
     example = study.settings(study.lengths[0], seeds)
     sizes = ", ".join(f"{lane.name} {lane.hidden}" for lane in example.lanes)
-    lane, longest = example.lanes[0], max(told)
-    by = "held-out loss" if study.shown == "held_out" else study.axis
+    lane, longest = example.lanes[0], max(verdicts)
+    by = "held-out loss" if study.measure == "held_out" else study.axis
     return f"""## {study.title}
 
 {study.updates:,} updates of {example.batch} fresh sequences, {seeds} seeds. Units: {sizes}, so that all have about
@@ -256,11 +256,11 @@ as many parameters. {lane.optimiser.title()}, learning rate {lane.learning_rate}
 of the updates: the median of the seeds, in brackets their range. Told apart: by paired t over the seeds, corrected by
 Holm for the three pairs.
 
-{table_of(study, told, guess)}
+{table_of(study, verdicts, baseline)}
 
-{reach(study, told, guess)}
+{reach(study, verdicts, baseline)}
 
-At {longest} steps: {told[longest].sentence}"""
+At {longest} steps: {verdicts[longest].sentence}"""
 
 
 def main() -> None:
@@ -275,21 +275,21 @@ def main() -> None:
     begun = time.monotonic()
     trained = train_all(studies, seeds, asked.processes)
     minutes = (time.monotonic() - begun) / 60
-    told, guesses = [], []
+    verdicts, baselines = [], []
     for at, study in enumerate(studies):
         tasks = {length: make_task(study.settings(length, seeds)) for length in study.lengths}
         came = {n: trained[at, n] for n in study.lengths}
-        told.append({n: verdict(one.curves, tasks[n], list(CELLS), one.diverged) for n, one in came.items()})
+        verdicts.append({n: verdict(one.curves, tasks[n], list(CELLS), one.diverged) for n, one in came.items()})
         best = {n: min(task.baselines, key=lambda baseline: baseline.loss) for n, task in tasks.items()}
-        guesses.append({n: b.loss if study.shown == "held_out" else b.measure for n, b in best.items()})
-    parts = [describe(*each) for each in zip(studies, [seeds] * len(studies), told, guesses, strict=True)]
+        baselines.append({n: b.loss if study.measure == "held_out" else b.measure for n, b in best.items()})
+    parts = [describe(*each) for each in zip(studies, [seeds] * len(studies), verdicts, baselines, strict=True)]
     text = "\n\n".join(["# Do gates help memory?", f"{machine}\n- minutes: {minutes:.1f}", *parts])
     picture = Path(tempfile.mkdtemp()) / PICTURE.name if asked.quick else PICTURE
     if asked.quick:
         print(text)
     else:
         write("science.md", text)
-    picture.write_text(draw(studies, told, guesses), encoding="utf-8")
+    picture.write_text(draw(studies, verdicts, baselines), encoding="utf-8")
     print(f"\n{picture}")
 
 

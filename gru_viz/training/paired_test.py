@@ -62,7 +62,7 @@ def paired_test(differences: np.ndarray, level: float) -> PairedTest:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Correct p-values for their number (Holm 1979): the family errs at most as often as each p says.
+    """Correct p-values for their number (Holm 1979): at most the stated share of such families has a false result.
 
     Example:
         >>> holm([0.01, 0.04, 0.03])

@@ -46,34 +46,38 @@ def sample(
         >>> sample(random_weights("torch", 3, 4), np.zeros((3, 4)), always_two, [0], length=4, temperature=0)
         [2, 2, 2, 2]
     """
-    cells = [layer[0] for layer in weights.layers]
-    conventions, parameters = [cell.convention for cell in cells], [cell.parameters() for cell in cells]
-    read = parameters[0].weight_input.T + parameters[0].bias_input  # a one-hot symbol only picks a row
-    states = [
-        {name: read.new_zeros(cell.hidden) for name in convention.states}
-        for cell, convention in zip(cells, conventions, strict=True)
-    ]
-    head = head_weight.astype(np.float64), head_bias.astype(np.float64)
-    rng, forbidden = generator(seed, "sample"), list(never)
+    network, rng, forbidden = _Stepper(weights, head_weight, head_bias), generator(seed, "sample"), list(never)
+    for token in tokens:
+        logits = network.step(token)
+    sampled: list[int] = []
+    for at in range(length):
+        logits[forbidden] = -np.inf
+        sampled.append(_draw(logits, temperature, rng))
+        if at + 1 < length:
+            logits = network.step(sampled[-1])
+    return sampled
 
-    def step(token: int) -> np.ndarray:
-        projected = read[token]
-        for k, (convention, own) in enumerate(zip(conventions, parameters, strict=True)):
+
+class _Stepper:
+    """A network with its states, one symbol at a time."""
+
+    def __init__(self, weights: Weights, head_weight: np.ndarray, head_bias: np.ndarray) -> None:
+        cells = [layer[0] for layer in weights.layers]
+        self.layers = [(cell.convention, cell.parameters()) for cell in cells]
+        first = self.layers[0][1]
+        self.rows = first.weight_input.T + first.bias_input  # a one-hot symbol only picks a row
+        self.states = [{name: self.rows.new_zeros(c.hidden) for name in c.convention.states} for c in cells]
+        self.head_weight, self.head_bias = head_weight.astype(np.float64), head_bias.astype(np.float64)
+
+    def step(self, token: int) -> np.ndarray:
+        """(symbols,) the logits after a symbol."""
+        states, projected = self.states, self.rows[token]
+        for k, (convention, own) in enumerate(self.layers):
             if k:
                 projected = equations.project(own, states[k - 1]["hidden"])
             gates = equations.gates(convention, own, projected, states[k]["hidden"])
             states[k] = equations.state(convention, gates, *(states[k][name] for name in convention.states))
-        return head[0] @ states[-1]["hidden"].numpy() + head[1]
-
-    written: list[int] = []
-    for token in tokens:
-        logits = step(token)
-    for at in range(length):
-        logits[forbidden] = -np.inf
-        written.append(_draw(logits, temperature, rng))
-        if at + 1 < length:
-            logits = step(written[-1])
-    return written
+        return self.head_weight @ states[-1]["hidden"].numpy() + self.head_bias
 
 
 def _draw(logits: np.ndarray, temperature: float, rng: np.random.Generator) -> int:

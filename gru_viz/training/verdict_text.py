@@ -84,11 +84,10 @@ def _decided(pair: LaneComparison, how: Sequence[str], pairs: int) -> str:
     if pair.ahead == pair.lanes[1]:
         values = tuple((1 / v if v else math.inf) if pair.scale == "ratio" else -v for v in values)
     span, change = _span(pair, values[1], values[2]), _change(pair, values[0])
-    whom = f" of {behind}" if pairs > 1 else ""
+    ahead = f"{pair.ahead} is ahead" + (f" of {behind}" if pairs > 1 else "")
     if pair.low <= pair.neutral <= pair.high:  # Holm's correction has a little more power than simultaneous intervals
-        tested = f"{pair.ahead} is ahead{whom} ({', '.join(how[1:])})"
-        return f"{tested}: its {title} is {change}; the {how[0].format(f'goes {span}')}."
-    return f"{pair.ahead} is ahead{whom}: its {title} is {change} than {behind}'s ({', '.join(how).format(span)})."
+        return f"{ahead} ({', '.join(how[1:])}): its {title} is {change}; the {how[0].format(f'goes {span}')}."
+    return f"{ahead}: its {title} is {change} than {behind}'s ({', '.join(how).format(span)})."
 
 
 def _behind(pair: LaneComparison) -> str:
@@ -133,11 +132,10 @@ def baseline(best: Baseline, unbeaten: Sequence[str], names: Sequence[str]) -> I
     if not unbeaten:
         return
     if 1 < len(unbeaten) == len(names):
-        who = "Neither model" if len(names) == 2 else "No model"
-        does = "clearly beats"
+        subject, verb = "Neither model" if len(names) == 2 else "No model", "clearly beats"
     else:
-        who, does = _listing(unbeaten), f"{'does' if len(unbeaten) == 1 else 'do'} not clearly beat"
-    yield f"{who} {does} the best baseline: {best.title}, held-out loss {best.loss:.3g}."
+        subject, verb = _listing(unbeaten), f"{'does' if len(unbeaten) == 1 else 'do'} not clearly beat"
+    yield f"{subject} {verb} the best baseline: {best.title}, held-out loss {best.loss:.3g}."
 
 
 def crossings(found: Sequence[Crossing], pairs: Sequence[LaneComparison], update: int) -> Iterator[str]:
