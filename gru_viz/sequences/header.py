@@ -59,9 +59,7 @@ def find_header(
     Raises:
         SequenceError: the header has more or fewer names than the rows have cells.
     """
-    first = next(at for at, row in enumerate(rows) if len(row.cells) == width)
-    titles, table = rows[:first], rows[first : first + _SAMPLE]
-    names, titles, header, body = _split(name, titles, table, width, number_format, has_header)
+    names, titles, header, body = _split(name, rows, width, number_format, has_header)
     notices: list[str] = []
     if names is None and above is not None and has_header is None:
         names = tuple(cell.strip() for cell in above)
@@ -70,11 +68,8 @@ def find_header(
         units = [cell.strip() for cell in body[0].cells if cell.strip()]
         notices.append(f"The row below the header has units and was left out: {listing(units)}.")
         body = body[1:]
-    if names is None:
-        unique = tuple(f"column {at}" for at in range(1, width + 1))
-    else:
-        unique, renamed = unique_names(names)
-        notices += renamed
+    unique, renamed = unique_names([f"column {at}" for at in range(1, width + 1)] if names is None else names)
+    notices += renamed
     top = header or (body[0] if body else None)
     if titles and top:
         notices.insert(0, f"{count(len(titles), 'title line')} above the table skipped.")
@@ -83,14 +78,11 @@ def find_header(
 
 
 def _split(
-    name: str,
-    titles: Sequence[CsvRow],
-    table: Sequence[CsvRow],
-    width: int,
-    number_format: NumberFormat,
-    has_header: bool | None,
+    name: str, rows: Sequence[CsvRow], width: int, number_format: NumberFormat, has_header: bool | None
 ) -> tuple[Sequence[str] | None, Sequence[CsvRow], CsvRow | None, Sequence[CsvRow]]:
     """The names, the title lines, the header row and the data rows."""
+    first = next(at for at, row in enumerate(rows) if len(row.cells) == width)
+    titles, table = rows[:first], rows[first : first + _SAMPLE]
     if titles and has_header is not False:
         names = _names_of_other_width(titles[-1].cells, table, width, number_format)
         if names is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -50,15 +52,15 @@ def fit_scaling(
             scale[at] = spread
         elif low != high:
             flat.append(name)
-    notices = []
+    return Scaling(method, features, centre, scale), tuple(_notices(constant, flat, method))
+
+
+def _notices(constant: list[str], flat: list[str], method: str) -> Iterator[str]:
     if constant:
         after = "" if method == "none" else f" and became{'' if len(constant) == 1 else ' all'} 0 in scaling"
-        notices.append(
-            f"{count(len(constant), 'constant column')}, the same at every step{after}: {listing(constant)}."
-        )
+        yield f"{count(len(constant), 'constant column')}, the same at every step{after}: {listing(constant)}."
     if flat:
-        notices.append(f"Half of the cells or more are equal in {listing(flat)}: only the median was subtracted.")
-    return Scaling(method, features, centre, scale), tuple(notices)
+        yield f"Half of the cells or more are equal in {listing(flat)}: only the median was subtracted."
 
 
 def _centre_and_spread(column: Float[np.ndarray, " rows"], low: float, high: float, method: str) -> tuple[float, float]:

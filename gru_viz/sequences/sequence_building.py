@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float32, Int
 
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.column_parsing import ParsedColumn, beyond_float32
@@ -24,6 +24,7 @@ __all__ = ["SequenceOptions", "build_sequences"]
 
 _BLOCK = 4096
 _FILLED_BY = {"forward": "the previous value", "interpolate": "linear interpolation, with constant ends"}
+_Rows = tuple[str, Int[np.ndarray, " steps"]]
 _SHORT = {"forward": "forward fill", "interpolate": "interpolation", "drop": "drop"}
 
 
@@ -78,32 +79,28 @@ def build_sequences(
         SequenceError: an unknown option, fewer than two steps, or numbers that float32 cannot represent.
     """
     options.check(name)
-    every_notice = list(notices)
-    features = _features(name, columns, roles, every_notice)
+    all_notices = list(notices)
+    features = _features(name, columns, roles, all_notices)
     values, rows = features.values, len(features.values)
     id, time = (None if role is None else columns[role] for role in (roles.id, roles.time))
     order = order_rows(rows, id, time, name)
-    every_notice += order.notices
+    all_notices += order.notices
     if len(order.rows) != rows or not np.array_equal(order.rows, np.arange(rows)):
         values = values[order.rows]
     filled = fill_missing(values, order.starts, options.missing)
-    filling = _describe_filling(filled, features.names, options.missing, every_notice)
-    rows_of = _rows_of_sequences(name, order, filled.complete, options.max_steps, roles, every_notice)
+    filling = _describe_filling(filled, features.names, options.missing, all_notices)
+    rows_of = _rows_of_sequences(name, order, filled.complete, options.max_steps, roles, all_notices)
     used = np.concatenate([each for _, each in rows_of])
     values = filled.values if len(used) == rows else filled.values[used]
     scaling, flat = fit_scaling(values, features.names, options.scale, features.one_hot)
-    every_notice += flat
-    scaled = _scale(name, values, scaling)
-    ends = np.cumsum([len(each) for _, each in rows_of])
-    items = tuple(
-        Sequence(scaled[end - len(each) : end], features.names, order.labels and order.labels.take(each), title)
-        for (title, each), end in zip(rows_of, ends.tolist(), strict=True)
-    )
+    all_notices += flat
+    items = _items(_scale(name, values, scaling), features.names, order, rows_of)
     if roles.id is not None:
-        number = f"{len(items):,}"
-        every_notice.insert(0, f"Each value of '{roles.id}' is a sequence of its own: {number} (id=False reads one).")
+        all_notices.insert(
+            0, f"Each value of '{roles.id}' is a sequence of its own: {len(items):,} (id=False reads one)."
+        )
     details = {"dialect": dialect, "missing": filling, "scale": options.scale}
-    return Sequences(items, scaling, tuple(every_notice), f"{name} ({dialect})", details)
+    return Sequences(items, scaling, tuple(all_notices), f"{name} ({dialect})", details)
 
 
 def _features(where: str, columns: Mapping[str, ParsedColumn], roles: ColumnRoles, notices: list[str]) -> _Features:
@@ -179,7 +176,7 @@ def _rows_of_sequences(
     max_steps: int | None,
     roles: ColumnRoles,
     notices: list[str],
-) -> list[tuple[str, Int[np.ndarray, " steps"]]]:
+) -> list[_Rows]:
     """The name and the rows of each sequence that has any."""
     bounds = [*order.starts.tolist(), len(order.rows)]
     found, empty, cut, single = [], [], [], []
@@ -207,6 +204,16 @@ def _rows_of_sequences(
     if cut:
         notices.append(f"{count(len(cut), 'sequence')} cut to the first {max_steps:,} steps: {listing(cut)}.")
     return found
+
+
+def _items(
+    scaled: Float32[np.ndarray, "rows features"], features: tuple[str, ...], order: RowOrder, rows_of: list[_Rows]
+) -> tuple[Sequence, ...]:
+    ends = np.cumsum([len(rows) for _, rows in rows_of]).tolist()
+    return tuple(
+        Sequence(scaled[end - len(rows) : end], features, order.labels and order.labels.take(rows), name)
+        for (name, rows), end in zip(rows_of, ends, strict=True)
+    )
 
 
 def _scale(where: str, values: np.ndarray, scaling: Scaling) -> np.ndarray:

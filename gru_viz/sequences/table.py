@@ -18,7 +18,7 @@ from gru_viz.sequences.sequence import Sequences
 from gru_viz.sequences.sequence_building import SequenceOptions, build_sequences
 from gru_viz.sequences.step_labels import label_steps
 from gru_viz.sequences.table_file import read_table_file
-from gru_viz.sequences.table_parsing import parse_delimited, parse_parquet
+from gru_viz.sequences.table_parsing import ParsedTable, parse_delimited, parse_parquet
 
 __all__ = ["MAX_BYTES", "Table", "open_table", "read_table"]
 
@@ -207,25 +207,28 @@ def open_table(
     """
     file = read_table_file(source, name, encoding, max_bytes)
     if file.kind == "parquet":
-        table = parse_parquet(file, max_bytes, max_columns)
+        cells = parse_parquet(file, max_bytes, max_columns)
     else:
         options = DialectOptions(delimiter, decimal, thousands, header, comment)
-        table = parse_delimited(file, detect_layout(file, options, max_columns), max_columns, progress)
-    if len(table.frame) < 2:
+        cells = parse_delimited(file, detect_layout(file, options, max_columns), max_columns, progress)
+    return _parse_columns(file.name, cells, decimal is None and thousands is None, day_first)
+
+
+def _parse_columns(name: str, cells: ParsedTable, detect_format: bool, day_first: bool | None) -> Table:
+    if len(cells.frame) < 2:
         remedy = "Choose a longer table; a GRU reads one row after another."
-        raise SequenceError(file.name, "1 data row", "at least 2 steps", remedy)
-    number_format = NumberFormat(table.dialect.decimal, table.dialect.thousands)
-    detect_format = decimal is None and thousands is None
+        raise SequenceError(name, "1 data row", "at least 2 steps", remedy)
+    number_format = NumberFormat(cells.dialect.decimal, cells.dialect.thousands)
     parsed = {
-        column: parse_column(column, table.frame[at], number_format, detect_format, day_first)
-        for at, column in enumerate(table.names)
+        column: parse_column(column, cells.frame[at], number_format, detect_format, day_first)
+        for at, column in enumerate(cells.names)
     }
     columns = tuple(each.column for each in parsed.values())
     if all(column.kind == "empty" for column in columns):
-        raise SequenceError(file.name, "no cell that is not missing", "numbers", "Choose another file.")
-    notices = table.notices + tuple(notice for each in parsed.values() for notice in each.notices)
+        raise SequenceError(name, "no cell that is not missing", "numbers", "Choose another file.")
+    notices = cells.notices + tuple(notice for each in parsed.values() for notice in each.notices)
     suggested = suggest_roles(list(parsed.values()))
-    return Table(file.name, table.dialect, columns, suggested, len(table.frame), notices, parsed)
+    return Table(name, cells.dialect, columns, suggested, len(cells.frame), notices, parsed)
 
 
 def read_table(
