@@ -15,6 +15,7 @@ from torch import Tensor
 from gru_viz.backends.compiled import gru_training, lstm_training, rnn_training
 from gru_viz.backends.compiled.array_layout import keep_pages, panels
 from gru_viz.backends.compiled.product import PANEL_BYTES
+from gru_viz.backends.compiled.training_arrays import BackwardArrays, ForwardArrays, Gradients
 from gru_viz.conventions import Convention
 
 __all__ = ["run"]
@@ -22,16 +23,16 @@ __all__ = ["run"]
 keep_pages()
 
 
-class Cell(NamedTuple):
-    """A cell's two kernels and what they want to be given; blocks have ``hidden`` rows or columns.
+class TrainingKernels(NamedTuple):
+    """A cell's two kernels and what they take; blocks have ``hidden`` rows or columns.
 
     Attributes:
         forward: the kernel of the forward pass.
         backward: that of the backward pass.
-        products: how many blocks of U one product takes, product after product.
-        saved: how many blocks are kept of every step.
+        products: how many blocks of U each product of a step has.
+        saved: how many blocks of every step are saved for the backward pass.
         differentiated: how many blocks of gradients a step has; the last ones are those of the projection.
-        turned: by how many blocks the backward pass wants U, and gives the gradients of U and c, turned.
+        turned: by how many blocks the backward pass takes U turned, and returns the gradients of U and b_h turned.
     """
 
     forward: Callable[..., None]
@@ -43,17 +44,20 @@ class Cell(NamedTuple):
 
 
 CELLS = {
-    ("gru", "after"): Cell(gru_training.forward_after, gru_training.backward_after, (3,), 4, 4, turned=1),
-    ("gru", "before"): Cell(gru_training.forward_before, gru_training.backward_before, (2, 1), 4, 3),
-    ("lstm", None): Cell(lstm_training.forward, lstm_training.backward, (4,), 5, 4),
-    ("rnn", None): Cell(rnn_training.forward, rnn_training.backward, (1,), 0, 1),
+    ("gru", "after"): TrainingKernels(gru_training.forward_after, gru_training.backward_after, (3,), 4, 4, turned=1),
+    ("gru", "before"): TrainingKernels(gru_training.forward_before, gru_training.backward_before, (2, 1), 4, 3),
+    ("lstm", None): TrainingKernels(lstm_training.forward, lstm_training.backward, (4,), 5, 4),
+    ("rnn", None): TrainingKernels(rnn_training.forward, rnn_training.backward, (1,), 0, 1),
 }
 
 
 def run(
     convention: Convention, projected: Tensor, weight: Tensor, bias: Tensor, states: tuple[Tensor, ...], threads: int
 ) -> Tensor:
-    """``gru_viz.backends.compiled.recurrence`` after its arguments were checked."""
+    """``gru_viz.backends.compiled.recurrence`` after its arguments were checked.
+
+    The kernels take plain tuples, whose type numba reads faster than that of a named one.
+    """
     cell, keeps = CELLS[convention.cell, convention.reset], convention.update != "takes"
     training = torch.is_grad_enabled() and any(each.requires_grad for each in (projected, weight, bias, *states))
     apply: Callable[..., Tensor] = _Recurrence.apply
@@ -65,7 +69,7 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, cell: Cell, keeps: bool, threads: int, training: bool,
+        ctx: Any, cell: TrainingKernels, keeps: bool, threads: int, training: bool,
         projected: Tensor, weight: Tensor, bias: Tensor, *states: Tensor,
     ) -> Tensor:  # fmt: skip
         models, steps, batch, height = projected.shape
@@ -74,8 +78,8 @@ class _Recurrence(torch.autograd.Function):
         hidden = _with_room(projected, (models, steps + 1, batch, size), panel)
         cells = projected.new_empty((models, steps + 1, batch, size) if len(states) == 2 else (models, 0, 0, 0))
         h, c = hidden.numpy(), cells.numpy()
-        for kept, state in zip((h, c), states, strict=False):
-            kept[:, 0] = state.numpy()
+        for every, state in zip((h, c), states, strict=False):
+            every[:, 0] = state.numpy()
         width = wide + (cell.saved - 1) * size if cell.saved else 0
         saved = projected.new_empty(models, steps if training else min(steps, 1), batch, width)
         wider_bias = np.zeros((models, height + panel), u.dtype)
@@ -83,7 +87,8 @@ class _Recurrence(torch.autograd.Function):
         packed = tuple(panels(block.swapaxes(1, 2), panel) for block in _blocks(u, cell))
         scratch = np.empty((models, batch, wide), u.dtype)
         x = projected.contiguous().numpy()
-        _over_models(cell.forward, models, threads, x, packed, wider_bias, h, c, saved.numpy(), scratch, keeps)
+        arrays = ForwardArrays(x, packed, wider_bias, h, c, saved.numpy(), scratch)
+        _over_models(cell.forward, models, threads, tuple(arrays), keeps)
         if training:
             ctx.save_for_backward(weight, hidden, cells, saved)
             ctx.cell, ctx.keeps, ctx.threads, ctx.states = cell, keeps, threads, len(states)
@@ -103,10 +108,10 @@ class _Recurrence(torch.autograd.Function):
         zeros_and_one = np.zeros(panel + 1, u.dtype)
         zeros_and_one[panel] = 1
         packed = tuple(panels(block, panel) for block in _blocks(_turned(u, cell.turned * size), cell))
-        given = (d_hidden.contiguous().numpy(), packed, hidden.numpy(), cells.numpy(), saved.numpy())
-        filled = (gradient.numpy(), d_weight, d_bias, d_state, d_cell)
-        scratch = np.empty_like(d_state)
-        _over_models(cell.backward, models, ctx.threads, *given, scratch, ctx.keeps, *filled, zeros_and_one)
+        given = (packed, hidden.numpy(), cells.numpy(), saved.numpy(), np.empty_like(d_state), zeros_and_one)
+        arrays = BackwardArrays(d_hidden.contiguous().numpy(), *given)
+        filled = Gradients(gradient.numpy(), d_weight, d_bias, d_state, d_cell)
+        _over_models(cell.backward, models, ctx.threads, tuple(arrays), tuple(filled), ctx.keeps)
         d_weight, d_bias = d_weight[..., :size], d_bias[:, :height]
         results = [_turned(d_weight, -cell.turned * size), _turned(d_bias, -cell.turned * size)]
         results += [d_state[..., :size], d_cell][: ctx.states]
@@ -123,7 +128,7 @@ def _turned(rows: np.ndarray, by: int) -> np.ndarray:
     return np.concatenate((rows[:, -by:], rows[:, :-by]), 1) if by else rows
 
 
-def _blocks(weight: np.ndarray, cell: Cell) -> list[np.ndarray]:
+def _blocks(weight: np.ndarray, cell: TrainingKernels) -> list[np.ndarray]:
     """The rows of U that each product takes."""
     ends = [n * weight.shape[-1] for n in itertools.accumulate(cell.products, initial=0)]
     return [weight[:, start:end] for start, end in itertools.pairwise(ends)]

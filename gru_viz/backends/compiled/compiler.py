@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +20,26 @@ Function = TypeVar("Function", bound=Callable[..., object])
 # on a sum being taken as it is written.
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract", "arcp"}}
 
-SOURCES = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).digest()
+
+def _source_hash() -> str:
+    """A name for the state of all kernels: what a function calls is compiled into it, and may be in another file."""
+    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    return hashlib.sha256(sources).hexdigest()[:16]
+
+
+def _cache_folder() -> str:
+    """A folder for this state of the kernels: where the user says, beside them, or in the home; "" where none works."""
+    beside, home = Path(__file__).parent / "__pycache__", Path.home() / ".cache" / "gru_viz"
+    for parent in (Path(numba.config.CACHE_DIR),) if numba.config.CACHE_DIR else (beside, home):
+        folder = parent / f"kernels-{_source_hash()}"
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return str(folder)
+    return ""
+
+
+_CACHE_FOLDER = _cache_folder()
 
 
 def compiled(function: Function) -> Function:
@@ -33,10 +53,14 @@ def compiled(function: Function) -> Function:
         3
     """
     dispatcher = numba.njit(**OPTIONS)(function)
-    with suppress(RuntimeError):  # no folder can be written to: every process compiles anew
-        dispatcher.enable_caching()
-        # numba looks at the date of one file; but what this function calls lies in others, and is compiled into it.
-        dispatcher._cache._cache_file._source_stamp = SOURCES
+    before = numba.config.CACHE_DIR
+    if _CACHE_FOLDER:
+        numba.config.CACHE_DIR = _CACHE_FOLDER
+        try:
+            with suppress(RuntimeError):  # a function that is in no file, such as an example's
+                dispatcher.enable_caching()
+        finally:
+            numba.config.CACHE_DIR = before
     return cast(Function, dispatcher)
 
 

@@ -6,6 +6,8 @@ it takes.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gru_viz.backends.compiled.activations import tanh
@@ -20,11 +22,21 @@ from gru_viz.backends.compiled.elementwise import (
     tanh_of_sum,
 )
 from gru_viz.backends.compiled.product import (
+    PanelRows,
+    Size,
+    Starts,
     add_bias_gradient,
     add_product,
     add_weight_gradient,
     columns_of_a_panel,
     steps_at_once,
+)
+from gru_viz.backends.compiled.training_arrays import (
+    BackwardArrays,
+    ForwardArrays,
+    Gradients,
+    backward_product,
+    forward_product,
 )
 
 __all__ = ["backward_after", "backward_before", "forward_after", "forward_before"]
@@ -37,21 +49,17 @@ def _candidate(n: np.ndarray, x: np.ndarray, r: np.ndarray, u: np.ndarray) -> No
 
 
 @compiled
-def forward_after(
-    projected: np.ndarray, packed: tuple[np.ndarray], bias: np.ndarray, hidden: np.ndarray, cell: np.ndarray,
-    saved: np.ndarray, scratch: np.ndarray, keeps: bool, first: int, last: int,
-) -> None:  # fmt: skip
-    """n = tanh(x + r (U h + c)); saves r, z, U h + c and n of every step."""
+def forward_after(arrays: tuple[Any, ...], keeps: bool, first: int, last: int) -> None:
+    """n = tanh(x + r (U h + b_h)); saves r, z, U h + b_h and n of every step."""
+    projected, packed, bias, hidden, _, saved, _ = ForwardArrays(*arrays)
     _, times, batch, size = hidden.shape
-    width, panel = saved.shape[3], columns_of_a_panel(hidden)
+    width = saved.shape[3]
     for m in range(first, last):
-        u = packed[0][m]
+        product = forward_product(saved, width, bias, hidden, size, packed[0][m])
         for t in range(times - 1):
             at = min(t, saved.shape[1] - 1)
-            add_product(
-                saved, (m * saved.shape[1] + at) * batch * width, width, bias, m * bias.shape[1], 0, panel,
-                hidden, (m * times + t) * batch * size, size, 1, u, 0, panel, size * panel, batch, size, 3 * size,
-            )  # fmt: skip
+            start, old = (m * saved.shape[1] + at) * batch * width, (m * times + t) * batch * size
+            add_product(product, Starts(start, m * bias.shape[1], old, 0), Size(batch, size, 3 * size))
             for i in range(batch):
                 s, x, h = saved[m, at, i], projected[m, t, i], hidden[m, t, i]
                 n = s[3 * size : 4 * size]
@@ -62,30 +70,24 @@ def forward_after(
 
 
 @compiled
-def forward_before(
-    projected: np.ndarray, packed: tuple[np.ndarray, np.ndarray], bias: np.ndarray, hidden: np.ndarray,
-    cell: np.ndarray, saved: np.ndarray, scratch: np.ndarray, keeps: bool, first: int, last: int,
-) -> None:  # fmt: skip
-    """n = tanh(x + U (r h) + c); saves r h, r, z and n of every step."""
+def forward_before(arrays: tuple[Any, ...], keeps: bool, first: int, last: int) -> None:
+    """n = tanh(x + U (r h) + b_h); saves r h, r, z and n of every step."""
+    projected, packed, bias, hidden, _, saved, _ = ForwardArrays(*arrays)
     _, times, batch, size = hidden.shape
-    width, panel = saved.shape[3], columns_of_a_panel(hidden)
+    width = saved.shape[3]
     for m in range(first, last):
-        u_gates, u_candidate, c = packed[0][m], packed[1][m], m * bias.shape[1]
+        of_gates = forward_product(saved, width, bias, hidden, size, packed[0][m])
+        of_candidate = forward_product(saved, width, bias, saved, width, packed[1][m])
+        b_h = m * bias.shape[1]
         for t in range(times - 1):
             at = min(t, saved.shape[1] - 1)
-            start = (m * saved.shape[1] + at) * batch * width
-            add_product(
-                saved, start + size, width, bias, c, 0, panel, hidden, (m * times + t) * batch * size, size, 1,
-                u_gates, 0, panel, size * panel, batch, size, 2 * size,
-            )  # fmt: skip
+            start, old = (m * saved.shape[1] + at) * batch * width, (m * times + t) * batch * size
+            add_product(of_gates, Starts(start + size, b_h, old, 0), Size(batch, size, 2 * size))
             for i in range(batch):
                 s = saved[m, at, i]
                 sigmoid_of_sum(s[size : 3 * size], projected[m, t, i, : 2 * size])
                 product_of(s[:size], s[size : 2 * size], hidden[m, t, i])
-            add_product(
-                saved, start + 3 * size, width, bias, c + 2 * size, 0, panel, saved, start, width, 1,
-                u_candidate, 0, panel, size * panel, batch, size, size,
-            )  # fmt: skip
+            add_product(of_candidate, Starts(start + 3 * size, b_h + 2 * size, start, 0), Size(batch, size, size))
             for i in range(batch):
                 s, h = saved[m, at, i], hidden[m, t, i]
                 n = s[3 * size : 4 * size]
@@ -117,16 +119,15 @@ def _through_mix(
 
 
 @compiled
-def backward_after(
-    d_hidden: np.ndarray, packed: tuple[np.ndarray], hidden: np.ndarray, cell: np.ndarray, saved: np.ndarray,
-    scratch: np.ndarray, keeps: bool, gradient: np.ndarray, d_weight: np.ndarray, d_bias: np.ndarray,
-    d_state: np.ndarray, d_cell: np.ndarray, fixed: np.ndarray, first: int, last: int,
-) -> None:  # fmt: skip
-    """Differentiates U h + c of the candidate, then the projections of r, z and n; U and c in the order n, r, z."""
+def backward_after(arrays: tuple[Any, ...], filled: tuple[np.ndarray, ...], keeps: bool, first: int, last: int) -> None:
+    """Differentiates U h + b_h of the candidate, then the projections of r, z and n; U and b_h in the order n, r, z."""
+    d_hidden, packed, hidden, _, saved, _, fixed = BackwardArrays(*arrays)
+    gradient, d_weight, d_bias, d_state, _ = Gradients(*filled)
     _, times, batch, size = hidden.shape
-    wide, panel, chunk = d_state.shape[2], columns_of_a_panel(hidden), steps_at_once(batch)
+    wide, chunk = d_state.shape[2], steps_at_once(batch)
+    base = PanelRows(d_state, wide, columns_of_a_panel(hidden))
     for m in range(first, last):
-        u, carried = packed[0][m], m * batch * wide
+        product, carried = backward_product(d_state, base, gradient, 4 * size, packed[0][m]), m * batch * wide
         for t in range(times - 2, -1, -1):
             here = (m * (times - 1) + t) * batch * 4 * size
             for i in range(batch):
@@ -136,27 +137,28 @@ def backward_after(
                 _through_mix(d_n, g[2 * size : 3 * size], d, hidden[m, t, i], n, z, keeps)
                 product_of(g[:size], d_n, r)
                 sigmoid_gradient(g[size : 2 * size], d_n, s[2 * size : 3 * size], r)
-            add_product(
-                d_state, carried, wide, d_state, carried, wide, panel,
-                gradient, here, 4 * size, 1, u, 0, panel, 3 * size * panel, batch, 3 * size, size,
-            )  # fmt: skip
+            add_product(product, Starts(carried, carried, here, 0), Size(batch, 3 * size, size))
             if t % chunk == 0:
-                rows, old = min(chunk, times - 1 - t) * batch, (m * times + t) * batch * size
-                add_weight_gradient(d_weight, m, 0, 3 * size, gradient, here, 4 * size, hidden, old, size, rows)
-                add_bias_gradient(d_bias, m, 3 * size, gradient, here, 4 * size, rows, fixed)
+                rows, read = min(chunk, times - 1 - t) * batch, ((m * times + t) * batch * size, size)
+                start, given = m * d_weight.shape[1] * wide, (here, 4 * size)
+                add_weight_gradient(d_weight, start, 3 * size, gradient, given, hidden, read, rows)
+                add_bias_gradient(d_bias, m, 3 * size, gradient, given, rows, fixed)
 
 
 @compiled
 def backward_before(
-    d_hidden: np.ndarray, packed: tuple[np.ndarray, np.ndarray], hidden: np.ndarray, cell: np.ndarray,
-    saved: np.ndarray, scratch: np.ndarray, keeps: bool, gradient: np.ndarray, d_weight: np.ndarray,
-    d_bias: np.ndarray, d_state: np.ndarray, d_cell: np.ndarray, fixed: np.ndarray, first: int, last: int,
-) -> None:  # fmt: skip
+    arrays: tuple[Any, ...], filled: tuple[np.ndarray, ...], keeps: bool, first: int, last: int
+) -> None:
     """Differentiates the projections of r, z and n."""
+    d_hidden, packed, hidden, _, saved, scratch, fixed = BackwardArrays(*arrays)
+    gradient, d_weight, d_bias, d_state, _ = Gradients(*filled)
     _, times, batch, size = hidden.shape
-    width, wide, panel, chunk = saved.shape[3], d_state.shape[2], columns_of_a_panel(hidden), steps_at_once(batch)
+    width, wide, chunk = saved.shape[3], d_state.shape[2], steps_at_once(batch)
+    nothing, base = PanelRows(fixed, 0, 0), PanelRows(d_state, wide, columns_of_a_panel(hidden))
     for m in range(first, last):
-        u_gates, u_candidate, carried = packed[0][m], packed[1][m], m * batch * wide
+        of_gates = backward_product(d_state, base, gradient, 3 * size, packed[0][m])
+        of_candidate = backward_product(scratch, nothing, gradient, 3 * size, packed[1][m])
+        carried, start = m * batch * wide, m * d_weight.shape[1] * wide
         for t in range(times - 2, -1, -1):
             here = (m * (times - 1) + t) * batch * 3 * size
             for i in range(batch):
@@ -164,23 +166,16 @@ def backward_before(
                 n, z = s[3 * size : 4 * size], s[2 * size : 3 * size]
                 add(d, d_hidden[m, t, i])
                 _through_mix(g[2 * size :], g[size : 2 * size], d, hidden[m, t, i], n, z, keeps)
-            add_product(
-                scratch, carried, wide, fixed, 0, 0, 0, gradient, here + 2 * size, 3 * size, 1,
-                u_candidate, 0, panel, size * panel, batch, size, size,
-            )  # fmt: skip
+            add_product(of_candidate, Starts(carried, 0, here + 2 * size, 0), Size(batch, size, size))
             for i in range(batch):
                 r, d_product = saved[m, t, i, size : 2 * size], scratch[m, i, :size]
                 sigmoid_gradient(gradient[m, t, i, :size], d_product, hidden[m, t, i], r)
                 add_product_of(d_state[m, i, :size], d_product, r)
-            add_product(
-                d_state, carried, wide, d_state, carried, wide, panel,
-                gradient, here, 3 * size, 1, u_gates, 0, panel, 2 * size * panel, batch, 2 * size, size,
-            )  # fmt: skip
+            add_product(of_gates, Starts(carried, carried, here, 0), Size(batch, 2 * size, size))
             if t % chunk == 0:
-                rows, old = min(chunk, times - 1 - t) * batch, (m * times + t) * batch * size
-                shown = (m * (times - 1) + t) * batch * width
-                add_weight_gradient(d_weight, m, 0, 2 * size, gradient, here, 3 * size, hidden, old, size, rows)
-                add_weight_gradient(
-                    d_weight, m, 2 * size, size, gradient, here + 2 * size, 3 * size, saved, shown, width, rows
-                )
-                add_bias_gradient(d_bias, m, 3 * size, gradient, here, 3 * size, rows, fixed)
+                rows, read = min(chunk, times - 1 - t) * batch, ((m * times + t) * batch * size, size)
+                reset_read, given = ((m * (times - 1) + t) * batch * width, width), (here, 3 * size)
+                add_weight_gradient(d_weight, start, 2 * size, gradient, given, hidden, read, rows)
+                of_n, start_n = (here + 2 * size, 3 * size), start + 2 * size * wide
+                add_weight_gradient(d_weight, start_n, size, gradient, of_n, saved, reset_read, rows)
+                add_bias_gradient(d_bias, m, 3 * size, gradient, given, rows, fixed)

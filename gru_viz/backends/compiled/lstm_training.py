@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gru_viz.backends.compiled.activations import tanh
@@ -15,11 +17,20 @@ from gru_viz.backends.compiled.elementwise import (
     tanh_of_sum,
 )
 from gru_viz.backends.compiled.product import (
+    PanelRows,
+    Size,
+    Starts,
     add_bias_gradient,
     add_product,
     add_weight_gradient,
-    columns_of_a_panel,
     steps_at_once,
+)
+from gru_viz.backends.compiled.training_arrays import (
+    BackwardArrays,
+    ForwardArrays,
+    Gradients,
+    backward_product,
+    forward_product,
 )
 
 __all__ = ["backward", "forward"]
@@ -32,56 +43,50 @@ def _cell(new: np.ndarray, old: np.ndarray, i: np.ndarray, f: np.ndarray, g: np.
 
 
 @part
-def _show(h: np.ndarray, squashed: np.ndarray, c: np.ndarray, o: np.ndarray) -> None:
+def _output(h: np.ndarray, squashed: np.ndarray, c: np.ndarray, o: np.ndarray) -> None:
     for j in range(h.size):
         squashed[j] = tanh(c[j])
         h[j] = o[j] * squashed[j]
 
 
 @compiled
-def forward(
-    projected: np.ndarray, packed: tuple[np.ndarray], bias: np.ndarray, hidden: np.ndarray, cell: np.ndarray,
-    saved: np.ndarray, scratch: np.ndarray, keeps: bool, first: int, last: int,
-) -> None:  # fmt: skip
+def forward(arrays: tuple[Any, ...], keeps: bool, first: int, last: int) -> None:
     """Saves i, f, g, o and tanh c of every step."""
+    projected, packed, bias, hidden, cells, saved, _ = ForwardArrays(*arrays)
     _, times, batch, size = hidden.shape
-    width, panel = saved.shape[3], columns_of_a_panel(hidden)
+    width = saved.shape[3]
     for m in range(first, last):
-        u = packed[0][m]
+        product = forward_product(saved, width, bias, hidden, size, packed[0][m])
         for t in range(times - 1):
             at = min(t, saved.shape[1] - 1)
-            add_product(
-                saved, (m * saved.shape[1] + at) * batch * width, width, bias, m * bias.shape[1], 0, panel,
-                hidden, (m * times + t) * batch * size, size, 1, u, 0, panel, size * panel, batch, size, 4 * size,
-            )  # fmt: skip
+            start, old = (m * saved.shape[1] + at) * batch * width, (m * times + t) * batch * size
+            add_product(product, Starts(start, m * bias.shape[1], old, 0), Size(batch, size, 4 * size))
             for row in range(batch):
-                s, x, new = saved[m, at, row], projected[m, t, row], cell[m, t + 1, row]
+                s, x, new = saved[m, at, row], projected[m, t, row], cells[m, t + 1, row]
                 i, f, g, o = s[:size], s[size : 2 * size], s[2 * size : 3 * size], s[3 * size : 4 * size]
                 sigmoid_of_sum(s[: 2 * size], x[: 2 * size])
                 tanh_of_sum(g, x[2 * size : 3 * size])
                 sigmoid_of_sum(o, x[3 * size :])
-                _cell(new, cell[m, t, row], i, f, g)
-                _show(hidden[m, t + 1, row], s[4 * size : 5 * size], new, o)
+                _cell(new, cells[m, t, row], i, f, g)
+                _output(hidden[m, t + 1, row], s[4 * size : 5 * size], new, o)
 
 
 @part
-def _through_show(d_c: np.ndarray, d: np.ndarray, o: np.ndarray, squashed: np.ndarray) -> None:
+def _through_output(d_c: np.ndarray, d: np.ndarray, o: np.ndarray, squashed: np.ndarray) -> None:
     for j in range(d.size):
         d_squashed = d[j] * o[j]
         d_c[j] += d_squashed - d_squashed * squashed[j] * squashed[j]
 
 
 @compiled
-def backward(
-    d_hidden: np.ndarray, packed: tuple[np.ndarray], hidden: np.ndarray, cell: np.ndarray, saved: np.ndarray,
-    scratch: np.ndarray, keeps: bool, gradient: np.ndarray, d_weight: np.ndarray, d_bias: np.ndarray,
-    d_state: np.ndarray, d_cell: np.ndarray, fixed: np.ndarray, first: int, last: int,
-) -> None:  # fmt: skip
+def backward(arrays: tuple[Any, ...], filled: tuple[np.ndarray, ...], keeps: bool, first: int, last: int) -> None:
     """Differentiates the projections of i, f, g and o."""
+    d_hidden, packed, hidden, cells, saved, _, fixed = BackwardArrays(*arrays)
+    gradient, d_weight, d_bias, d_state, d_cell = Gradients(*filled)
     _, times, batch, size = hidden.shape
-    wide, panel, chunk = d_state.shape[2], columns_of_a_panel(hidden), steps_at_once(batch)
+    wide, chunk = d_state.shape[2], steps_at_once(batch)
     for m in range(first, last):
-        u = packed[0][m]
+        product = backward_product(d_state, PanelRows(fixed, 0, 0), gradient, 4 * size, packed[0][m])
         for t in range(times - 2, -1, -1):
             here = (m * (times - 1) + t) * batch * 4 * size
             for row in range(batch):
@@ -89,17 +94,15 @@ def backward(
                 i, f, g, o = s[:size], s[size : 2 * size], s[2 * size : 3 * size], s[3 * size : 4 * size]
                 squashed = s[4 * size : 5 * size]
                 add(d, d_hidden[m, t, row])
-                _through_show(d_c, d, o, squashed)
+                _through_output(d_c, d, o, squashed)
                 sigmoid_gradient(d_x[3 * size :], d, squashed, o)
                 sigmoid_gradient(d_x[:size], d_c, g, i)
-                sigmoid_gradient(d_x[size : 2 * size], d_c, cell[m, t, row], f)
+                sigmoid_gradient(d_x[size : 2 * size], d_c, cells[m, t, row], f)
                 tanh_gradient(d_x[2 * size : 3 * size], d_c, i, g)
                 product_of(d_c, d_c, f)
-            add_product(
-                d_state, m * batch * wide, wide, fixed, 0, 0, 0,
-                gradient, here, 4 * size, 1, u, 0, panel, 4 * size * panel, batch, 4 * size, size,
-            )  # fmt: skip
+            add_product(product, Starts(m * batch * wide, 0, here, 0), Size(batch, 4 * size, size))
             if t % chunk == 0:
-                rows, old = min(chunk, times - 1 - t) * batch, (m * times + t) * batch * size
-                add_weight_gradient(d_weight, m, 0, 4 * size, gradient, here, 4 * size, hidden, old, size, rows)
-                add_bias_gradient(d_bias, m, 4 * size, gradient, here, 4 * size, rows, fixed)
+                rows, read = min(chunk, times - 1 - t) * batch, ((m * times + t) * batch * size, size)
+                start, given = m * d_weight.shape[1] * wide, (here, 4 * size)
+                add_weight_gradient(d_weight, start, 4 * size, gradient, given, hidden, read, rows)
+                add_bias_gradient(d_bias, m, 4 * size, gradient, given, rows, fixed)

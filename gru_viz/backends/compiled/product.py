@@ -1,13 +1,21 @@
-"""The matrix products of a step: a register-blocked tile, and the loops around it.
+"""The matrix product of a step, written in LLVM's instructions, and the loops around it.
 
-LLVM vectorises a loop over columns well, but goes to memory and back for every sum. The tile is therefore written as
-vectors: ``ROWS`` rows by two vectors of columns stay in registers while the sum runs.
+Why: a step multiplies a few rows (the batch) by a matrix that is read again at every step. Fast code keeps the sums in
+the processor's registers while it goes down the rows of the matrix. From a plain loop LLVM makes code that loads and
+stores every sum for each product. ``benchmarks/results/matrix_product.md`` has what that costs.
+
+Layout: the right factor is cut into panels of two vectors of columns; within a panel each row is contiguous, so that
+the next one is a step of one panel away, and panels follow one another (``array_layout.panels``).
+
+Register blocking: a tile is ``ROWS`` rows by one panel. For each row k of the panel it loads two vectors, multiplies
+them by the number k of each of its rows, repeated in a vector, and adds to ``ROWS`` × 2 sums, which never leave the
+registers. What is loaded once is thus used ``ROWS`` times.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -18,7 +26,13 @@ from numba.core import cgutils
 from gru_viz.backends.compiled.compiler import intrinsic, part
 
 __all__ = [
+    "BYTES",
     "PANEL_BYTES",
+    "Factor",
+    "Operands",
+    "PanelRows",
+    "Size",
+    "Starts",
     "add_bias_gradient",
     "add_product",
     "add_weight_gradient",
@@ -34,89 +48,142 @@ BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx") else 16
 PANEL_BYTES = VECTORS * BYTES
 DEPTH = 128
 """How many rows, steps × batch, a product of the weights' gradient runs over: what still lies in a near cache."""
-NAMES = (
-    *("out", "out_at", "out_row", "base", "base_at", "base_row", "base_panel", "a", "a_at", "a_row", "a_step"),
-    *("b", "b_at", "b_step", "b_panel", "depth", "live"),
-)
+
+
+class PanelRows(NamedTuple):
+    """A matrix whose rows are read and written a panel at a time.
+
+    Attributes:
+        array: its memory.
+        row: from one row to the next, in elements; 0 where all rows are the same one.
+        panel: from one panel of columns to the next.
+    """
+
+    array: np.ndarray
+    row: int
+    panel: int
+
+
+class Factor(NamedTuple):
+    """A matrix that is read number by number: its memory, and from one row and one column to the next."""
+
+    array: np.ndarray
+    row: int
+    column: int
+
+
+class Operands(NamedTuple):
+    """The matrices of out = base + left right."""
+
+    out: PanelRows
+    base: PanelRows
+    left: Factor
+    right: PanelRows
+
+
+class Starts(NamedTuple):
+    """The place of each operand's first number in its array."""
+
+    out: int
+    base: int
+    left: int
+    right: int
+
+
+class Size(NamedTuple):
+    """The rows of the left factor, its columns, and the columns of the right factor."""
+
+    rows: int
+    depth: int
+    columns: int
 
 
 def _tile(rows: int, panels: int = 1) -> Any:
-    """out[i, :] = base[i, :] + sum over k of a[i, k] b[k, :], for ``rows`` rows i and so many panels of columns.
+    """Make a function of compiled code: out = base + left right for so many rows and panels of columns.
 
-    Rows from ``live`` on repeat the last one, so that a tile at the edge needs no code of its own.
+    Its arguments are ``Operands``, ``Starts``, the depth, and how many rows there are. Where there are fewer than
+    ``rows``, the last one is computed again, so that a tile at the edge needs no code of its own.
     """
 
     @intrinsic
-    def tile(
-        _: Any, out: Any, out_at: Any, out_row: Any, base: Any, base_at: Any, base_row: Any, base_panel: Any,
-        a: Any, a_at: Any, a_row: Any, a_step: Any, b: Any, b_at: Any, b_step: Any, b_panel: Any, depth: Any,
-        live: Any,
-    ) -> Any:  # fmt: skip
-        n = types.intp
-        signature = types.void(out, n, n, base, n, n, n, a, n, n, n, b, n, n, n, n, n)
-
+    def tile(_: Any, operands: Any, starts: Any, depth: Any, live: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            element = context.get_data_type(out.dtype)
-            size = context.get_abi_sizeof(element)
-            vector = ir.VectorType(element, BYTES // size)
-            whole = partial(ir.Constant, ir.IntType(64))
-            given = dict(zip(NAMES, arguments, strict=True))
-            start = {
-                name: builder.gep(context.make_array(kind)(context, builder, given[name]).data, [given[f"{name}_at"]])
-                for name, kind in {"out": out, "base": base, "a": a, "b": b}.items()
-            }
-
-            def vectors(pointer: Any, panel: Any) -> list[Any]:
-                places = [
-                    builder.add(builder.mul(panel, whole(p)), whole(v * vector.count))
-                    for p in range(panels)
-                    for v in range(VECTORS)
-                ]
-                return [builder.bitcast(builder.gep(pointer, [n]), vector.as_pointer()) for n in places]
-
-            last = builder.sub(given["live"], whole(1))
-            row = [whole(n) for n in range(rows)]
-            row = [builder.select(builder.icmp_signed("<", n, last), n, last) for n in row]
-            at = {
-                name: [builder.gep(start[name], [builder.mul(n, given[f"{name}_row"])]) for n in row]
-                for name in ("out", "base", "a")
-            }
-            zero = ir.Constant(vector, None)
-            sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(panels * VECTORS)] for _ in row]
-            multiply_add = cgutils.get_or_insert_function(
-                builder.module,
-                ir.FunctionType(vector, [vector] * 3),
-                f"llvm.fmuladd.v{vector.count}f{8 * size}",
-            )
-            lanes = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None)
-            with cgutils.for_range(builder, given["depth"]) as loop:
-                b_here = builder.gep(start["b"], [builder.mul(loop.index, given["b_step"])])
-                b_k = [builder.load(each, align=size) for each in vectors(b_here, given["b_panel"])]
-                step = builder.mul(loop.index, given["a_step"])
-                for n in range(rows):
-                    a_nk = builder.load(builder.gep(at["a"][n], [step]))
-                    filled = builder.insert_element(zero, a_nk, ir.Constant(ir.IntType(32), 0))
-                    filled = builder.shuffle_vector(filled, zero, lanes)
-                    for total, b_kv in zip(sums[n], b_k, strict=True):
-                        builder.store(builder.call(multiply_add, [filled, b_kv, builder.load(total)]), total)
-            ends = [
-                (builder.fadd(builder.load(source, align=size), builder.load(total)), target)
-                for n in range(rows)
-                for source, total, target in zip(
-                    vectors(at["base"][n], given["base_panel"]),
-                    sums[n],
-                    vectors(at["out"][n], whole(VECTORS * vector.count)),
-                    strict=True,
-                )
-            ]
-            for value, target in ends:  # after all loads: a repeated row must not be added to twice
-                builder.store(value, target, align=size)
+            _Tile(context, builder, operands, arguments, rows, panels).generate()
             return context.get_dummy_value()
 
-        return signature, generate
+        return types.void(operands, starts, types.intp, types.intp), generate
 
     return tile
 
+
+class _Tile:
+    """The instructions of one tile."""
+
+    def __init__(self, context: Any, builder: Any, operands: Any, arguments: Any, rows: int, panels: int) -> None:
+        values, starts, self.depth, self.live = arguments
+        self.builder, self.rows, self.panels = builder, rows, panels
+        self.element = context.get_data_type(operands[0][0].dtype)
+        self.size = context.get_abi_sizeof(self.element)
+        self.vector = ir.VectorType(self.element, BYTES // self.size)
+        self.first, self.row, self.next = {}, {}, {}
+        for n, name in enumerate(Operands._fields):
+            operand = builder.extract_value(values, n)
+            array = context.make_array(operands[n][0])(context, builder, builder.extract_value(operand, 0))
+            self.first[name] = builder.gep(array.data, [builder.extract_value(starts, n)])
+            self.row[name], self.next[name] = (builder.extract_value(operand, part) for part in (1, 2))
+
+    def generate(self) -> None:
+        """Sum in registers over the depth, then add the base and write."""
+        builder, zero = self.builder, ir.Constant(self.vector, None)
+        sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(self.panels * VECTORS)] for _ in self._rows()]
+        left, lanes = self._row_starts("left"), ir.Constant(ir.VectorType(ir.IntType(32), self.vector.count), None)
+        multiply_add = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(self.vector, [self.vector] * 3),
+            f"llvm.fmuladd.v{self.vector.count}f{8 * self.size}",
+        )
+        with cgutils.for_range(builder, self.depth) as loop:
+            right = builder.gep(self.first["right"], [builder.mul(loop.index, self.row["right"])])
+            columns = [builder.load(each, align=self.size) for each in self._vectors(right, self.next["right"])]
+            column = builder.mul(loop.index, self.next["left"])
+            for row, totals in zip(left, sums, strict=True):
+                number = builder.load(builder.gep(row, [column]))
+                repeated = builder.insert_element(zero, number, ir.Constant(ir.IntType(32), 0))
+                repeated = builder.shuffle_vector(repeated, zero, lanes)
+                for total, each in zip(totals, columns, strict=True):
+                    builder.store(builder.call(multiply_add, [repeated, each, builder.load(total)]), total)
+        results = [
+            (builder.fadd(builder.load(source, align=self.size), builder.load(total)), target)
+            for base, out, totals in zip(self._row_starts("base"), self._row_starts("out"), sums, strict=True)
+            for source, target, total in zip(
+                self._vectors(base, self.next["base"]), self._vectors(out, self.next["out"]), totals, strict=True
+            )
+        ]
+        for value, target in results:  # after all loads: a repeated row must not be added to twice
+            builder.store(value, target, align=self.size)
+
+    def _rows(self) -> list[Any]:
+        """The numbers of the rows, none beyond the last one there is."""
+        last = self.builder.sub(self.live, INDEX(1))
+        rows = map(INDEX, range(self.rows))
+        return [self.builder.select(self.builder.icmp_signed("<", n, last), n, last) for n in rows]
+
+    def _row_starts(self, name: str) -> list[Any]:
+        builder = self.builder
+        return [builder.gep(self.first[name], [builder.mul(n, self.row[name])]) for n in self._rows()]
+
+    def _vectors(self, row: Any, panel: Any) -> list[Any]:
+        """Pointers to the vectors of a row in each panel."""
+        builder = self.builder
+        places = [
+            builder.add(builder.mul(panel, INDEX(p)), INDEX(v * self.vector.count))
+            for p in range(self.panels)
+            for v in range(VECTORS)
+        ]
+        return [builder.bitcast(builder.gep(row, [place]), self.vector.as_pointer()) for place in places]
+
+
+INDEX = partial(ir.Constant, ir.IntType(64))
 
 _wide = _tile(ROWS)
 _six, _four, _two, _one = _tile(1, 6), _tile(1, 4), _tile(1, 2), _tile(1)
@@ -130,42 +197,46 @@ def columns_of_a_panel(like: np.ndarray) -> int:
 
 
 @part
-def add_product(
-    out: np.ndarray, out_at: int, out_row: int, base: np.ndarray, base_at: int, base_row: int, base_panel: int,
-    a: np.ndarray, a_at: int, a_row: int, a_step: int, b: np.ndarray, b_at: int, b_step: int, b_panel: int,
-    rows: int, depth: int, columns: int, turned: bool = False,
-) -> None:  # fmt: skip
-    """out = base + a b, each given as an array, the flat place of its first element, and its strides.
+def add_product(operands: Operands, starts: Starts, size: Size, turned: bool = False) -> None:
+    """out = base + left right.
 
     The last panel reads and writes past the last column to its own end; what it leaves there means nothing. ``turned``
-    takes the last panel first: who turns at every other step finds in the cache what the step before read last.
+    takes the last panel first: at every other step, what the step before read last is still in the cache.
     """
-    panel = columns_of_a_panel(out)
+    rows, depth, columns = size
+    panel = columns_of_a_panel(operands.out.array)
     panels = (columns + panel - 1) // panel
     together = rows if rows % ROWS > 2 else rows - rows % ROWS
     for n in range(panels):
         p = panels - 1 - n if turned else n
-        o, c, d = out_at + p * panel, base_at + p * base_panel, b_at + p * b_panel
         for i in range(0, together, ROWS):
-            _wide(
-                out, o + i * out_row, out_row, base, c + i * base_row, base_row, base_panel,
-                a, a_at + i * a_row, a_row, a_step, b, d, b_step, b_panel, depth, min(rows - i, ROWS),
-            )  # fmt: skip
+            _wide(operands, _place(operands, starts, i, p), depth, min(rows - i, ROWS))
     for i in range(together, rows):
-        e, left = a_at + i * a_row, panels
+        left = panels
         while left:
             n = 6 if left >= 6 else 4 if left >= 4 else 2 if left >= 2 else 1
-            p = left - n if turned else panels - left
-            o, c, d = out_at + i * out_row + p * panel, base_at + i * base_row + p * base_panel, b_at + p * b_panel
+            here = _place(operands, starts, i, left - n if turned else panels - left)
             if n == 6:
-                _six(out, o, 0, base, c, 0, base_panel, a, e, 0, a_step, b, d, b_step, b_panel, depth, 1)
+                _six(operands, here, depth, 1)
             elif n == 4:
-                _four(out, o, 0, base, c, 0, base_panel, a, e, 0, a_step, b, d, b_step, b_panel, depth, 1)
+                _four(operands, here, depth, 1)
             elif n == 2:
-                _two(out, o, 0, base, c, 0, base_panel, a, e, 0, a_step, b, d, b_step, b_panel, depth, 1)
+                _two(operands, here, depth, 1)
             else:
-                _one(out, o, 0, base, c, 0, base_panel, a, e, 0, a_step, b, d, b_step, b_panel, depth, 1)
+                _one(operands, here, depth, 1)
             left -= n
+
+
+@part
+def _place(operands: Operands, starts: Starts, row: int, panel: int) -> Starts:
+    """Where a tile begins."""
+    out, base, left, right = operands
+    return Starts(
+        starts.out + row * out.row + panel * out.panel,
+        starts.base + row * base.row + panel * base.panel,
+        starts.left + row * left.row,
+        starts.right + panel * right.panel,
+    )
 
 
 @part
@@ -176,25 +247,29 @@ def steps_at_once(batch: int) -> int:
 
 @part
 def add_weight_gradient(
-    d_weight: np.ndarray, model: int, first: int, units: int, gradient: np.ndarray, at: int, stride: int,
-    inputs: np.ndarray, inputs_at: int, inputs_stride: int, rows: int,
+    d_weight: np.ndarray, start: int, units: int, gradient: np.ndarray, at: tuple[int, int], inputs: np.ndarray,
+    inputs_at: tuple[int, int], rows: int,
 ) -> None:  # fmt: skip
-    """Add to ``units`` rows of U, from ``first`` on, what so many rows of their gradients and their inputs give."""
-    _, height, wide = d_weight.shape
-    start, panel = (model * height + first) * wide, columns_of_a_panel(d_weight)
-    add_product(
-        d_weight, start, wide, d_weight, start, wide, panel, gradient, at, 1, stride,
-        inputs, inputs_at, inputs_stride, panel, units, rows, wide,
-    )  # fmt: skip
+    """Add to ``units`` rows of d_weight (models, gates·hidden, wide) what so many rows of gradients and inputs give.
+
+    ``start`` is the flat place of the first of those rows; ``at`` and ``inputs_at`` are the place of the first row of
+    the gradients and of the inputs, and the distance to the next one.
+    """
+    wide, panel = d_weight.shape[2], columns_of_a_panel(d_weight)
+    sums = PanelRows(d_weight, wide, panel)
+    operands = Operands(sums, sums, Factor(gradient, 1, at[1]), PanelRows(inputs, inputs_at[1], panel))
+    add_product(operands, Starts(start, start, at[0], inputs_at[0]), Size(units, rows, wide))
 
 
 @part
 def add_bias_gradient(
-    d_bias: np.ndarray, model: int, units: int, gradient: np.ndarray, at: int, stride: int, rows: int,
-    fixed: np.ndarray,
-) -> None:  # fmt: skip
-    """Add to c the sum of so many rows of its gradients: the product of a row of ones with them."""
+    d_bias: np.ndarray, model: int, units: int, gradient: np.ndarray, at: tuple[int, int], rows: int, fixed: np.ndarray
+) -> None:
+    """Add to d_bias (models, units) the sum of so many rows of its gradients: the product of a row of ones with them.
+
+    ``fixed`` ends with a one, after a panel of zeros.
+    """
     start, panel = model * d_bias.shape[1], columns_of_a_panel(d_bias)
-    add_product(
-        d_bias, start, 0, d_bias, start, 0, panel, fixed, panel, 0, 0, gradient, at, stride, panel, 1, rows, units
-    )
+    sums = PanelRows(d_bias, 0, panel)
+    operands = Operands(sums, sums, Factor(fixed, 0, 0), PanelRows(gradient, at[1], panel))
+    add_product(operands, Starts(start, start, panel, at[0]), Size(1, rows, units))

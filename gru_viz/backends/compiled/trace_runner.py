@@ -1,8 +1,8 @@
-"""From a cell's matrices and a batch to its compiled trace: packing, room to work in, threads."""
+"""From a cell's matrices and a batch to its compiled trace: packing, memory to compute in, threads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -12,12 +12,13 @@ import torch
 from gru_viz.backends.compiled import trace_kernels
 from gru_viz.backends.compiled.array_layout import keep_pages, panels
 from gru_viz.backends.compiled.product import BYTES, PANEL_BYTES
+from gru_viz.backends.compiled.trace_kernels import PackedMatrices
 from gru_viz.backends.interface import DirectionRun
 from gru_viz.conventions import Convention
 from gru_viz.inputs import initial_states
 from gru_viz.weights import CellWeights, Weights
 
-__all__ = ["Packed", "pack", "run", "run_layers"]
+__all__ = ["PackedCell", "pack", "run", "run_layers"]
 
 keep_pages()
 
@@ -29,7 +30,7 @@ STEPS, NEAR = 64, 1 << 18
 """W x + b is computed at once for so many steps at most, of so many bytes, which stay in a cache beside U; but for 8
 steps at least, so that W is read once for each 8."""
 
-ALONE = np.zeros(1, np.int64)
+_ONLY_ROW = np.zeros(1, np.int64)
 
 SINGLE = np.dtype(np.float32)
 
@@ -37,50 +38,57 @@ WORTH_SHARING = 1 << 26
 """From so many multiplications on, another thread is worth its start."""
 
 
-class Walk(NamedTuple):
-    """A cell's kernel: what it shows, in order; how many blocks it carries; how many gates a product takes of U."""
+class CellKernel(NamedTuple):
+    """A cell's kernel.
 
-    kernel: Callable[..., None]
-    shows: tuple[str, ...]
-    carries: int
+    Attributes:
+        run: the compiled function.
+        quantities: what it writes, in order.
+        carried: how many blocks go from step to step.
+        products: how many gates each product with U has.
+    """
+
+    run: trace_kernels.TraceKernel
+    quantities: tuple[str, ...]
+    carried: int
     products: tuple[int, ...]
 
 
-WALKS = {
-    ("gru", "after"): Walk(trace_kernels.gru_after, ("reset", "update", "candidate", "hidden"), 1, (3,)),
-    ("gru", "before"): Walk(trace_kernels.gru_before, ("reset", "update", "candidate", "hidden"), 3, (2, 1)),
-    ("lstm", None): Walk(
-        trace_kernels.lstm, ("input", "forget", "cell_candidate", "output", "cell", "hidden"), 2, (4,)
-    ),
-    ("rnn", None): Walk(trace_kernels.rnn, ("hidden",), 1, (1,)),
+_GRU = ("reset", "update", "candidate", "hidden")
+_LSTM = ("input", "forget", "cell_candidate", "output", "cell", "hidden")
+
+CELL_KERNELS = {
+    ("gru", "after"): CellKernel(trace_kernels.gru_after, _GRU, 1, (3,)),
+    ("gru", "before"): CellKernel(trace_kernels.gru_before, _GRU, 3, (2, 1)),
+    ("lstm", None): CellKernel(trace_kernels.lstm, _LSTM, 2, (4,)),
+    ("rnn", None): CellKernel(trace_kernels.rnn, ("hidden",), 1, (1,)),
 }
 
 
-class Packed(NamedTuple):
-    """A cell's matrices as its kernel reads them, with the kernel."""
+class PackedCell(NamedTuple):
+    """A cell's kernel, and its parameters as the kernel reads them."""
 
-    walk: Walk
+    kernel: CellKernel
     keeps: bool
-    w: np.ndarray
-    b: np.ndarray
-    u: tuple[np.ndarray, ...]
-    c: np.ndarray
+    matrices: PackedMatrices
 
 
-def pack(convention: Convention, w: np.ndarray, u: np.ndarray, b: np.ndarray, c: np.ndarray) -> Packed:
-    """Pack W, U, b and c, stacked in torch's order of gates; all of one dtype."""
-    walk, panel, size = WALKS[convention.cell, convention.reset], PANEL_BYTES // w.itemsize, u.shape[1]
-    room, first, products = np.zeros(panel, w.dtype), 0, []
-    for count in walk.products:
+def pack(convention: Convention, w: np.ndarray, u: np.ndarray, b: np.ndarray, b_h: np.ndarray) -> PackedCell:
+    """Pack W, U and the biases, stacked in torch's order of gates; all of one dtype."""
+    kernel, panel, size = CELL_KERNELS[convention.cell, convention.reset], PANEL_BYTES // w.itemsize, u.shape[1]
+    padding, first, products = np.zeros(panel, w.dtype), 0, []
+    for count in kernel.products:
         products.append(panels(u[None, first : first + count * size].swapaxes(1, 2), panel)[0])
         first += count * size
-    biases = [np.concatenate([bias, room]) for bias in (b, c)]
+    biases = [np.concatenate([bias, padding]) for bias in (b, b_h)]
     w_panels = panels(w[None].swapaxes(1, 2), panel)[0]
-    return Packed(walk, convention.update != "takes", w_panels, biases[0], tuple(products), biases[1])
+    return PackedCell(
+        kernel, convention.update != "takes", PackedMatrices(w_panels, biases[0], tuple(products), biases[1])
+    )
 
 
 def run(
-    packed: Packed, x: np.ndarray, lengths: np.ndarray, start: np.ndarray, backward: bool, threads: int = 1
+    packed: PackedCell, x: np.ndarray, lengths: np.ndarray, start: np.ndarray, backward: bool, threads: int = 1
 ) -> dict[str, np.ndarray]:
     """Run one layer in one direction; every array contiguous and of the dtype that was packed.
 
@@ -95,33 +103,35 @@ def run(
     Returns:
         Name → (batch, time, hidden), read-only, NaN past a row's end.
     """
-    walk, (batch, steps, features), size, height = packed.walk, x.shape, start.shape[2], packed.b.shape[0]
-    out = np.empty((len(walk.shows), batch, steps, size), x.dtype)
-    order = np.argsort(-lengths, kind="stable") if batch > 1 else ALONE
+    (kernel, keeps, matrices), (batch, steps, features) = packed, x.shape
+    size, height = start.shape[2], matrices.b.shape[0]
+    out = np.empty((len(kernel.quantities), batch, steps, size), x.dtype)
+    order = np.argsort(-lengths, kind="stable") if batch > 1 else _ONLY_ROW
     parts = max(1, min(threads, batch, batch * steps * height * (features + size) // WORTH_SHARING))
-    far = height * size * x.itemsize > FAR
-    rows = min(2 * ROWS if far else ROWS, -(-batch // parts))
+    rows = min(2 * ROWS if height * size * x.itemsize > FAR else ROWS, -(-batch // parts))
     block = min(max(8, min(STEPS, NEAR // (rows * height * x.itemsize))), max(steps, 1))
     wide = size + -size % (BYTES // x.itemsize)
-    read = x.view()
-    read.flags.writeable = False  # one type of array for the compiler, whosever it is
+    x = x.view()
+    x.flags.writeable = False  # one type of array for the compiler, whether or not the caller's can be written
 
-    def go(order: np.ndarray) -> None:
-        projected, sums = np.empty((rows, block, height), x.dtype), np.empty((rows, height), x.dtype)
-        carried = np.zeros((rows, walk.carries, wide), x.dtype)
-        given = (read, packed.w, packed.b, packed.u, packed.c, start, out, order, lengths, backward, packed.keeps)
-        walk.kernel(*given, projected, sums, carried)
+    def run_rows(order: np.ndarray) -> None:
+        workspace = (
+            np.empty((rows, block, height), x.dtype),
+            np.empty((rows, height), x.dtype),
+            np.zeros((rows, kernel.carried, wide), x.dtype),
+        )
+        kernel.run(tuple(matrices), (x, start, order, lengths, backward, keeps), workspace, out)
 
     if parts == 1:
-        go(order)
+        run_rows(order)
     else:
         with ThreadPoolExecutor(parts - 1) as pool:
-            rest = [pool.submit(go, order[n::parts].copy()) for n in range(1, parts)]
-            go(order[::parts].copy())
+            rest = [pool.submit(run_rows, order[n::parts].copy()) for n in range(1, parts)]
+            run_rows(order[::parts].copy())
             for each in rest:
                 each.result()
     out.flags.writeable = False
-    return dict(zip(walk.shows, out, strict=True))
+    return dict(zip(kernel.quantities, out, strict=True))
 
 
 def run_layers(
@@ -148,17 +158,17 @@ def run_layers(
     return layers
 
 
-def _pack_single(cell: CellWeights) -> Packed:
+def _pack_single(cell: CellWeights) -> PackedCell:
     return _pack(cell, SINGLE)
 
 
-def _pack_double(cell: CellWeights) -> Packed:
+def _pack_double(cell: CellWeights) -> PackedCell:
     return _pack(cell, np.dtype(np.float64))
 
 
-def _pack(cell: CellWeights, dtype: np.dtype) -> Packed:
-    w, u, b, c = (tensor.numpy().astype(dtype) for tensor in cell.parameters())
-    return pack(cell.convention, w, u, b, c)
+def _pack(cell: CellWeights, dtype: np.dtype) -> PackedCell:
+    w, u, b, b_h = (tensor.numpy().astype(dtype) for tensor in cell.parameters())
+    return pack(cell.convention, w, u, b, b_h)
 
 
 def _initial_arrays(h0: Any, weights: Weights, batch: int, dtype: np.dtype) -> Iterator[np.ndarray]:

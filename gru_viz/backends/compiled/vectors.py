@@ -1,15 +1,16 @@
 """What a step does to a row once its products are known, written as vectors and then as instructions of LLVM.
 
 LLVM gives up on a loop that reads and writes among many arrays, and goes through what remains of a row one number at a
-time. Here a row is one loop over vectors of ``BYTES``, and a remainder is one vector more, of which a part is kept.
+time. Here a row is one loop over vectors of ``BYTES``, and a remainder is one vector more, of which a part is written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -18,7 +19,7 @@ from gru_viz.backends.compiled.activations import ONE, WIDE, WIDER, expm1_parts,
 from gru_viz.backends.compiled.compiler import intrinsic
 from gru_viz.backends.compiled.product import BYTES
 
-__all__ = ["Shown", "Slots", "Vector", "choose", "rowwise", "sigmoid", "tanh"]
+__all__ = ["Blocks", "RowArrays", "RowPlaces", "RowResult", "Vector", "choose", "rowwise", "sigmoid", "tanh"]
 
 FLAGS = ("nsz", "contract", "arcp")
 INDEX = ir.IntType(64)
@@ -93,81 +94,96 @@ def choose(condition: Any, one: Vector, other: Vector) -> Vector:
     return Vector(one.builder, one.builder.select(condition, one.value, other.value))
 
 
-class Slots:
+class Blocks:
     """The blocks of a row, each read as a vector when it is asked for by its number."""
 
     def __init__(self, builder: Any, vector: Any, size: int, start: Any, gap: Any) -> None:
         self.builder, self.vector, self.size, self.start, self.gap = builder, vector, size, start, gap
 
-    def __getitem__(self, slot: int) -> Vector:
-        return Vector(self.builder, self.builder.load(self.place(slot), align=self.size))
+    def __getitem__(self, block: int) -> Vector:
+        return Vector(self.builder, self.builder.load(self.place(block), align=self.size))
 
-    def place(self, slot: int) -> Any:
+    def place(self, block: int) -> Any:
         """Where a block is, as a pointer to a vector."""
-        far = self.builder.mul(self.gap, ir.Constant(INDEX, slot))
+        far = self.builder.mul(self.gap, ir.Constant(INDEX, block))
         return self.builder.bitcast(self.builder.gep(self.start, [far]), self.vector.as_pointer())
 
 
-Shown = tuple[Mapping[int, Vector], Mapping[int, Vector]]
-Equations = Callable[[Slots, Slots, Slots, Any], Shown]
-"""From W x + b, U h + c, what is carried and ``keeps``: the quantities to show and what to carry on, by block."""
-
-NAMES = ("out", "out_at", "out_gap", "x", "x_at", "x_gap", "sums", "sums_at", "sums_gap", "carried", "carried_at",
-         "carried_gap", "size", "keeps")  # fmt: skip
+RowResult = tuple[Mapping[int, Vector], Mapping[int, Vector]]
+RowEquations = Callable[[Blocks, Blocks, Blocks, Any], RowResult]
+"""From W x + b, U h + b_h, what is carried and ``keeps``: the quantities to write and what to carry on, by block."""
 
 
-def rowwise(equations: Equations) -> Any:
+class RowArrays(NamedTuple):
+    """The arrays that a row is read from and written to."""
+
+    out: np.ndarray
+    projected: np.ndarray
+    sums: np.ndarray
+    carried: np.ndarray
+
+
+class RowPlaces(NamedTuple):
+    """For each of the arrays the flat place of a row's first block, or the distance between its blocks."""
+
+    out: int
+    projected: int
+    sums: int
+    carried: int
+
+
+def rowwise(equations: RowEquations) -> Any:
     """Make a function of compiled code that takes one row through the equations.
 
-    Its arguments are four arrays, each with the flat place of a row's first block and how far apart its blocks are,
-    then the units and ``keeps``. Of what it reads and carries, whole vectors are read and written, past the units'
-    end; what it shows is written to the last unit and no further.
+    Its arguments are ``RowArrays``, two ``RowPlaces`` (the row's first blocks, and the distances between its blocks),
+    the units and ``keeps``. Of what it reads and carries, whole vectors are read and written, past the units' end;
+    quantities are written to the last unit and no further.
     """
 
     @intrinsic
-    def row(
-        _: Any, out: Any, out_at: Any, out_gap: Any, x: Any, x_at: Any, x_gap: Any, sums: Any, sums_at: Any,
-        sums_gap: Any, carried: Any, carried_at: Any, carried_gap: Any, size: Any, keeps: Any,
-    ) -> Any:  # fmt: skip
-        n = types.intp
-        signature = types.void(out, n, n, x, n, n, sums, n, n, carried, n, n, n, types.boolean)
-        kinds = {"out": out, "x": x, "sums": sums, "carried": carried}
-
+    def row(_: Any, arrays: Any, starts: Any, gaps: Any, size: Any, keeps: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            given = dict(zip(NAMES, arguments, strict=True))
-            element = context.get_data_type(out.dtype)
-            size = context.get_abi_sizeof(element)
-            vector = ir.VectorType(element, BYTES // size)
-            step = ir.Constant(INDEX, vector.count)
-            keeps = context.cast(builder, given["keeps"], types.boolean, types.boolean)
-            with cgutils.for_range_slice(builder, ir.Constant(INDEX, 0), given["size"], step) as (first, _):
-                blocks = {}
-                for name, kind in kinds.items():
-                    data = context.make_array(kind)(context, builder, given[name]).data
-                    start = builder.gep(data, [builder.add(given[f"{name}_at"], first)])
-                    blocks[name] = Slots(builder, vector, size, start, given[f"{name}_gap"])
-                shown, kept = equations(blocks["x"], blocks["sums"], blocks["carried"], keeps)
-                for slot, each in kept.items():
-                    builder.store(each.value, blocks["carried"].place(slot), align=size)
-                left = builder.sub(given["size"], first)
-                with builder.if_else(builder.icmp_signed(">=", left, step)) as (whole, rest):
-                    with whole:
-                        for slot, each in shown.items():
-                            builder.store(each.value, blocks["out"].place(slot), align=size)
-                    with rest:
-                        _store_part(
-                            builder, size, left, {blocks["out"].place(slot): each for slot, each in shown.items()}
-                        )
+            element = context.get_data_type(arrays[0].dtype)
+            bytes_each = context.get_abi_sizeof(element)
+            vector = ir.VectorType(element, BYTES // bytes_each)
+            step, units = ir.Constant(INDEX, vector.count), arguments[3]
+            keep = context.cast(builder, arguments[4], types.boolean, types.boolean)
+            with cgutils.for_range_slice(builder, ir.Constant(INDEX, 0), units, step) as (first, _):
+                out, *given = [
+                    _blocks(context, builder, arrays[n], arguments[:3], n, first, vector) for n in range(len(arrays))
+                ]
+                quantities, carried = equations(*given, keep)
+                for block, each in carried.items():
+                    builder.store(each.value, given[2].place(block), align=bytes_each)
+                _store(builder, out, quantities, builder.sub(units, first), step)
             return context.get_dummy_value()
 
-        return signature, generate
+        return types.void(arrays, starts, gaps, types.intp, types.boolean), generate
 
     return row
 
 
-def _store_part(builder: Any, size: int, left: Any, shown: Mapping[Any, Vector]) -> None:
+def _blocks(context: Any, builder: Any, kind: Any, arguments: Any, n: int, first: Any, vector: Any) -> Blocks:
+    """The blocks of a row in one array, from unit ``first`` on."""
+    value, start, gap = (builder.extract_value(each, n) for each in arguments)
+    data = context.make_array(kind)(context, builder, value).data
+    size = context.get_abi_sizeof(vector.element)
+    return Blocks(builder, vector, size, builder.gep(data, [builder.add(start, first)]), gap)
+
+
+def _store(builder: Any, out: Blocks, quantities: Mapping[int, Vector], left: Any, step: Any) -> None:
+    """Write a vector of each quantity, or as many numbers as are left of its units."""
+    with builder.if_else(builder.icmp_signed(">=", left, step)) as (whole, rest):
+        with whole:
+            for block, each in quantities.items():
+                builder.store(each.value, out.place(block), align=out.size)
+        with rest:
+            _store_part(builder, out.size, left, {out.place(block): each for block, each in quantities.items()})
+
+
+def _store_part(builder: Any, size: int, left: Any, values: Mapping[Any, Vector]) -> None:
     """Store the first so many numbers of each vector."""
-    for place, each in shown.items():
+    for place, each in values.items():
         vector, lane = each.value.type, ir.IntType(32)
         whole = ir.VectorType(lane, vector.count)
         some = builder.insert_element(ir.Constant(whole, None), builder.trunc(left, lane), ir.Constant(lane, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,10 +20,10 @@ from gru_viz.conventions import CONVENTIONS
 ROOT = Path(__file__).parents[3]
 
 
-def python(code: str, **environment: str) -> str:
+def python(code: str, folder: Path = ROOT, **environment: str) -> str:
     run = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -64,9 +65,22 @@ WARM = (
 
 def test_what_was_warmed_is_found_on_disk_until_any_file_of_the_kernels_changes(tmp_path: Path) -> None:
     """Were a change not noticed, a corrected function would stay wrong inside those that were compiled before."""
-    changed = "from gru_viz.backends.compiled import compiler; compiler.SOURCES = b'another';" + WARM
-    cache = {"NUMBA_CACHE_DIR": str(tmp_path)}
-    assert [python(WARM, **cache), python(WARM, **cache), python(changed, **cache)] == ["0 1", "1 1", "0 1"]
+    shutil.copytree(ROOT / "gru_viz", tmp_path / "gru_viz", ignore=shutil.ignore_patterns("__pycache__"))
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    found = [python(WARM, tmp_path, **cache) for _ in range(2)]
+    with (tmp_path / "gru_viz/backends/compiled/activations.py").open("a") as another_file:
+        another_file.write("# changed\n")
+    assert [*found, python(WARM, tmp_path, **cache)] == ["0 1", "1 1", "0 1"]
+
+
+def test_without_a_place_of_the_users_the_cache_is_beside_the_kernels() -> None:
+    code = (
+        "import numba; from gru_viz.backends.compiled import rnn_training;"
+        "print(rnn_training.forward.stats.cache_path, repr(numba.config.CACHE_DIR))"
+    )
+    path, setting = python(code, NUMBA_CACHE_DIR="").rsplit(" ", 1)
+    assert ROOT / "gru_viz/backends/compiled/__pycache__" in Path(path).parents
+    assert setting == "''", "numba's own setting is as it was"
 
 
 def test_warming_leaves_nothing_to_compile() -> None:
