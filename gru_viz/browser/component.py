@@ -51,32 +51,33 @@ def link(entry: str, read: Callable[[str], str] = _read) -> str:
         >>> link("a/a.js", modules.__getitem__)
         'function b() {}\\nb();\\n'
     """
-    linked: dict[str, str] = {}
-    exported: dict[str, set[str]] = {}
+    bodies: dict[str, str] = {}
+    _collect(entry, read, bodies, ())
     owners: dict[str, str] = {}
-
-    def visit(path: str, importing: tuple[str, ...]) -> None:
-        if path in importing:
-            raise ValueError(f"{' imports '.join((*importing, path))}; break the circle")
-        if path in linked:
-            return
-        source = read(path)
-        body = IMPORT.sub("", source)
-        if refused := REFUSED.search(body):
-            raise ValueError(f"{path}: {refused[0]!r} is not understood; import and export functions by their names")
-        for names, other in IMPORT.findall(source):
-            imported = posixpath.normpath(posixpath.join(posixpath.dirname(path), other))
-            visit(imported, (*importing, path))
-            if missing := set(names.split(", ")) - exported[imported]:
-                raise ValueError(f"{path} imports {', '.join(sorted(missing))}, which {imported} does not export")
+    for path, body in bodies.items():
         for _, name in DEFINITION.findall(body):
             if owners.setdefault(name, path) != path:
                 raise ValueError(f"{path} and {owners[name]} both define {name}; rename one of them")
-        exported[path] = {name for export, name in DEFINITION.findall(body) if export}
-        linked[path] = re.sub(r"(?m)^export (?!default )", "", body)
+    return re.sub(r"(?m)^export (?!default )", "", "".join(bodies.values()))
 
-    visit(entry, ())
-    return "".join(linked.values())
+
+def _collect(path: str, read: Callable[[str], str], bodies: dict[str, str], importing: tuple[str, ...]) -> None:
+    """Add a module, without its imports, to ``bodies``, after those it imports."""
+    if path in importing:
+        raise ValueError(f"{' imports '.join((*importing, path))}; break the circle")
+    if path in bodies:
+        return
+    source = read(path)
+    body = IMPORT.sub("", source)
+    if refused := REFUSED.search(body):
+        raise ValueError(f"{path}: {refused[0]!r} is not understood; import and export functions by their names")
+    for names, other in IMPORT.findall(source):
+        imported = posixpath.normpath(posixpath.join(posixpath.dirname(path), other))
+        _collect(imported, read, bodies, (*importing, path))
+        exported = {name for export, name in DEFINITION.findall(bodies[imported]) if export}
+        if missing := set(names.split(", ")) - exported:
+            raise ValueError(f"{path} imports {', '.join(sorted(missing))}, which {imported} does not export")
+    bodies[path] = body
 
 
 @dataclass(frozen=True)

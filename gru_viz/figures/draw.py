@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from gru_viz.figures.style import ANSWER, CURVES, DIVERGING, FONT, PLAIN, SEQUENTIAL
-from gru_viz.figures.view_parts import InputCurve, Panel, View
+from gru_viz.figures.view_parts import CurveExtremes, InputCurve, Panel, View
 
 __all__ = ["describe", "draw"]
 
@@ -68,7 +68,13 @@ def describe(view: View) -> dict[str, Any]:
         else:
             traces.append(_heatmap(view, row.panel, steps, axes))
         axes_of_rows[f"yaxis{k if k > 1 else ''}"] = _row_axis(row, rows, view.curve_limits)
-    layout = {
+    layout = _layout(view, rows, height) | axes_of_rows
+    return {"data": traces, "layout": layout}
+
+
+def _layout(view: View, rows: list[_Row], height: int) -> dict[str, Any]:
+    """The layout without the rows' axes."""
+    return {
         "template": {},  # plotly's own weighs more than all of this
         "height": height,
         "margin": {"l": 64, "r": 16, "t": 4, "b": AXIS},
@@ -98,9 +104,7 @@ def describe(view: View) -> dict[str, Any]:
             "maxallowed": view.first + max(view.steps, 1) - 0.5,
             **_ticks(view),
         },
-        **axes_of_rows,
     }
-    return {"data": traces, "layout": layout}
 
 
 def _rows(view: View) -> tuple[list[_Row], int]:
@@ -148,17 +152,7 @@ def _lines(view: View, curve: InputCurve, axes: dict[str, str]) -> Iterator[dict
         shared["x"] = (np.asarray(view.edges[:-1]) + np.asarray(view.edges[1:]) + 1) / 2
         hover = _about(view)
     if curve.extremes is not None:
-        for values, fill in ((curve.extremes.low, {}), (curve.extremes.high, {"fill": "tonexty"})):
-            yield shared | {
-                "y": values,
-                "name": f"{html.escape(curve.name)}, reach",
-                "mode": "lines",
-                "line": {"color": colour, "width": 1, "dash": dash},
-                "opacity": 0.55,
-                **fill,
-                "hoverinfo": "skip",
-                "showlegend": False,
-            }
+        yield from _band(curve, curve.extremes, shared | {"line": {"color": colour, "width": 1, "dash": dash}})
     line = shared | {
         "y": curve.values,
         "name": html.escape(curve.name),
@@ -176,6 +170,13 @@ def _lines(view: View, curve: InputCurve, axes: dict[str, str]) -> Iterator[dict
     if view.labels:
         line["text"] = [html.escape(label) for label in view.labels]
     yield line
+
+
+def _band(curve: InputCurve, extremes: CurveExtremes, shared: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """From the lowest to the highest value of each column."""
+    for values, fill in ((extremes.low, {}), (extremes.high, {"fill": "tonexty"})):
+        about = {"y": values, "name": f"{html.escape(curve.name)}, reach", "mode": "lines", "opacity": 0.55}
+        yield shared | about | fill | {"hoverinfo": "skip", "showlegend": False}
 
 
 def _heatmap(view: View, panel: Panel, steps: dict[str, Any], axes: dict[str, str]) -> dict[str, Any]:

@@ -112,12 +112,7 @@ def compare_overviews(
         TraceError: one of them lacks this quantity, they have different numbers of units, or their columns cannot
             be brought to the same steps.
     """
-    for each, name in ((a, names[0]), (b, names[1])):
-        if quantity not in (q.name for q in each.weights.convention.quantities):
-            raise TraceError("compare", f"no {quantity} in {name}", "the same quantity in both", "Choose another pair.")
-    if a.weights.units[layer] != b.weights.units[layer]:
-        found = f"{a.weights.units[layer]} and {b.weights.units[layer]} units"
-        raise TraceError("compare", found, "as many units in both", "Choose another pair.")
+    _check_comparable(a, b, quantity, names, layer)
     start, stop = window or (0, min(a.lengths[0], b.lengths[0]))
     budget = most_bins(3, a.weights.units[layer], a.features, columns)
     units = order if isinstance(order, np.ndarray) else order_long(a, order, layer, direction)
@@ -144,6 +139,15 @@ def compare_overviews(
     curves, strip = _input(a, start, stop, budget)
     title = f"{a.weights.convention.quantity(quantity).name.replace('_', ' ')}: {names[0]} against {names[1]}"
     return _view(a, title, curves, (*strip, *panels), both[0].edges, units)
+
+
+def _check_comparable(a: LongTrace, b: LongTrace, quantity: str, names: tuple[str, str], layer: int) -> None:
+    for each, name in ((a, names[0]), (b, names[1])):
+        if quantity not in (q.name for q in each.weights.convention.quantities):
+            raise TraceError("compare", f"no {quantity} in {name}", "the same quantity in both", "Choose another pair.")
+    if a.weights.units[layer] != b.weights.units[layer]:
+        found = f"{a.weights.units[layer]} and {b.weights.units[layer]} units"
+        raise TraceError("compare", found, "as many units in both", "Choose another pair.")
 
 
 def order_long(long: TraceLike, by: str, layer: int = 0, direction: Direction = "forward") -> np.ndarray:

@@ -108,14 +108,7 @@ def compare(
         TraceError: one of them lacks this quantity, or they have different numbers of units.
     """
     runs = [choose_direction(t, layer, direction, s) for t, s in zip((a, b), sequences, strict=True)]
-    missing = [n for run, n in zip(runs, names, strict=True) if quantity not in run.quantities]
-    if missing or runs[0].weights.hidden != runs[1].weights.hidden:
-        found = (
-            f"no {quantity} in {missing[0]}"
-            if missing
-            else f"{runs[0].weights.hidden} and {runs[1].weights.hidden} units"
-        )
-        raise TraceError("compare", found, "the same quantity and as many units in both", "Choose another pair.")
+    _check_comparable(runs, names, quantity)
     start, stop = window or (0, max(a.lengths[sequences[0]], b.lengths[sequences[1]]))
     stop = min(stop, a.lengths[sequences[0]], b.lengths[sequences[1]])
     if start and stop <= start:
@@ -130,11 +123,7 @@ def compare(
     panels.append(difference_panel(values[0] - values[1], panels[0]))
     curves, strip = _input(a, sequences[0], slice(start, stop), largest.get("inputs"))
     if sequences[0] != sequences[1] or a.inputs is not b.inputs:
-        other, _ = _input(b, sequences[1], slice(start, stop), largest.get("inputs"))
-        same = all(np.array_equal(p.values, q.values) for p, q in zip(curves, other, strict=False))
-        if not same:
-            second = b.names[sequences[1]]
-            curves += tuple(replace(c, name=f"{c.name}, {second}", dashed=True) for c in other)
+        curves += _other_curves(curves, b, sequences[1], slice(start, stop))
     return View(
         title=f"{kinds[0].name.replace('_', ' ')}: {names[0]} against {names[1]}",
         curves=curves,
@@ -146,6 +135,22 @@ def compare(
         units=tuple(int(u) for u in units),
         before=before,
     )
+
+
+def _check_comparable(runs: list[DirectionTrace], names: tuple[str, str], quantity: str) -> None:
+    missing = [n for run, n in zip(runs, names, strict=True) if quantity not in run.quantities]
+    sizes = [run.weights.hidden for run in runs]
+    if missing or sizes[0] != sizes[1]:
+        found = f"no {quantity} in {missing[0]}" if missing else f"{sizes[0]} and {sizes[1]} units"
+        raise TraceError("compare", found, "the same quantity and as many units in both", "Choose another pair.")
+
+
+def _other_curves(curves: tuple[InputCurve, ...], b: Trace, sequence: int, steps: slice) -> tuple[InputCurve, ...]:
+    """The second trace's input, dashed, if it differs from the first one's."""
+    other, _ = _input(b, sequence, steps, None)
+    if all(np.array_equal(p.values, q.values) for p, q in zip(curves, other, strict=False)):
+        return ()
+    return tuple(replace(c, name=f"{c.name}, {b.names[sequence]}", dashed=True) for c in other)
 
 
 def choose_direction(trace: Trace, layer: int, direction: str, sequence: int) -> DirectionTrace:

@@ -97,7 +97,7 @@ def test_gates_share_one_sequential_map_and_states_one_that_is_pale_at_zero() ->
 
 @pytest.mark.parametrize(("largest", "bound"), [(0.3, 1), (1.0, 1), (1.01, 2), (2, 2), (2.1, 5), (5.01, 10), (11, 20), (49, 50), (51, 100), (1999, 2000)])  # fmt: skip  # noqa: E501
 def test_the_cell_s_scale_grows_in_round_steps_and_says_so(largest: float, bound: float) -> None:
-    """With the output gate of no interest, the cell counts up to what it is told: it keeps all and adds c0."""
+    """With the output gate of no interest, the cell counts up from c0: it forgets nothing."""
     arrays = {key: np.zeros_like(array) for key, array in matrices("torch_lstm", 1, 2).items()}
     arrays["bias_ih"][2:4] = 100  # forget nothing
     w = Weights.from_matrices("torch_lstm", arrays)
@@ -308,8 +308,8 @@ def test_the_difference_s_scale_is_a_ladder_that_rounding_does_not_climb(by: flo
     assert notes(figure, "legend")[-1].endswith(f"{bound:g} first is higher")
     if abs(by) < 1e-6:  # rounding stays in the pale middle
         assert np.abs(difference.z).max() < 1e-4 * difference.zmax
-    said = float(re.search(r"at most (\S+)", notes(figure, "title")[-1]).group(1))  # type: ignore[union-attr]
-    assert said == pytest.approx(abs(by), rel=0.05, abs=1e-12)
+    largest = float(re.search(r"at most (\S+)", notes(figure, "title")[-1]).group(1))  # type: ignore[union-attr]
+    assert largest == pytest.approx(abs(by), rel=0.05, abs=1e-12)
 
 
 def test_unequal_lengths_are_compared_over_the_steps_both_have() -> None:

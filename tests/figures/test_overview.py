@@ -48,7 +48,7 @@ def header(packed: bytes) -> dict[str, Any]:
     return found
 
 
-# --- what a column says -------------------------------------------------------------------------------------------
+# --- what a column shows -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("window", [None, (3000, 17_000), (13_000, 14_500)])
@@ -69,8 +69,8 @@ def test_columns_lie_on_their_steps_and_say_what_the_steps_do(long: LongTrace, w
             np.testing.assert_allclose(panel.extremes[0][:, k], own.min(1), atol=1e-6)
             np.testing.assert_allclose(panel.extremes[1][:, k], own.max(1), atol=1e-6)
             shown = panel.values[:, k]
-            told = np.stack([own.min(1), own.max(1), own.mean(1)])
-            assert (np.abs(shown - told) < 1e-5).any(0).all()
+            summaries = np.stack([own.min(1), own.max(1), own.mean(1)])
+            assert (np.abs(shown - summaries) < 1e-5).any(0).all()
 
 
 def test_one_step_in_many_is_seen_from_far_away(long: LongTrace) -> None:
@@ -226,31 +226,31 @@ def test_what_is_traced_at_once_fits_the_memory() -> None:
     assert traced_together(weights, [0])
 
 
-# --- what the browser is told -------------------------------------------------------------------------------------
+# --- what is sent to the browser -------------------------------------------------------------------------------------
 
 
-def test_the_block_tells_columns_edges_and_extremes(long: LongTrace) -> None:
+def test_the_block_has_columns_edges_and_extremes(long: LongTrace) -> None:
     view = overview(long, columns=150)
     packed = pack(view, [], 2, 0, STEPS, "x", (1, STEPS), "subject", 2000, 900)
-    told = header(packed)
-    assert told["edges"] == list(view.edges or ())
-    assert (told["columns"], told["steps"], told["total"]) == (view.columns, STEPS, STEPS)
-    assert (told["zoom"], told["subject"], told["single"], told["pixels"]) == ([1, STEPS], "subject", 2000, 900)
-    assert told["formulas"] == []
+    sent = header(packed)
+    assert sent["edges"] == list(view.edges or ())
+    assert (sent["columns"], sent["steps"], sent["total"]) == (view.columns, STEPS, STEPS)
+    assert (sent["zoom"], sent["subject"], sent["single"], sent["pixels"]) == ([1, STEPS], "subject", 2000, 900)
+    assert sent["formulas"] == []
     blobs = packed[4 + int.from_bytes(packed[:4], "little") :]
-    for about, panel in zip(told["panels"], view.panels, strict=True):
+    for about, panel in zip(sent["panels"], view.panels, strict=True):
         assert panel.extremes is not None
         for offset, values in zip((about["offset"], *about["extremes"]), (panel.values, *panel.extremes), strict=True):
             back = unpack_heatmap(
                 blobs[offset : offset + 3 * ((values.size + 1) // 2)], values.shape, about["low"], about["high"]
             )
             assert np.abs(back - values).max() <= (about["high"] - about["low"]) / 8000
-    lines = [told["figure"]["data"][each["trace"]]["name"] for each in told["curves"]]
+    lines = [sent["figure"]["data"][each["trace"]]["name"] for each in sent["curves"]]
     assert lines == [name for x in ("x1", "x2", "x3") for name in (f"{x}, reach", f"{x}, reach", x)]
 
 
 def test_a_window_of_a_long_trace_is_packed_as_its_steps_are_counted(long: LongTrace) -> None:
     trace = long.window(5000, 5200)
-    told = header(pack(inspect(trace, before=5000), [work_out_units(trace, 0)], 0, 0, STEPS, "x"))
-    assert (told["first"], told["steps"], told["total"], told["edges"]) == (5001, 200, STEPS, None)
-    assert len(told["formulas"][0]["units"]) == 5
+    sent = header(pack(inspect(trace, before=5000), [work_out_units(trace, 0)], 0, 0, STEPS, "x"))
+    assert (sent["first"], sent["steps"], sent["total"], sent["edges"]) == (5001, 200, STEPS, None)
+    assert len(sent["formulas"][0]["units"]) == 5

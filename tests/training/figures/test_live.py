@@ -1,4 +1,4 @@
-"""What goes to the browser, and what it does there: changed in place, a zoom kept, nothing drawn twice."""
+"""What goes to the browser, and what it does there: changed in place, a zoom stays, nothing drawn twice."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def test_the_same_is_the_same_and_what_changed_is_drawn_anew() -> None:
         True,
         False,
     ]
-    told = header_of(block(message="Paused."))[0]
-    assert [figure["drawn"] for figure in told["figures"]] == [figure["drawn"] for figure in one["figures"]]
+    paused = header_of(block(message="Paused."))[0]
+    assert [figure["drawn"] for figure in paused["figures"]] == [figure["drawn"] for figure in one["figures"]]
 
 
 def test_a_matrix_and_a_gap_survive() -> None:
@@ -105,7 +105,7 @@ def test_the_strip_says_what_is_known_and_dashes_what_is_not() -> None:
     assert lanes[1]["cells"] == ["–"] * 5
 
 
-def test_the_film_s_codes_are_within_half_a_step_of_the_trace() -> None:
+def test_the_snapshots_codes_are_within_half_a_step_of_the_trace() -> None:
     taken = {"GRU": snapshots(torch.nn.GRU, (0, 10)), "LSTM": snapshots(torch.nn.LSTM, (0, 10))}
     header, blobs = header_of(pack_snapshots(taken))
     update = header["lanes"][0]["maps"][1]
@@ -120,7 +120,7 @@ def test_codes_keep_the_middle_and_have_one_for_nothing() -> None:
     assert coded(np.array([-2.0, -1, 0, 1, 2, np.nan]), -1, 1).tolist() == [0, 0, 127, 254, 254, 255]
 
 
-def test_a_film_of_12_snapshots_and_2_lanes_is_small() -> None:
+def test_the_payload_of_12_snapshots_and_2_lanes_is_small() -> None:
     updates = tuple(range(12))
     taken = {
         "GRU": snapshots(torch.nn.GRU, updates, 32, 100),
@@ -283,7 +283,7 @@ def test_a_name_from_a_user_stays_a_name(harness: Any) -> None:
     assert harness.page.locator(".gv-lane-name").inner_text() == naughty
 
 
-def test_a_click_on_a_field_of_the_sweep_tells_its_runs(harness: Any) -> None:
+def test_a_click_on_a_field_of_the_sweep_reports_its_runs(harness: Any) -> None:
     points = [SweepPoint("GRU", h, r, s, h * r, f"{h}-{r}-{s}") for h in (8, 16) for r in (0.1, 0.2) for s in (0, 1)]
     harness.open(pack_charts([sweep_picture(points)]), ".gv-charts[data-drawn]")
     box = harness.box("sweep")
@@ -295,36 +295,36 @@ def test_a_click_on_a_field_of_the_sweep_tells_its_runs(harness: Any) -> None:
     assert harness.violations() == []
 
 
-def test_the_film_s_slider_follows_at_the_end_and_stays_elsewhere(harness: Any) -> None:
+def test_the_snapshots_slider_follows_at_the_end_and_stays_elsewhere(harness: Any) -> None:
     every = {
         "GRU": snapshots(torch.nn.GRU, (0, 1, 10, 100, 1000)),
         "LSTM": snapshots(torch.nn.LSTM, (0, 1, 10, 100, 1000)),
     }
     fewer = {name: each[:4] for name, each in every.items()}
     harness.open(pack_snapshots(fewer), ".gv-snapshots[data-ready]", SNAPSHOTS)
-    film = harness.page.locator(".gv-snapshots")
-    expect(film).to_have_attribute("data-update", "100")
+    player = harness.page.locator(".gv-snapshots")
+    expect(player).to_have_attribute("data-update", "100")
     harness.show(pack_snapshots(every))
-    expect(film).to_have_attribute("data-update", "1000")
+    expect(player).to_have_attribute("data-update", "1000")
     harness.page.locator(".gv-snapshots-slider").focus()
     for key in ("Home", "ArrowRight", "ArrowRight"):
         harness.page.keyboard.press(key)
-    expect(film).to_have_attribute("data-update", "10")
+    expect(player).to_have_attribute("data-update", "10")
     harness.show(pack_snapshots(fewer))
-    expect(film).to_have_attribute("data-update", "10")
+    expect(player).to_have_attribute("data-update", "10")
     harness.until(lambda: harness.page.evaluate("() => reported.at(-1)") == {"updates": {"GRU": 10, "LSTM": 10}})
     assert harness.violations() == []
 
 
-def test_the_film_paints_what_the_trace_holds(harness: Any) -> None:
+def test_the_snapshots_are_painted_with_the_values_of_the_trace(harness: Any) -> None:
     taken = {"GRU": snapshots(torch.nn.GRU, (0, 5))}
     harness.open(pack_snapshots(taken), ".gv-snapshots[data-ready]", SNAPSHOTS)
     canvas = harness.page.locator("canvas").nth(1)
     assert canvas.get_attribute("aria-label") == "update gate z of GRU after 5 updates"
     box = canvas.bounding_box()
     harness.page.mouse.move(box["x"] + box["width"] * (6.5 / 9), box["y"] + box["height"] * (2.5 / 4))
-    said = harness.page.locator(".gv-snapshots-reading").inner_text()
-    assert said == f"GRU, update gate z: unit 3, step 7 is {taken['GRU'][1][1].update[0, 6, 2]:.2f}"
+    reading = harness.page.locator(".gv-snapshots-reading").inner_text()
+    assert reading == f"GRU, update gate z: unit 3, step 7 is {taken['GRU'][1][1].update[0, 6, 2]:.2f}"
     pixel = canvas.evaluate("(c) => [...c.getContext('2d').getImageData(6, 2, 1, 1).data]")
     from gru_viz.training.figures.snapshot_payload import TABLES
 
