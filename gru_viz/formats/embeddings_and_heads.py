@@ -1,4 +1,4 @@
-"""What stands before and after a network in a file of named arrays: embeddings and linear heads, by shape and name."""
+"""Finds a network's embeddings and linear heads among the other arrays of a file, by shape and name."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ from gru_viz.formats.model_file import Embedding, FoundModel, Head
 __all__ = ["EmbeddingsAndHeads"]
 
 MOST = 50
-"""Embeddings or heads of one network: the likeliest."""
-_EMBEDS = re.compile(r"emb|lookup|\bwte\b|word_?vec|vocab", re.IGNORECASE)
-_ANSWERS = re.compile(
+"""The most embeddings or heads returned for one network."""
+_EMBEDDING = re.compile(r"emb|lookup|\bwte\b|word_?vec|vocab", re.IGNORECASE)
+_HEAD = re.compile(
     r"fc|head|linear|lin\b|out|dense|decode|classif|predict|logit|readout|project|\bproj\b|answer|score|h2o|\btop\b",
     re.IGNORECASE,
 )
-_ATTENDS = re.compile(r"attn|attention|query|\bkey\b|norm", re.IGNORECASE)
+_ATTENTION = re.compile(r"attn|attention|query|\bkey\b|norm", re.IGNORECASE)
 _MATRIX = re.compile(r"(.*?)(weight|kernel|embeddings?)", re.DOTALL)
 
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """A matrix and what its name says of it."""
+    """A matrix, and what its name suggests."""
 
     name: str
     path: tuple[str, ...]
     place: int
     weight: np.ndarray
     bias: np.ndarray | None
-    embeds: bool
-    answers: bool
-    attends: bool
+    is_embedding: bool
+    is_head: bool
+    is_attention: bool
 
 
 class EmbeddingsAndHeads:
-    """The matrices of a file that belong to no recurrent network.
+    """The matrices of a file outside its recurrent networks.
 
     Args:
-        arrays: all of a file, in its order.
-        used: the paths of those that belong to recurrent networks.
+        arrays: all arrays of the file, in its order.
+        used: the paths of the recurrent networks' arrays.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray], used: set[str]) -> None:
         paths = list(arrays)
-        self._sorted_by_name = paths == sorted(paths)  # then their order says nothing
+        self._sorted_by_name = paths == sorted(paths)  # then the order means nothing
         self._places = {path: k for k, path in enumerate(paths)}
         self._by_width: dict[int, list[_Layer]] = {}
         for path, array in arrays.items():
@@ -62,52 +62,50 @@ class EmbeddingsAndHeads:
         stem, leaf = match.groups() if match else (path, "")
         weight = array.T if leaf == "kernel" else array
         bias = arrays.get(f"{stem}bias") if match else None
-        said = [pattern.search(path) is not None for pattern in (_EMBEDS, _ANSWERS, _ATTENDS)]
+        suggests = [pattern.search(path) is not None for pattern in (_EMBEDDING, _HEAD, _ATTENTION)]
         name = stem.rstrip(SEPARATORS) or path
-        return _Layer(name, _folders(name), self._places[path], weight, bias, *said)
+        return _Layer(name, _folders(name), self._places[path], weight, bias, *suggests)
 
     def embeddings(self, model: FoundModel, start: int) -> tuple[Embedding, ...]:
-        """Tables whose rows are as wide as what a network reads, the likeliest first.
+        """Matrices with as many columns as the network has features, likeliest embedding first.
 
         Args:
-            model: the network.
-            start: where its first matrix stands in the file.
+                start: the position of its first matrix in the file.
         """
 
         folders = _folders(model.name)
 
         def fits(layer: _Layer) -> bool:
-            alone = layer.bias is None and not layer.answers and not layer.attends
-            return layer.embeds or (alone and (layer.place < start or self._sorted_by_name))
+            alone = layer.bias is None and not layer.is_head and not layer.is_attention
+            return layer.is_embedding or (alone and (layer.place < start or self._sorted_by_name))
 
         ranked = heapq.nsmallest(
             MOST,
             filter(fits, self._by_width.get(model.weights.features, ())),
-            key=lambda layer: (not layer.embeds, -_shared(layer.path, folders), abs(start - layer.place)),
+            key=lambda layer: (not layer.is_embedding, -_shared(layer.path, folders), abs(start - layer.place)),
         )
         return tuple(Embedding(layer.name, layer.weight) for layer in ranked)
 
     def heads(self, model: FoundModel, start: int) -> tuple[Head, ...]:
-        """Linear layers that can read all of a network's hidden states, the likeliest first.
+        """Linear layers with as many inputs as the network has hidden values, likeliest head first.
 
         Args:
-            model: the network.
-            start: where its first matrix stands in the file.
+                start: the position of its first matrix in the file.
         """
         folders = _folders(model.name)
         width = sum(cell.hidden for cell in model.weights.layers[-1])
 
         def fits(layer: _Layer) -> bool:
-            beside = layer.bias is None or layer.bias.shape == (len(layer.weight),)
+            complete = layer.bias is None or layer.bias.shape == (len(layer.weight),)
             after = layer.place > start or self._sorted_by_name
-            return beside and not layer.embeds and (layer.bias is not None or layer.answers or after)
+            return complete and not layer.is_embedding and (layer.bias is not None or layer.is_head or after)
 
         ranked = heapq.nsmallest(
             MOST,
             filter(fits, self._by_width.get(width, ())),
             key=lambda layer: (
-                not layer.answers,
-                layer.attends,
+                not layer.is_head,
+                layer.is_attention,
                 -_shared(layer.path, folders),
                 layer.place < start,
                 abs(start - layer.place),
@@ -122,12 +120,12 @@ class EmbeddingsAndHeads:
 
 
 def _folders(name: str) -> tuple[str, ...]:
-    """What stands before the last part of a path."""
+    """All parts of a path but the last."""
     return tuple(re.split(r"[./]", name)[:-1])
 
 
 def _shared(path: tuple[str, ...], other: tuple[str, ...]) -> int:
-    """How many parts two paths share from their start."""
+    """The length of the common prefix of two paths, in parts."""
     return next(
         (k for k, (mine, theirs) in enumerate(zip(path, other, strict=False)) if mine != theirs),
         min(len(path), len(other)),

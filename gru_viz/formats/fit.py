@@ -1,4 +1,4 @@
-"""Bring sequences to what a network of a file reads: its number of features, its alphabet, its embedding."""
+"""Converts sequences to the features that a network from a file reads, through its alphabet or embedding."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from gru_viz.sequences.one_hot_text import normalise_text, visible_character
 __all__ = ["fit"]
 
 _WHOLE = 1e-3
-"""How far from a whole number a symbol's number may be, once its scaling is undone."""
+"""The largest distance of a symbol's number from a whole number, after its scaling is undone."""
 
 
 def fit(
     model: FoundModel, sequences: Sequences, alphabet: str | None = None, embedding: Embedding | None = None
 ) -> Sequences:
-    """Bring sequences to the features that a network reads.
+    """Convert sequences to the features that a network reads.
 
-    What has as many features already is left alone. Otherwise an embedding turns symbols into features: a single
-    column of whole numbers holds their numbers; characters are numbered by their place in the alphabet.
+    Sequences with as many features are returned unchanged. Otherwise an embedding maps symbols to features: a single
+    column of whole numbers contains the symbols' numbers; a character's number is its position in the alphabet.
 
     Args:
         model: the network.
-        sequences: what it shall read; values (time, features).
-        alphabet: for text: the characters in the order in which the network learnt them, one for each of its features
-            or of its embedding's rows, from the first on. None: those of the text itself, if they are as many.
-        embedding: one of ``model.embeddings``; None: the likeliest.
+        sequences: its input; values (time, features).
+        alphabet: for text: the characters in the order of training, one for each feature of the network or row of its
+            embedding. By default those of the text, if their number fits.
+        embedding: one of ``model.embeddings``; by default the likeliest.
 
     Returns:
-        The sequences, with a notice of what was done.
+        The sequences, with a notice of the conversion.
 
     Raises:
-        FormatError: they do not fit, with both numbers and a way on.
+        FormatError: the sequences do not fit the network.
 
     Example:
         >>> from gru_viz.initialisation import random_weights
@@ -49,27 +49,29 @@ def fit(
     wanted = model.weights.features
     table = embedding or next(iter(model.embeddings), None)
     if alphabet:
-        sequences = _respell(sequences, alphabet, model, len(table.matrix) if table else wanted)
+        sequences = _reencode(sequences, alphabet, model, len(table.matrix) if table else wanted)
     count = len(sequences.features)
     if count == wanted and not (table and alphabet):
-        return sequences if alphabet or not _is_text(sequences) else _taken_as_it_is(sequences)
+        return sequences if alphabet or not _is_text(sequences) else _unchanged_text(sequences)
     if table is not None and _is_one_hot(sequences) and (alphabet or count == len(table.matrix)):
         return _embedded(sequences, table, [item.values @ table.matrix[:count] for item in sequences])
     if table is not None and count == 1:
-        return _embedded(sequences, table, [table.matrix[_numbers(item, sequences, table)] for item in sequences])
+        return _embedded(
+            sequences, table, [table.matrix[_symbol_numbers(item, sequences, table)] for item in sequences]
+        )
     raise _mismatch(model, sequences, table)
 
 
-def _respell(sequences: Sequences, alphabet: str, model: FoundModel, room: int) -> Sequences:
-    """The same characters, one-hot over another alphabet; zeros where it has not the character."""
+def _reencode(sequences: Sequences, alphabet: str, model: FoundModel, most: int) -> Sequences:
+    """The same characters, one-hot over another alphabet; zeros for a character outside it."""
     letters = [visible_character(letter) for letter in dict.fromkeys(normalise_text(alphabet))]
-    if len(letters) > room:
+    if len(letters) > most:
         found = f"{len(letters)} characters"
-        raise FormatError("alphabet", found, f"at most {room}, as many as {_called(model)} knows", "Remove some.")
+        raise FormatError("alphabet", found, f"at most {most}, as many as {_called(model)} reads", "Remove some.")
     if not _is_text(sequences):
         raise FormatError("alphabet", "sequences of numbers", "text, one character a step", "Read a text.")
     column = {name: k for k, name in enumerate(sequences.features)}
-    width = room if not model.embeddings else len(letters)
+    width = most if not model.embeddings else len(letters)
     items = []
     for item in sequences:
         values = np.zeros((len(item), width), np.float32)
@@ -78,31 +80,33 @@ def _respell(sequences: Sequences, alphabet: str, model: FoundModel, room: int) 
                 values[:, k] = item.values[:, column[letter]]
         items.append(values)
     names = (*letters, *(f"no character {k + 1}" for k in range(len(letters), width)))
-    strangers = [name for name in sequences.features if name not in letters]
-    told = [f"Not in the alphabet, and read as zeros: {' '.join(strangers)}."] if strangers else []
-    return _remade(sequences, names, items, told)
+    unknown = [name for name in sequences.features if name not in letters]
+    notices = [f"Not in the alphabet, and read as zeros: {' '.join(unknown)}."] if unknown else []
+    return _with_features(sequences, names, items, notices)
 
 
-def _taken_as_it_is(sequences: Sequences) -> Sequences:
-    order = f"The network is taken to know these characters in this order: {' '.join(sequences.features)}."
+def _unchanged_text(sequences: Sequences) -> Sequences:
+    order = f"Assumed: the network was trained with the characters in this order: {' '.join(sequences.features)}."
     return replace(sequences, notices=(*sequences.notices, order))
 
 
 def _embedded(sequences: Sequences, table: Embedding, values: list[np.ndarray]) -> Sequences:
     names = tuple(f"{table.name}.{k + 1}" for k in range(table.matrix.shape[1]))
-    how = f"Symbols were turned into {len(names)} features by the file's embedding {table.name}."
-    return _remade(sequences, names, values, [how])
+    notice = f"Symbols were mapped to {len(names)} features by the file's embedding {table.name}."
+    return _with_features(sequences, names, values, [notice])
 
 
-def _remade(sequences: Sequences, names: tuple[str, ...], values: list[np.ndarray], told: list[str]) -> Sequences:
-    """The same steps with other features, which have no unit of their own."""
+def _with_features(
+    sequences: Sequences, names: tuple[str, ...], values: list[np.ndarray], notices: list[str]
+) -> Sequences:
+    """The same steps with other features, which are not scaled."""
     items = tuple(Sequence(array, names, item.time, item.name) for array, item in zip(values, sequences, strict=True))
     scaling = Scaling("none", names, np.zeros(len(names)), np.ones(len(names)))
-    return replace(sequences, items=items, scaling=scaling, notices=(*sequences.notices, *told))
+    return replace(sequences, items=items, scaling=scaling, notices=(*sequences.notices, *notices))
 
 
-def _numbers(item: Sequence, sequences: Sequences, table: Embedding) -> np.ndarray:
-    """The symbols' numbers of a sequence that has nothing else."""
+def _symbol_numbers(item: Sequence, sequences: Sequences, table: Embedding) -> np.ndarray:
+    """The symbols' numbers in the only column of a sequence."""
     values = sequences.scaling.undo(item.values)[:, 0]
     numbers = np.round(values)
     wrong = (np.abs(values - numbers) > _WHOLE) | (numbers < 0) | (numbers >= len(table.matrix))
@@ -112,7 +116,7 @@ def _numbers(item: Sequence, sequences: Sequences, table: Embedding) -> np.ndarr
             f"{item.name}, step {step + 1}",
             f"{sequences.features[0]} = {values[step]:g}",
             f"a whole number from 0 to {len(table.matrix) - 1}, a row of the embedding {table.name}",
-            "Choose the column that numbers the symbols.",
+            "Choose the column with the symbols' numbers.",
         )
     return numbers.astype(np.int64)
 
@@ -129,14 +133,14 @@ def _mismatch(model: FoundModel, sequences: Sequences, table: Embedding | None) 
     count, wanted, text = len(sequences.features), model.weights.features, _is_text(sequences)
     named = f" ({', '.join(sequences.features[:6])}{', …' if count > 6 else ''})" if not text else ""
     found = f"{count} {'character' if text else 'feature'}{'s' * (count != 1)} a step{named}"
-    want = f"{wanted}, since {_called(model)} reads {wanted}"
+    want = f"{wanted}, as {_called(model)} reads"
     if table is not None:
-        want += f"; or symbols numbered from 0 to {len(table.matrix) - 1}, for its embedding {table.name}"
+        want += f"; or one column of symbol numbers from 0 to {len(table.matrix) - 1}, for its embedding {table.name}"
     remedy = f"Choose {wanted} columns."
     if text:
-        remedy = "Give the characters in the order in which the network learnt them."
+        remedy = "Enter the characters in the order in which the network was trained."
     elif table is not None:
-        remedy = f"Choose {wanted} columns, or the one column that numbers the symbols."
+        remedy = f"Choose {wanted} columns, or the one column with the symbols' numbers."
     return FormatError(sequences.source or "the sequences", found, want, remedy)
 
 

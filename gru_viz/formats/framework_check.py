@@ -1,4 +1,4 @@
-"""Holding what was read against the file's own framework: the same probe through both."""
+"""Compares the network read from a file with the file's own framework on a random input."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ __all__ = ["check_against_torch", "compare", "hidden_states", "probe"]
 
 
 def probe(weights: Weights, batch: int = 6, steps: int = 4) -> np.ndarray:
-    """A few short random sequences that a network can read, (batch, steps, features), always the same.
+    """The fixed random input of a check, (batch, steps, features).
 
-    Short, since large weights make a recurrent network chaotic: two right answers then part after some steps.
+    It is short, because large weights make a recurrent network chaotic: rounding then grows with every step.
     """
     dtype = np.float64 if weights.dtype == np.float64 else np.float32
     return np.random.default_rng(0).standard_normal((batch, steps, weights.features)).astype(dtype)
 
 
 def hidden_states(weights: Weights, x: np.ndarray) -> tuple[np.ndarray, float]:
-    """The top layer's hidden states, (batch, steps, units · directions), by the equations; and a step's bound."""
+    """The top layer's hidden states by the reference backend, (batch, steps, units · directions), and their bound."""
     run = trace(weights, x, backend="scratch")
     top = run.layers[-1].directions
     return np.concatenate([direction.hidden for direction in top], -1), run.proof.bound
 
 
 def compare(framework: str, weights: Weights, x: np.ndarray, theirs: np.ndarray) -> FrameworkCheck:
-    """Hold a framework's hidden states against gru_viz's own.
+    """Compare a framework's hidden states with those of gru_viz.
+
+    The bound is what rounding in the coarser of the two dtypes can cause: the bound of one step for every step and
+    layer, plus four times the rounding of gru_viz's own states.
 
     Args:
-        framework: which ran, with its version.
-        weights: what was read from the file.
-        x: the probe, (batch, steps, features).
-        theirs: the top layer's hidden states, (batch, steps, units · directions), forward first.
-
-    The bound is what rounding in the coarser of the two dtypes may do: that of a step, for every step and layer, and
-    four times what rounding does to gru_viz's own states.
+        framework: its name and version.
+        weights: the network read from the file.
+        x: the input, (batch, steps, features).
+        theirs: the framework's hidden states of the top layer, (batch, steps, units · directions), forward first.
 
     Example:
         >>> from gru_viz import random_weights
@@ -64,19 +64,19 @@ def _in_float64(weights: Weights) -> Weights:
     def widened(cell: CellWeights) -> CellWeights:
         return CellWeights(cell.convention, {name: array.astype(np.float64) for name, array in cell.matrices.items()})
 
-    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN like any other
+    with np.errstate(invalid="ignore"):  # a signalling NaN counts as any NaN
         return replace(weights, layers=tuple(tuple(widened(cell) for cell in layer) for layer in weights.layers))
 
 
 def check_against_torch(weights: Weights, matrices: Mapping[str, np.ndarray]) -> FrameworkCheck | None:
-    """Run the probe through torch's own module, loaded with the file's arrays under torch's own names.
+    """Compare with torch's own module on the same input.
 
     Args:
         weights: what gru_viz made of them.
         matrices: such as ``weight_ih_l0``, all that the module has.
 
     Returns:
-        None where torch has no such module, since its layers are all of one size.
+        None if torch has no such module: all its layers have the same size.
     """
     x = probe(weights)
     dtype = getattr(torch, str(x.dtype))
@@ -88,7 +88,7 @@ def check_against_torch(weights: Weights, matrices: Mapping[str, np.ndarray]) ->
         bias=any(name.startswith("bias") for name in matrices),
         batch_first=True,
         dtype=dtype,
-        device="meta",  # so that nothing is drawn from the caller's global random state
+        device="meta",  # draws nothing from the caller's random state
     ).to_empty(device="cpu")
     try:
         module.load_state_dict({name: torch.from_numpy(np.array(array)).to(dtype) for name, array in matrices.items()})
@@ -100,7 +100,7 @@ def check_against_torch(weights: Weights, matrices: Mapping[str, np.ndarray]) ->
 
 
 def _largest(a: np.ndarray, b: np.ndarray) -> float:
-    """Max |a − b|; NaN against NaN agrees, anything else against NaN does not."""
+    """Max |a − b|; NaN equals NaN, and differs infinitely from a number."""
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     with np.errstate(invalid="ignore"):
         difference = np.where(same, 0, np.abs(a.astype(np.float64) - b))

@@ -1,4 +1,4 @@
-"""The build_networks of a Keras file, ``.keras``, ``.weights.h5`` or ``.h5``: without Keras, and with nothing run."""
+"""Reads Keras files (``.keras``, ``.weights.h5``, ``.h5``) without Keras and without running their code."""
 
 from __future__ import annotations
 
@@ -23,47 +23,46 @@ __all__ = ["read"]
 
 CONVENTION = {"LSTM": "keras_lstm", "SimpleRNN": "keras_rnn"}
 NO_CONFIG = (
-    "The file does not describe its model in a way that is known: tanh and sigmoid are assumed, and layers whose "
-    "sizes fit are taken to feed each other in their order."
+    "The file has no known description of its model: tanh and sigmoid are assumed, and consecutive layers whose sizes "
+    "fit are assumed to be stacked."
 )
 
 
 def read(content: ModelBytes) -> ModelFile:
-    """Every GRU, LSTM and SimpleRNN of a Keras file, with its embeddings and Dense layers.
+    """Read every GRU, LSTM and SimpleRNN, with the Embedding and Dense layers around it.
 
     Raises:
-        FormatError: the file is damaged, has code or links in it, claims more than it holds, or has no such layer.
+        FormatError: the file is damaged, contains code or links, claims numbers that it does not have, or has no such
+            layer.
     """
     try:
         return _read(content)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, ArithmeticError) as error:
-        raise damaged(content.name, error) from error  # a configuration that Keras itself would not load
+        raise damaged(content.name, error) from error  # a configuration that Keras would not load either
 
 
 def _read(content: ModelBytes) -> ModelFile:
     tree, config = _unpack(content)
-    store = KerasVariables(tree)
+    variables = KerasVariables(tree)
     graph = KerasGraph(content.name, content.limits)
     notices: list[str] = []
     described = config is not None and graph.model(config, VariablePath("", ())) is not None
     if described:
         placed: Sequence[KerasLayer] = list(graph.placed.values())
     else:
-        placed = store.layers()
+        placed = variables.layers()
         notices.append(NO_CONFIG)
         if config is not None:
-            notices.append(
-                f"The class {printable(config.get('class_name'))} is its author's own: its code was not run."
-            )
-    layers, problems = _recurrent(content, store, [each for each in placed if each.kind in CELLS])
-    tables, readers = _around(store, placed, graph.answers)
+            notices.append(f"The class {printable(config.get('class_name'))} is a custom class: its code was not run.")
+    layers, problems = _recurrent(content, variables, [each for each in placed if each.kind in CELLS])
+    tables, heads = _embeddings_and_heads(variables, placed, graph.activations)
     notices += graph.left_out + [f"{problem.where} is left out: {problem.found}." for problem in problems]
     if not layers:
         if problems:
             raise problems[0]
         found = graph.left_out[0].rstrip(".") if graph.left_out else "no recurrent layer"
         raise FormatError(content.name, found, "a GRU, LSTM or SimpleRNN", "Choose a model that has one.")
-    models = build_networks(content.name, stack_layers(layers), f"Keras, {content.name}", tables, readers)
+    models = build_networks(content.name, stack_layers(layers), f"Keras, {content.name}", tables, heads)
     return ModelFile(content.name, "Keras", models, tuple(notices))
 
 
@@ -74,7 +73,7 @@ def _unpack(content: ModelBytes) -> tuple[Tree, dict[str, Any] | None]:
     with open_zip(content.data, content.name, content.limits) as archive:
         names = archive.namelist()
         if "config.json" not in names or "model.weights.h5" not in names:
-            found = f"an archive that holds {printable(', '.join(names))}"
+            found = f"an archive that contains {printable(', '.join(names))}"
             raise FormatError(content.name, found, "config.json and model.weights.h5", "Save it in one file.")
         config = read_config(_member(archive, "config.json", content), content.name, content.limits)
         weights = _member(archive, "model.weights.h5", content)
@@ -82,14 +81,14 @@ def _unpack(content: ModelBytes) -> tuple[Tree, dict[str, Any] | None]:
 
 
 def _member(archive: zipfile.ZipFile, name: str, content: ModelBytes) -> bytes:
-    """An entry unpacked, once it is no larger than it can honestly be."""
+    """Unpack an entry of a plausible size."""
     entry, where = archive.getinfo(name), f"{content.name}, {name}"
-    honest = min(32 * len(content.data) + (1 << 20), content.limits.max_array_bytes)
-    if entry.file_size > honest:
-        found = f"an entry that claims {entry.file_size:,} bytes, packed into {entry.compress_size:,}"
-        raise FormatError(where, found, f"at most {honest:,}", "Save it again in Keras: model.save(path).")
+    most = min(32 * len(content.data) + (1 << 20), content.limits.max_array_bytes)
+    if entry.file_size > most:
+        found = f"an entry of {entry.file_size:,} bytes, compressed to {entry.compress_size:,}"
+        raise FormatError(where, found, f"at most {most:,} bytes", "Save it again in Keras: model.save(path).")
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise FormatError(where, "an unusual compression", "none, as Keras writes", "Save it again in Keras.")
+        raise FormatError(where, "an unusual compression", "no compression, as in Keras", "Save it again in Keras.")
     try:
         return archive.read(entry)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
@@ -97,13 +96,13 @@ def _member(archive: zipfile.ZipFile, name: str, content: ModelBytes) -> bytes:
 
 
 def _recurrent(
-    content: ModelBytes, store: KerasVariables, placed: Sequence[KerasLayer]
+    content: ModelBytes, variables: KerasVariables, placed: Sequence[KerasLayer]
 ) -> tuple[list[RecurrentLayer], list[FormatError]]:
     layers: list[RecurrentLayer] = []
     problems: list[FormatError] = []
     for each in placed:
         try:
-            layers.append(_layer(f"{content.name}, {printable(each.name)}", each, store))
+            layers.append(_layer(f"{content.name}, {printable(each.name)}", each, variables))
         except FormatError as problem:
             problems.append(problem)
         except ConventionError as error:
@@ -113,12 +112,12 @@ def _recurrent(
     return layers, problems
 
 
-def _layer(where: str, placed: KerasLayer, store: KerasVariables) -> RecurrentLayer:
+def _layer(where: str, placed: KerasLayer, variables: KerasVariables) -> RecurrentLayer:
     notices = placed.notices
     alternatives: tuple[str, ...] = ()
     cells = []
     for place, config in placed.cells:
-        arrays = store.arrays(place)
+        arrays = variables.arrays(place)
         if len(arrays) not in (2, 3):
             raise FormatError(where, f"{len(arrays) or 'no'} arrays", "a kernel, a recurrent kernel and a bias",
                               "Save the model after it is built.")  # fmt: skip
@@ -127,12 +126,12 @@ def _layer(where: str, placed: KerasLayer, store: KerasVariables) -> RecurrentLa
         cells.append(_cell(name, arrays))
         if isinstance(units := config.get("units"), int) and units != cells[-1].hidden:
             raise FormatError(
-                where, f"{cells[-1].hidden} units", f"{units}, as its configuration has", "Save it again."
+                where, f"{cells[-1].hidden} units", f"{units}, as in its configuration", "Save the model again."
             )
         if placed.kind == "GRU" and len(arrays) == 2 and "reset_after" not in config:
             notices = (
                 *notices,
-                f"{placed.name} has no bias to tell where its reset acts: after the product, as in Keras.",
+                f"{placed.name} has no bias that would show where its reset acts: reset_after=True is assumed.",
             )
             alternatives = ("keras_reset_before",)
         if "float16" in (policy := activation_name(config.get("dtype"))) or "float8" in policy or "int" in policy:
@@ -152,7 +151,7 @@ def _check_functions(where: str, kind: str, config: Mapping[str, Any]) -> None:
     wanted = {"activation": "tanh"} | ({"recurrent_activation": "sigmoid"} if kind != "SimpleRNN" else {})
     for key, known in wanted.items():
         if key in config and (found := activation_name(config[key])) != known:
-            remedy = f"Its gates would be other numbers than the model's; train it with {known}."
+            remedy = f"Its gates would differ from the model's; train it with {known}."
             raise FormatError(where, f"{key} {found!r}", repr(known), remedy)
 
 
@@ -170,14 +169,14 @@ def _cell(convention: str, arrays: Sequence[np.ndarray]) -> CellWeights:
     return CellWeights(CONVENTIONS[convention], {"kernel": kernel, "recurrent_kernel": recurrent, "bias": bias[0]})
 
 
-def _around(
-    store: KerasVariables, placed: Sequence[KerasLayer], answers: Mapping[str, str]
+def _embeddings_and_heads(
+    variables: KerasVariables, placed: Sequence[KerasLayer], activations: Mapping[str, str]
 ) -> tuple[list[Embedding], list[GraphHead]]:
-    """The embeddings and the Dense layers; one whose numbers are no plain matrix is not among them."""
-    tables, readers = [], []
+    """The Embedding and Dense layers that are plain matrices."""
+    tables, heads = [], []
     for each in placed:
         place, config = each.cells[0]
-        arrays = store.arrays(place)
+        arrays = variables.arrays(place)
         if each.kind == "Embedding" and len(arrays) == 1 and arrays[0].ndim == 2:
             tables.append(Embedding(each.name, arrays[0]))
         if each.kind == "Dense" and 1 <= len(arrays) <= 2 and arrays[0].ndim == 2:
@@ -185,6 +184,6 @@ def _around(
             bias = arrays[1] if len(arrays) == 2 else np.zeros(kernel.shape[1], kernel.dtype)
             if bias.shape == kernel.shape[1:]:
                 activation = activation_name(config.get("activation"))
-                activation = answers.get(each.name, "") if activation == "linear" else activation
-                readers.append(GraphHead(Head(each.name, kernel.T, bias, activation), each.reads.source))
-    return tables, readers
+                activation = activations.get(each.name, "") if activation == "linear" else activation
+                heads.append(GraphHead(Head(each.name, kernel.T, bias, activation), each.reads.source))
+    return tables, heads

@@ -1,4 +1,4 @@
-"""Which layer of a Keras model reads which, from its configuration alone: nothing is built and nothing is run."""
+"""The layers of a Keras model and their connections, from its JSON configuration; nothing is built or run."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ CELLS = {"GRU": "GRUCell", "LSTM": "LSTMCell", "SimpleRNN": "SimpleRNNCell"}
 
 INERT = {"Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization",
          "Identity", "InputLayer"}  # fmt: skip
-"""What hands its input on unchanged once a model is trained."""
+"""Layers that return their input unchanged outside of training."""
 
 MODELS = {"Sequential", "Functional", "Model"}
-CODE = {"Lambda": "a Lambda layer", "__lambda__": "a Python activation_name"}
+CODE = {"Lambda": "a Lambda layer", "__lambda__": "a Python function"}
 
 
 class VariablePath(NamedTuple):
-    """Where a layer's numbers lie: a path of attributes in a file of Keras 3, the names of layers in an older one."""
+    """The path of a layer's variables: attributes in a file of Keras 3, names of layers in an older one."""
 
     store: str
     labels: tuple[str, ...]
 
     def inside(self, attribute: str, label: object = None) -> VariablePath:
-        """The place of a layer within this one."""
+        """The path of a layer inside this one."""
         labels = (*self.labels, label) if isinstance(label, str) else self.labels
         return VariablePath(f"{self.store}/{attribute}" if self.store else attribute, labels)
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """The layer's name in messages."""
         return "/".join(self.labels)
 
 
 @dataclass(frozen=True)
 class LayerOutput:
-    """What flows between layers: all hidden states of a layer, its last one, a table's rows, or something else.
+    """What a layer outputs: all hidden states, the last one, rows of an embedding, or something else.
 
     Attributes:
-        kind: ``"states"``, ``"last"``, ``"table"``, ``"answer"`` of a Dense layer, or ``"other"``.
-        source: the name of the layer it comes from.
-        reversed: whether its last step stands first, as go_backwards leaves it.
+        kind: ``"states"``, ``"last"``, ``"table"``, ``"dense"`` or ``"other"``.
+        source: the name of the layer.
+        reversed: whether the last step comes first, as with go_backwards.
     """
 
     kind: str = "other"
@@ -58,15 +58,15 @@ class LayerOutput:
 
 @dataclass(frozen=True)
 class KerasLayer:
-    """A layer of the graph that has numbers: recurrent, ``Embedding`` or ``Dense``.
+    """A recurrent, ``Embedding`` or ``Dense`` layer of a model.
 
     Attributes:
         kind: ``"GRU"``, ``"LSTM"``, ``"SimpleRNN"``, ``"Embedding"`` or ``"Dense"``.
-        cells: its configuration, for each direction; with the place of the numbers.
-        reads: what it reads.
-        backward: whether its only direction reads from the end.
-        merges: how its directions are put together.
-        notices: what the graph has around it that a person must know.
+        cells: for each direction: the path of its variables, and its configuration.
+        reads: its input.
+        backward: whether its only direction reads backward.
+        merges: how its directions are merged.
+        notices: what is unusual about its connections, in sentences.
     """
 
     kind: str
@@ -79,10 +79,10 @@ class KerasLayer:
 
 
 def read_config(text: str | bytes, where: str, limits: Limits) -> dict[str, Any]:
-    """Parse a model's configuration, and refuse one that has code in it.
+    """Parse a model's configuration.
 
     Raises:
-        FormatError: it is no JSON, is nested too deep, or holds a Lambda layer or another Python activation_name.
+        FormatError: it is not JSON, is too large, or contains a Lambda layer or another Python function.
     """
     try:
         config = json.loads(text)
@@ -95,29 +95,29 @@ def read_config(text: str | bytes, where: str, limits: Limits) -> dict[str, Any]
             raise FormatError(
                 f"{where}, {printable(_name(entry) or 'configuration')}",
                 f"{found}, which is code; it was not run",
-                "layers that are described by data",
+                "layers without code",
                 "Save the model without it, or only its weights: model.save_weights(path).",
             )
     return config
 
 
 def _objects(config: object, where: str, limits: Limits) -> Iterator[dict[str, Any]]:
-    waiting = [config]
+    pending = [config]
     count = 0
-    while waiting:
-        node = waiting.pop()
+    while pending:
+        node = pending.pop()
         count += 1
         if count > 20 * limits.max_entries:
-            raise FormatError(where, "a configuration without end", "that of a model", "Save only the weights.")
+            raise FormatError(where, "a configuration of too many parts", "that of a model", "Save only the weights.")
         if isinstance(node, dict):
             yield node
-            waiting += [each for key, each in node.items() if key != "compile_config"]
+            pending += [each for key, each in node.items() if key != "compile_config"]
         elif isinstance(node, list):
-            waiting += node
+            pending += node
 
 
 def activation_name(value: object) -> str:
-    """The name of an activation as a configuration tells it; a class or activation_name of the author's own in quotes.
+    """The name of an activation in a configuration; of a custom one, its class or function.
 
     Example:
         >>> [activation_name(value) for value in ("tanh", None, {"class_name": "function", "config": "mine"})]
@@ -136,7 +136,7 @@ def _name(entry: Mapping[str, Any]) -> str:
 
 
 def _is_own(entry: Mapping[str, Any]) -> bool:
-    """Whether a class is the author's, whatever it is called."""
+    """Whether a class is custom, whatever its name."""
     module, registered = entry.get("module"), entry.get("registered_name")
     if isinstance(registered, str) and ">" in registered:
         return True
@@ -144,34 +144,38 @@ def _is_own(entry: Mapping[str, Any]) -> bool:
 
 
 def _snake(name: str) -> str:
-    """As Keras names a layer's group after its class."""
+    """A class name in snake case, as Keras names the group of a layer."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 @dataclass
 class KerasGraph:
-    """The layers of a model that have numbers, once its configuration is followed from its inputs.
+    """The layers of a model, found by following its configuration from the inputs.
 
     Attributes:
-        where: the file.
-        limits: what it must keep to.
-        placed: the layers, by where their numbers lie.
-        answers: name of a Dense layer → the activation applied to what it gives.
-        left_out: sentences about recurrent layers that are not known.
+        where: the file's name in messages.
+        limits: the largest sizes accepted.
+        placed: the layers by the path of their variables.
+        activations: name of a Dense layer → the activation layer after it.
+        left_out: sentences about unknown recurrent layers.
     """
 
     where: str
     limits: Limits
     placed: dict[str, KerasLayer] = field(default_factory=dict)
-    answers: dict[str, str] = field(default_factory=dict)
+    activations: dict[str, str] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     depth: int = 0
 
     def model(
         self, entry: Mapping[str, Any], place: VariablePath, inputs: Sequence[LayerOutput] = ()
     ) -> list[LayerOutput] | None:
-        """Follow a model through its layers; None for one that only its author's code can tell."""
+        """Follow a model through its layers.
+
+        Returns:
+            Its outputs; None for a custom class, whose layers only its code knows.
+        """
         if entry.get("class_name") not in MODELS or _is_own(entry):
             return None
         config = entry.get("config")
@@ -180,7 +184,12 @@ class KerasGraph:
             raise damaged(f"{self.where}, {printable(place.name)}", "a model without a list of layers")
         self.depth += 1
         if self.depth > self.limits.max_depth:
-            raise FormatError(self.where, "models within models without end", "fewer", "Save only the weights.")
+            raise FormatError(
+                self.where,
+                "models nested too deeply",
+                f"at most {self.limits.max_depth} levels",
+                "Save only the weights.",
+            )
         entries = [self._dict(each, place) for each in layers]
         places, used = [], dict[str, int]()
         for each in entries:
@@ -217,7 +226,7 @@ class KerasGraph:
             waiting += [(name, k, each, at, call) for k, call in enumerate(calls)]
         while waiting:
             ready = [item for item in waiting if all((name, node) in done for name, node, _ in item[4])]
-            for name, k, each, at, call in ready or waiting:  # a loop in the graph is followed in its order
+            for name, k, each, at, call in ready or waiting:  # a cycle is followed in file order
                 tensors = [self._pick(done.get((source, node)), index) for source, node, index in call]
                 done[name, k] = self._apply(each, at, tensors or [LayerOutput()])
             waiting = [item for item in waiting if (item[0], item[1]) not in done]
@@ -228,14 +237,14 @@ class KerasGraph:
         return outputs[index] if outputs is not None and 0 <= index < len(outputs) else LayerOutput()
 
     def _apply(self, entry: Mapping[str, Any], place: VariablePath, inputs: list[LayerOutput]) -> list[LayerOutput]:
-        """What a layer gives for what it reads."""
+        """The outputs of a layer for its inputs."""
         kind = str(entry.get("class_name"))
         if kind in MODELS and not _is_own(entry):
             return self.model(entry, place, inputs) or [LayerOutput()]
         config = self._dict(entry.get("config"), place)
         if _is_own(entry):
             if re.search("GRU|LSTM|RNN", kind):
-                self.left_out.append(f"{place.name} is left out: {printable(kind)} is a class of the author's own.")
+                self.left_out.append(f"{place.name} is left out: {printable(kind)} is a custom class.")
             return [LayerOutput()]
         if kind in INERT:
             return inputs
@@ -247,15 +256,13 @@ class KerasGraph:
             return self._apply(self._dict(config.get("layer"), place), place.inside("layer"), inputs)
         if kind in ("Embedding", "Dense"):
             self._place(KerasLayer(kind, place.name, ((place, config),), inputs[0]))
-            return [LayerOutput("table" if kind == "Embedding" else "answer", place.name)]
-        if kind in ("Activation", "Softmax", "ReLU") and inputs[0].kind == "answer":
-            self.answers[inputs[0].source] = activation_name(config.get("activation", kind.lower()))
+            return [LayerOutput("table" if kind == "Embedding" else "dense", place.name)]
+        if kind in ("Activation", "Softmax", "ReLU") and inputs[0].kind == "dense":
+            self.activations[inputs[0].source] = activation_name(config.get("activation", kind.lower()))
         if kind == "Activation" and activation_name(config.get("activation")) == "linear":
             return inputs
         if re.search("GRU|LSTM|RNN", kind):
-            self.left_out.append(
-                f"{place.name} is left out: {printable(kind)} is another network than a GRU, LSTM or RNN."
-            )
+            self.left_out.append(f"{place.name} is left out: {printable(kind)} is not a GRU, LSTM or RNN.")
         return [LayerOutput()]
 
     def _recurrent(
@@ -269,7 +276,7 @@ class KerasGraph:
         backward = (config.get("go_backwards") is True) != reads.reversed
         notices: tuple[str, ...] = ()
         if len(inputs) > 1:
-            notices = (f"{place.name} starts from a state that another layer hands it; here it starts from h0.",)
+            notices = (f"{place.name} gets its initial state from another layer; here it starts from h0.",)
         for known, name, at, described in cells:
             self._place(KerasLayer(known, name, ((at, described),), reads, backward, notices=notices))
             reads, notices = LayerOutput("states", name, backward), ()
@@ -281,7 +288,7 @@ class KerasGraph:
     def _cells(
         self, cell: Mapping[str, Any], place: VariablePath, at: VariablePath
     ) -> list[tuple[str, str, VariablePath, Mapping[str, Any]]]:
-        """The cells of an RNN layer, the lowest first; none where one of them is not known."""
+        """The cells of an RNN layer, lowest first; none if one of them is unknown."""
         layer_of = {each: layer for layer, each in CELLS.items()}
         config = self._dict(cell.get("config"), place)
         kind = cell.get("class_name")
@@ -293,7 +300,7 @@ class KerasGraph:
             inner = self._dict(each, place)
             if inner.get("class_name") not in layer_of or _is_own(inner):
                 kind = printable(inner.get("class_name"))
-                self.left_out.append(f"{place.name} is left out: its cell, {kind}, is of the author's own.")
+                self.left_out.append(f"{place.name} is left out: its cell, {kind}, is custom.")
                 return []
             base = _snake(str(inner["class_name"]))
             count = used[base] = used.get(base, -1) + 1
@@ -314,20 +321,20 @@ class KerasGraph:
         own = _is_own(layer) or _is_own(given) or given.get("class_name") != kind or kind not in CELLS
         if own or forward.get("go_backwards") or not (backward.get("go_backwards") or given is layer):
             what = f"{printable(kind)} and {printable(given.get('class_name'))}, forward and backward"
-            self.left_out.append(f"{place.name} is left out: it wraps {what}, in a way that is not known.")
+            self.left_out.append(f"{place.name} is left out: it wraps {what}, which is not supported.")
             return [LayerOutput()]
         merges = config.get("merge_mode")
         notices: tuple[str, ...] = ()
         if merges != "concat":
-            way = "hands them on apart" if merges is None else f"merges them by {printable(merges)!r}"
-            notices = (f"{place.name} has both directions, and {way}: what reads it is not joined to it.",)
+            how = "does not merge them" if merges is None else f"merges them by {printable(merges)!r}"
+            notices = (f"{place.name} has two directions and {how}: layers that read it are not joined to it.",)
         last = _name(given).removeprefix("backward_") if other else label
         at = (
             (place.inside("forward_layer", f"forward_{label}").inside("cell"), forward),
             (place.inside("backward_layer", f"backward_{last.removeprefix('forward_')}").inside("cell"), backward),
         )
         if len(inputs) > 1:
-            notices += (f"{place.name} starts from a state that another layer hands it; here it starts from h0.",)
+            notices += (f"{place.name} gets its initial state from another layer; here it starts from h0.",)
         self._place(KerasLayer(kind, place.name, at, inputs[0], merges=str(merges), notices=notices))
         if merges != "concat":
             return [LayerOutput()]
@@ -337,18 +344,20 @@ class KerasGraph:
         key = found.cells[0][0].store
         before = self.placed.get(key)
         if before is not None and before.reads != found.reads:
-            notice = f"{found.name} is used in several places of the model."
+            notice = f"{found.name} is used several times in the model."
             found = replace(found, reads=LayerOutput(), notices=(*before.notices, notice))
         self.placed[key] = found
 
     def _dict(self, value: object, place: VariablePath) -> Mapping[str, Any]:
         if not isinstance(value, dict):
-            raise damaged(f"{self.where}, {printable(place.name or 'configuration')}", "its configuration breaks off")
+            raise damaged(
+                f"{self.where}, {printable(place.name or 'configuration')}", "its configuration is incomplete"
+            )
         return value
 
 
 def _references(node: object) -> Iterator[tuple[str, int, int]]:
-    """The tensors that a part of a configuration names, in its order: (layer, which call of it, which output)."""
+    """The tensors named in a configuration, in order: (layer, number of its call, number of the output)."""
     waiting = [node]
     while waiting:
         each = waiting.pop()

@@ -1,4 +1,4 @@
-"""The arrays and the configuration in an HDF5 file, read by a process of its own that can be stopped."""
+"""Reads the arrays and the configuration of a Keras HDF5 file, in a separate process that can be stopped."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if find_spec("h5py") is None:
 
 CHILD = Path(__file__).with_name("keras_h5_process.py")
 SECONDS, BYTES_A_SECOND = 10, 10 << 20
-ROOM = 1 << 30
-"""Bytes that the process may take besides four times those of the file."""
+MEMORY = 1 << 30
+"""The memory limit of the process in bytes, on top of four times the file's size."""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """What an HDF5 file of Keras holds.
+    """The contents of a Keras HDF5 file.
 
     Attributes:
-        arrays: path → numbers, floating-point ones only, in the file's order; none of the optimiser's.
-        labels: path of a group of variables → the name that its layer was given, where the file tells it.
-        order: the names of the layers in the model's order, where the file tells it.
-        config: the model's configuration as JSON; None where there is none.
+        arrays: path → floating-point array, in the file's order, without the optimiser's.
+        labels: path of a group of variables → its layer's name, where the file has it.
+        order: the layers' names in the model's order, where the file has them.
+        config: the model's configuration as JSON, or None.
     """
 
     arrays: dict[str, np.ndarray]
@@ -49,36 +49,36 @@ def read_tree(data: bytes, where: str, limits: Limits) -> Tree:
     """Read every array of an HDF5 file.
 
     Raises:
-        FormatError: it is damaged, sends the HDF5 library in circles, holds links, compressed or virtual arrays, or
-            claims more than it is long.
+        FormatError: the file is damaged, takes too long to read, contains links, compressed or virtual arrays, or
+            claims larger arrays than it has bytes for.
     """
-    told, numbers = _ask(data, where, limits)
-    if "refused" in told:
-        path, found, wanted, remedy = told["refused"]
+    header, numbers = _run(data, where, limits)
+    if "refused" in header:
+        path, found, wanted, remedy = header["refused"]
         raise FormatError(f"{where}, {printable(path)}", printable(found), wanted, remedy)
-    if "damaged" in told:
-        raise damaged(where, told["damaged"])
+    if "damaged" in header:
+        raise damaged(where, header["damaged"])
     arrays, at = {}, 0
-    for path, shape, dtype in told["arrays"]:
+    for path, shape, dtype in header["arrays"]:
         array = np.frombuffer(numbers, dtype, math.prod(shape), at).reshape(shape)
         at += array.nbytes
-        arrays[path] = bfloat16_to_float32(array) if path in told["brain"] else array
-    return Tree(arrays, told["labels"], tuple(told["order"]), told["config"])
+        arrays[path] = bfloat16_to_float32(array) if path in header["bfloat16"] else array
+    return Tree(arrays, header["labels"], tuple(header["order"]), header["config"])
 
 
-def _ask(data: bytes, where: str, limits: Limits) -> tuple[dict[str, Any], memoryview]:
-    room = ROOM + 4 * len(data)
-    command = [sys.executable, "-P", str(CHILD), *map(str, (limits.max_entries, limits.max_depth, room))]
+def _run(data: bytes, where: str, limits: Limits) -> tuple[dict[str, Any], memoryview]:
+    memory = MEMORY + 4 * len(data)
+    command = [sys.executable, "-P", str(CHILD), *map(str, (limits.max_entries, limits.max_depth, memory))]
     seconds = SECONDS + len(data) / BYTES_A_SECOND
     try:
         ran = subprocess.run(command, input=data, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired as error:
-        raise damaged(where, f"nothing read of it after {seconds:.0f} seconds") from error
+        raise damaged(where, f"reading it took more than {seconds:.0f} seconds") from error
     except OSError as error:
-        found, remedy = f"no process to read it in ({error})", "Try again when the machine has room."
-        raise FormatError(where, found, "one that can be started", remedy) from error
+        found, remedy = f"a process that cannot start ({error})", "Close other programs and try again."
+        raise FormatError(where, found, "a process that reads the file", remedy) from error
     line, _, _ = ran.stdout.partition(b"\n")
     if ran.returncode or not line:
-        raise damaged(where, f"the HDF5 library broke down on it, with {ran.returncode}")
-    told: dict[str, Any] = json.loads(line)
-    return told, memoryview(ran.stdout)[len(line) + 1 :]
+        raise damaged(where, f"the HDF5 library crashed with exit code {ran.returncode}")
+    header: dict[str, Any] = json.loads(line)
+    return header, memoryview(ran.stdout)[len(line) + 1 :]

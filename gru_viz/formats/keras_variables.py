@@ -1,4 +1,4 @@
-"""Where in a Keras file the numbers of a layer lie: in the layout of Keras 3, and in that of Keras 1 and 2."""
+"""The variables of each layer in a Keras file, in the layout of Keras 3 or that of Keras 1 and 2."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OLDER_NAME = "_layer_checkpoint_dependencies/"
 
 @dataclass(frozen=True)
 class KerasVariables:
-    """The arrays of a file, by the layer they belong to."""
+    """The arrays of a file by layer."""
 
     tree: Tree
     groups: dict[str, list[np.ndarray]] = field(init=False)
@@ -34,7 +34,7 @@ class KerasVariables:
 
     @cached_property
     def numbered(self) -> bool:
-        """Whether it is laid out as Keras 3 does: variables by number, in groups named after classes."""
+        """Whether the layout is that of Keras 3: numbered variables in groups named after classes."""
         return any("/vars/" in f"/{path}" for path in self.tree.arrays)
 
     def _numbered(self) -> dict[str, list[np.ndarray]]:
@@ -63,7 +63,7 @@ class KerasVariables:
         return known, _natural(group)
 
     def arrays(self, place: VariablePath) -> list[np.ndarray]:
-        """The variables of a layer or cell in Keras' order: kernel, recurrent kernel, bias. None of it: []."""
+        """The variables of a layer or cell in Keras' order: kernel, recurrent kernel, bias; [] if it has none."""
         if self.numbered:
             return self.groups.get(place.store, [])
         first, *inner = place.labels
@@ -75,7 +75,7 @@ class KerasVariables:
         return found[0] if len(found) == 1 else []
 
     def layers(self) -> list[KerasLayer]:
-        """What the arrays alone tell: every layer by its shapes, each recurrent one above the one before if it fits."""
+        """Infer the layers from the shapes alone; a recurrent layer that fits the one before it is stacked on it."""
         found: dict[str, KerasLayer] = {}
         for group, arrays in self.groups.items():
             kind = _kind(group, arrays)
@@ -136,7 +136,7 @@ def _kind(group: str, arrays: Sequence[np.ndarray]) -> str | None:
 
 
 def _owner(group: str) -> tuple[str, str]:
-    """The layer that a cell belongs to, and which of its directions it is."""
+    """A cell's layer, and its direction in it."""
     parts = list(PurePosixPath(group).parts)
     for k, part in enumerate(parts):
         direction = part.partition("_")[0]
@@ -148,5 +148,5 @@ def _owner(group: str) -> tuple[str, str]:
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
-    """An order in which gru_2 stands before gru_10."""
+    """A sort key that puts gru_2 before gru_10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]

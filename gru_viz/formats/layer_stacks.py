@@ -1,4 +1,4 @@
-"""Recurrent layers as a file has them, put together: stack_layers, directions, and what stands before and after."""
+"""Joins the recurrent layers of a Keras or ONNX graph into networks, with their embeddings and heads."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from gru_viz.weights import CellWeights, Weights
 __all__ = ["GraphHead", "RecurrentLayer", "Stack", "build_networks", "stack_layers"]
 
 BACKWARD_ONLY = (
-    "It reads from the end of a sequence to its start. It is held as both directions, of which the forward one is "
-    "all zeros and stays at 0; the backward one is exact."
+    "It reads sequences backward only. It is stored as a bidirectional network whose forward half has zero weights "
+    "and stays at 0; the backward half is exact."
 )
 
 
@@ -27,12 +27,12 @@ class RecurrentLayer:
 
     Attributes:
         name: its path in the file.
-        cells: forward, or forward and backward; one that reads only backward is alone.
-        reads: the name of the layer or embedding whose numbers, unchanged, are what it reads; ``""`` for anything else.
-        backward: whether its only direction reads from the end.
-        concatenates: whether what it hands on is all its hidden states, both directions side by side.
-        alternatives: other conventions that its matrices could be meant in.
-        notices: what was assumed.
+        cells: one cell, or forward and backward.
+        reads: the name of the layer or embedding whose output is its input, unchanged; ``""`` for any other input.
+        backward: whether its only cell reads backward.
+        concatenates: whether its output is all hidden states, both directions concatenated.
+        alternatives: other conventions that its matrices fit.
+        notices: what was assumed, in sentences.
     """
 
     name: str
@@ -46,7 +46,7 @@ class RecurrentLayer:
 
 @dataclass(frozen=True, eq=False)
 class GraphHead:
-    """A linear layer of a graph and the name of what it reads, ``""`` where that is no single layer."""
+    """A linear layer of a graph, and the name of the layer that it reads; ``""`` if that is not a single layer."""
 
     head: Head
     reads: str = ""
@@ -54,13 +54,13 @@ class GraphHead:
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Layers that feed each other, the lowest first."""
+    """Layers that feed each other, lowest first."""
 
     layers: tuple[RecurrentLayer, ...]
 
     @property
     def weights(self) -> Weights:
-        """All their matrices; a stack that reads only backward gets a forward half of zeros."""
+        """All their matrices, with a forward half of zeros if they only read backward."""
         cells = [layer.cells for layer in self.layers]
         if self.layers[0].backward:
             cells = [_beside_zeros(cell, below=cells[k - 1][0] if k else None) for k, (cell,) in enumerate(cells)]
@@ -70,7 +70,7 @@ class Stack:
 
 
 def stack_layers(layers: Sequence[RecurrentLayer]) -> tuple[Stack, ...]:
-    """Join layers of one kind where the upper reads the lower's hidden states, and is the only layer that does."""
+    """Join two layers of one kind if the upper one, and no other, reads the lower one's hidden states."""
     by_name = {layer.name: layer for layer in layers}
     readers = Counter(layer.reads for layer in layers)
     above = {
@@ -95,10 +95,10 @@ def build_networks(
     embeddings: Sequence[Embedding] = (),
     readers: Sequence[GraphHead] = (),
 ) -> tuple[FoundModel, ...]:
-    """Each stack as a network, with the embeddings and heads whose widths fit: those that the graph joins come first.
+    """Make each stack a network, with the embeddings and heads whose widths fit, those connected to it first.
 
     Raises:
-        FormatError: the layers of a stack disagree in shape.
+        FormatError: the shapes of a stack's layers contradict each other.
     """
     models = []
     for stack in found:
@@ -138,10 +138,10 @@ def _fits(below: RecurrentLayer, above: RecurrentLayer) -> bool:
 
 
 def _beside_zeros(cell: CellWeights, below: CellWeights | None) -> tuple[CellWeights, CellWeights]:
-    """A cell that reads backward, with a forward one of zeros: its states stay at exactly 0, whatever it reads."""
+    """A backward cell beside a forward one of zeros, whose states stay at exactly 0."""
     convention = cell.convention
     blocks = cell.blocks()
-    if below is not None:  # what is below hands up its own forward zeros first
+    if below is not None:  # the layer below outputs its forward zeros first
         for gate in convention.gates:
             read = blocks["W", gate]
             blocks["W", gate] = np.concatenate([np.zeros((len(read), below.hidden), read.dtype), read], 1)
@@ -151,6 +151,6 @@ def _beside_zeros(cell: CellWeights, below: CellWeights | None) -> tuple[CellWei
 
 
 def _padded(head: Head, forward: int) -> Head:
-    """The head of a network that reads backward only, reading nothing of the forward half."""
-    nothing = np.zeros((len(head.weight), forward), head.weight.dtype)
-    return replace(head, weight=np.concatenate([nothing, head.weight], 1))
+    """The head of a network that only reads backward, with zero weights for the forward half."""
+    zeros = np.zeros((len(head.weight), forward), head.weight.dtype)
+    return replace(head, weight=np.concatenate([zeros, head.weight], 1))

@@ -1,4 +1,4 @@
-"""Which matrix of a recurrent network an array is, by the end of its path: in torch's names and every convention's."""
+"""Recognises the matrices of recurrent networks by the ends of their paths, in the names of every convention."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from gru_viz.conventions import CONVENTIONS, Convention, Matrix
 __all__ = ["PROJECTION", "CellKey", "ConventionFamily", "MatrixGroup", "families", "group"]
 
 PROJECTION = "weight_hr"
-BIAS_WITHOUT_MATRIX = "bias without a place"
+UNKNOWN_BIAS = "unknown bias"
 SEPARATORS = "./:|_-"
 _LAYER = re.compile(r"(.*?)(?:_l([0-9]{1,4})(_reverse)?)?", re.DOTALL)
 _FIRST = ("cho_2014_v3",)
-"""Conventions that come before others of the same names and shapes: the paper as it was published."""
+"""Conventions preferred over others with the same names and shapes: the published version of the paper."""
 
 CellKey = tuple[int, bool]
-"""A layer, and whether it reads backward."""
+"""A layer's number, and whether the cell reads backward."""
 
 
 @dataclass(frozen=True)
 class ConventionFamily:
-    """Conventions that share the names of their matrices, the likeliest first.
+    """Conventions with the same matrix names, likeliest first.
 
     Attributes:
-        products: the matrices that hold W or U.
-        biases: those that hold b or c alone, which a network may go without.
+        products: names of the matrices that contain W or U.
+        biases: names of those that contain only biases, which a network may lack.
     """
 
     conventions: tuple[Convention, ...]
@@ -37,7 +37,7 @@ class ConventionFamily:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All matrices."""
+        """The names of all matrices."""
         return self.products + self.biases
 
 
@@ -47,9 +47,9 @@ class MatrixGroup:
 
     Attributes:
         prefix: the path.
-        layered: whether their names tell their layers, as in ``weight_ih_l0``.
+        layered: whether the names contain the layer, as in ``weight_ih_l0``.
         places: layer and direction → matrix → the array's path in the file.
-        unplaced: biases of linear layers for which no convention has a matrix.
+        unplaced: paths of biases that the convention of their linear layers lacks.
     """
 
     prefix: str
@@ -58,13 +58,13 @@ class MatrixGroup:
     unplaced: list[str] = field(default_factory=list)
 
     def paths(self, family: ConventionFamily) -> tuple[str, ...]:
-        """The paths of the arrays that bear a family's names."""
+        """The paths of the arrays with a family's names."""
         return tuple(path for cell in self.places.values() for name, path in cell.items() if name in family.names)
 
 
 @cache
 def families() -> tuple[ConventionFamily, ...]:
-    """Every convention, by the names of its matrices."""
+    """All conventions, grouped by the names of their matrices."""
     by_names: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Convention]] = {}
     for each in sorted(CONVENTIONS.values(), key=lambda known: known.name not in _FIRST):
         products = tuple(m.name for m in each.matrices if _parts(m) & {"W", "U"})
@@ -74,7 +74,7 @@ def families() -> tuple[ConventionFamily, ...]:
 
 
 def group(paths: Iterator[str]) -> tuple[MatrixGroup, ...]:
-    """Gather paths that end in the name of a matrix by what stands before it, in the order of the file.
+    """Group the paths that end in a matrix name by the prefix before it, in the order of the file.
 
     Example:
         >>> for found in group(iter(["enc.weight_ih_l0", "enc.weight_ih_l0_reverse", "fc.weight"])):
@@ -89,7 +89,7 @@ def group(paths: Iterator[str]) -> tuple[MatrixGroup, ...]:
         for prefix, matrix in _readings(stem):
             key = (prefix.rstrip(SEPARATORS), layer is not None)
             found = groups.setdefault(key, MatrixGroup(*key))
-            if matrix == BIAS_WITHOUT_MATRIX:
+            if matrix == UNKNOWN_BIAS:
                 found.unplaced.append(path)
             else:
                 found.places.setdefault((int(layer or 0), reverse is not None), {}).setdefault(matrix, path)
@@ -97,7 +97,7 @@ def group(paths: Iterator[str]) -> tuple[MatrixGroup, ...]:
 
 
 def _readings(stem: str) -> Iterator[tuple[str, str]]:
-    """Every way to read a path as some prefix and a matrix."""
+    """Every split of a path into a prefix and a matrix."""
     known = _known()
     for at in range(max(0, len(stem) - 32), len(stem)):
         if at == 0 or stem[at - 1] in SEPARATORS:
@@ -107,7 +107,7 @@ def _readings(stem: str) -> Iterator[tuple[str, str]]:
 
 @cache
 def _known() -> dict[str, tuple[str, ...]]:
-    """Ends of paths → matrices: their own names, and those of linear layers named after them."""
+    """End of a path → matrices: their own names, and linear layers named after them."""
     known: dict[str, tuple[str, ...]] = {PROJECTION: (PROJECTION,)}
 
     def add(end: str, matrix: str) -> None:
@@ -122,7 +122,7 @@ def _known() -> dict[str, tuple[str, ...]]:
                 add(f"{matrix.name}.weight", matrix.name)
                 bias = ("b" if piece.part == "W" else "c", piece.gate)
                 beside = [m.name for m in each.matrices if len(m.grid[0]) == 1 and m.grid[0][0][:2] == bias]
-                add(f"{matrix.name}.bias", beside[0] if beside else BIAS_WITHOUT_MATRIX)
+                add(f"{matrix.name}.bias", beside[0] if beside else UNKNOWN_BIAS)
     return known
 
 

@@ -1,4 +1,4 @@
-"""From a path, bytes or an open file to the bytes of a model, and which format they are by what they hold."""
+"""The bytes of a model file, its format detected from them, and the limits on its size."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ WANTED = "a trained model: PyTorch, safetensors, NPZ, Keras or ONNX"
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a file may hold and claim; each is checked before anything is allocated for it.
+    """The limits on a model file; each is checked before memory is allocated.
 
     Attributes:
-        max_bytes: of the file.
-        max_array_bytes: of all arrays together, once they are unpacked.
-        max_entries: files in an archive, arrays in a file, groups and nodes in a graph.
-        max_steps: instructions of a pickle.
-        max_depth: containers within containers.
-        max_networks: recurrent networks in one file.
+        max_bytes: size of the file.
+        max_array_bytes: total size of its arrays, uncompressed.
+        max_entries: number of files in an archive, arrays in a file, groups and nodes in a graph.
+        max_steps: number of instructions in a pickle.
+        max_depth: nesting of containers.
+        max_networks: number of recurrent networks.
     """
 
     max_bytes: int = 1 << 30
@@ -43,13 +43,13 @@ LIMITS = Limits()
 
 @dataclass(frozen=True)
 class ModelBytes:
-    """The bytes of a file, and what they are.
+    """The content of a model file.
 
     Attributes:
-        name: what to call the file in messages.
-        format: found from the bytes, never from the name.
+        name: the file's name in messages.
+        format: detected from the bytes, never from the name.
         data: the whole file.
-        limits: what a reader must keep to.
+        limits: the limits for its reader.
     """
 
     name: str
@@ -59,10 +59,10 @@ class ModelBytes:
 
 
 def load(source: ByteSource, name: str | None = None, limits: Limits = LIMITS) -> ModelBytes:
-    """Read a source whole and find its format.
+    """Read a source and detect its format.
 
     Raises:
-        FormatError: it cannot be opened, is empty, is larger than ``limits.max_bytes``, or is no model.
+        FormatError: the source cannot be opened, is empty, is larger than ``limits.max_bytes``, or is not a model.
 
     Example:
         >>> load(b"\\x89HDF\\r\\n\\x1a\\n", "lstm.h5").format
@@ -74,12 +74,12 @@ def load(source: ByteSource, name: str | None = None, limits: Limits = LIMITS) -
 
 
 def open_zip(data: bytes, name: str, limits: Limits) -> zipfile.ZipFile:
-    """Open an archive whose list of entries is not too long to be read.
+    """Open a zip archive.
 
     Raises:
-        FormatError: it is damaged, encrypted, names an entry twice, or has more entries than the limit.
+        FormatError: it is damaged or encrypted, names an entry twice, or has more than ``limits.max_entries``.
     """
-    entries = data.count(b"PK\x01\x02")  # no entry is listed without this mark
+    entries = data.count(b"PK\x01\x02")  # the signature of each entry in the directory
     if entries > limits.max_entries:
         found = f"an archive of {entries:,} entries"
         raise FormatError(name, found, f"at most {limits.max_entries:,}", "Save only the weights.")
@@ -98,12 +98,14 @@ def open_zip(data: bytes, name: str, limits: Limits) -> zipfile.ZipFile:
 
 
 def damaged(name: str, why: object) -> FormatError:
-    """The error for a file that breaks off or contradicts itself."""
-    return FormatError(name, f"a damaged or truncated file ({printable(why)})", "a whole one", "Copy or save it again.")
+    """The error for a truncated or inconsistent file."""
+    return FormatError(
+        name, f"a damaged or truncated file ({printable(why)})", "a complete one", "Copy or save the file again."
+    )
 
 
 def printable(text: object, most: int = 120) -> str:
-    """Text from a file, fit for a message: of bounded length, on one line."""
+    """Make text from a file safe for a message: one line of limited length."""
     try:
         text = str(text)
     except (ValueError, RecursionError):  # a number of thousands of digits, tuples nested thousands deep
@@ -113,18 +115,18 @@ def printable(text: object, most: int = 120) -> str:
 
 
 _TORCH_LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""The number that every file of torch.save begins with since before it wrote archives, as a pickle writes it."""
+"""The magic number, pickled, at the start of files by torch.save before version 1.6."""
 
-_SAVE_STATE = "Save the numbers alone: torch.save(model.state_dict(), path)."
+_SAVE_STATE = "Save only the weights: torch.save(model.state_dict(), path)."
 _READER = ByteReader(FormatError, "model", "Save only the weights, without the optimiser's state.")
 _NO_WEIGHTS = "Choose the file of the weights."
-_NOT_MODELS = dict.fromkeys(ARCHIVES, "Unpack it and give the file inside.") | {
+_NOT_MODELS = dict.fromkeys(ARCHIVES, "Unpack it and open the file inside.") | {
     "a single NumPy array": "Save every matrix under its name: numpy.savez(path, **arrays).",
-    "a tar archive": "torch.save wrote it before 2017: load it in PyTorch and save it again.",
-    "a GGUF file": "It holds no recurrent layers that are known.",
-    "a TensorFlow Lite model": "Save the Keras model that it was made from.",
+    "a tar archive": "PyTorch before 2017 saved it: load it in PyTorch and save it again.",
+    "a GGUF file": "It contains no known recurrent layers.",
+    "a TensorFlow Lite model": "Save the Keras model from which it was converted.",
     "a Git LFS pointer in place of the file": "Fetch the file: git lfs pull.",
-    "a Parquet table": "It is data: give it as a sequence.",
+    "a Parquet table": "It is a table: open it as sequences.",
     "a PNG picture": _NO_WEIGHTS,
     "a JPEG picture": _NO_WEIGHTS,
     "a GIF picture": _NO_WEIGHTS,
@@ -146,13 +148,13 @@ def _format_of(data: bytes, name: str, limits: Limits) -> Format:
     if kind in _NOT_MODELS:
         raise FormatError(name, kind, WANTED, _NOT_MODELS[kind])
     if kind == "a Python pickle" or _is_text_pickle(data):
-        found = "a Python pickle that torch.save did not write; a pickle can run code, and nothing of it was run"
+        found = "a Python pickle that torch.save did not write; no code was run"
         raise FormatError(name, found, WANTED, _SAVE_STATE)
     if _is_onnx(data):
         return "ONNX"
     if len(data) < 9 or b"\0" not in data[:4096]:
         raise FormatError(name, "text", WANTED, "Choose the file that the framework saved.")
-    raise FormatError(name, "bytes of no known format", WANTED, "Choose the file that the framework saved.")
+    raise FormatError(name, "an unknown format", WANTED, "Choose the file that the framework saved.")
 
 
 def _format_of_archive(data: bytes, name: str, limits: Limits) -> Format:
@@ -166,7 +168,9 @@ def _format_of_archive(data: bytes, name: str, limits: Limits) -> Format:
     if any(leaf.endswith(".npy") for leaf in leaves):
         return "NPZ"
     listed = ", ".join(printable(entry, 40) for entry in entries[:5]) or "nothing"
-    raise FormatError(name, f"an archive that holds {listed}", WANTED, "Unpack it and give the file of the weights.")
+    raise FormatError(
+        name, f"an archive that contains {listed}", WANTED, "Unpack it and open the file with the weights."
+    )
 
 
 def _is_text_pickle(data: bytes) -> bool:
@@ -174,5 +178,5 @@ def _is_text_pickle(data: bytes) -> bool:
 
 
 def _is_onnx(data: bytes) -> bool:
-    """Protobuf has no mark: an ONNX model begins with field 1, its version, and goes on with one of fields 2 to 8."""
+    """Protobuf has no magic number: an ONNX model starts with field 1, its version, then one of fields 2 to 8."""
     return data[:1] == b"\x08" and 0 < data[1] < 64 and data[2:3] in b"\x12\x1a\x22\x28\x32\x3a\x42" and len(data) > 3

@@ -1,4 +1,4 @@
-"""What a file of a trained model holds: every recurrent network in it, and what stands before and after each."""
+"""The result of reading a model file: its recurrent networks, each with its embeddings and linear heads."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ class Head:
 
 @dataclass(frozen=True)
 class FrameworkCheck:
-    """A probe run through the file's own framework and through gru_viz.
+    """The comparison of gru_viz with the file's own framework on a random input.
 
     Attributes:
-        framework: which ran, with its version, such as ``"onnxruntime 1.31.1"``.
+        framework: its name and version, such as ``"onnxruntime 1.31.1"``.
         difference: the largest absolute difference of the hidden states.
-        bound: the largest that is still rounding.
+        bound: the largest difference that rounding can cause.
     """
 
     framework: str
@@ -113,22 +113,22 @@ class FrameworkCheck:
 
     @property
     def agrees(self) -> bool:
-        """Whether the difference is within its bound."""
+        """Whether the difference is within the bound."""
         return self.difference <= self.bound
 
 
 @dataclass(frozen=True, eq=False)
 class FoundModel:
-    """A recurrent network found in a file: stacked and bidirectional layers assembled.
+    """A recurrent network found in a file, with all its layers and directions.
 
     Attributes:
-        name: its path in the file, such as ``"encoder.rnn"``; ``""`` where the file is the network itself.
+        name: its path in the file, such as ``"encoder.rnn"``; ``""`` for a file of this network alone.
         weights: its matrices, in the convention of the file.
-        embeddings: tables in the same file whose rows are as wide as its input, the likeliest first.
-        heads: linear layers in the same file that can read its hidden states, the likeliest first.
-        alternatives: names of other conventions that the same matrices could be meant in.
-        notices: what was assumed, in sentences for a person.
-        check: the file's framework against gru_viz on a probe; None where that framework is not installed.
+        embeddings: the file's embeddings that fit its features, likeliest first.
+        heads: the file's linear layers that fit its hidden states, likeliest first.
+        alternatives: names of other conventions that the same matrices fit.
+        notices: what was assumed, in sentences.
+        check: gru_viz compared with the file's framework; None where that cannot run.
     """
 
     name: str
@@ -140,14 +140,14 @@ class FoundModel:
     check: FrameworkCheck | None = None
 
     def read_as(self, convention: str) -> FoundModel:
-        """The same matrices, taken to be meant in one of ``alternatives``; what the check said holds no longer."""
+        """The same matrices read in another convention, one of ``alternatives``; the result has no ``check``."""
         kind = CONVENTIONS[convention]
         if kind == self.weights.convention:
             return self
         try:
             layers = [[cell.matrices for cell in layer] for layer in self.weights.layers]
             weights = Weights.from_matrices(kind, layers, self.weights.origin)
-        except ConventionError:  # it has other biases, of which these matrices have none
+        except ConventionError:  # the convention has biases that these matrices lack
             weights = self.weights.read_as(kind)
         return replace(self, weights=weights, check=None)
 
@@ -157,13 +157,13 @@ Format = Literal["PyTorch", "safetensors", "NPZ", "Keras", "ONNX"]
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A file of a trained model, read as data; nothing in it was run.
+    """A model file, read as data: no code in it was run.
 
     Attributes:
-        name: the file's.
-        format: what it is, found from its content.
-        models: every recurrent network in it, by their order in the file.
-        notices: what holds for the file as a whole.
+        name: the file's name.
+        format: detected from its content.
+        models: its recurrent networks, in the file's order.
+        notices: what was left out or assumed, in sentences.
     """
 
     name: str
@@ -173,14 +173,17 @@ class ModelFile:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The paths of the networks."""
+        """The names of the networks."""
         return tuple(model.name for model in self.models)
 
     def model(self, name: str | None = None) -> FoundModel:
-        """The network of a name, or of a name that ends so; without one, the only network.
+        """Return one network.
+
+        Args:
+            name: its name or the end of its name; may be None if the file has only one network.
 
         Raises:
-            FormatError: there are several and no name, or none of that name.
+            FormatError: no network or several match.
         """
         if name is None and len(self.models) == 1:
             return self.models[0]
@@ -192,4 +195,4 @@ class ModelFile:
             return ending[0]
         known = ", ".join(repr(each) for each in self.names)
         found = f"{len(self.models)} networks" if name is None else f"no network {name!r}"
-        raise FormatError(self.name, found, f"the name of one: {known}", "Name one of these.")
+        raise FormatError(self.name, found, f"the name of one: {known}", "Choose one of these names.")

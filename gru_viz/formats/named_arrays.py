@@ -1,4 +1,4 @@
-"""Arrays that come out of a file: how many bytes they may take, and which numbers a network can be made of."""
+"""The arrays of a model file by name, and the memory they may take."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["ArrayBudget", "NamedArrays", "bfloat16_to_float32"]
 
 @dataclass(frozen=True)
 class NamedArrays:
-    """The arrays of a file by their paths, in its order.
+    """The arrays of a file by path, in the file's order.
 
     Attributes:
-        arrays: path → numbers.
-        unreadable: path → what is there instead of plain numbers, such as ``"a quantised tensor"``.
-        convention: the name of the one that the file says its matrices are in; None where it says nothing.
-        notices: what a reader must be told.
+        arrays: path → array.
+        unreadable: path → what the file has instead of plain numbers, such as ``"a quantised tensor"``.
+        convention: the name of the matrices' convention, where the file specifies it.
+        notices: what was left out or assumed, in sentences.
     """
 
     arrays: dict[str, np.ndarray]
@@ -32,7 +32,7 @@ class NamedArrays:
 
 
 class ArrayBudget:
-    """Counts what the arrays of a file claim, and refuses before it is allocated.
+    """Adds up the sizes that a file claims for its arrays, and refuses too much before it is allocated.
 
     Example:
         >>> ArrayBudget("small.npz", Limits(max_array_bytes=100)).take("W", (3, 4), 8)
@@ -44,32 +44,42 @@ class ArrayBudget:
         self.bytes = self.count = 0
 
     def take(self, name: str, shape: Sequence[int], itemsize: int) -> int:
-        """Claim room for an array, and give its bytes.
+        """Add an array to the total.
+
+        Args:
+            name: its path in the file.
+            itemsize: bytes per number.
+
+        Returns:
+            The size of the array in bytes.
 
         Raises:
-            FormatError: its shape is none, or all arrays together pass the limits.
+            FormatError: the shape is invalid, or the total exceeds the limits.
         """
         where = f"{self.where}, {printable(name)}"
         if len(shape) > 32 or any(type(n) is not int or not 0 <= n < 1 << 60 for n in shape):
             found = f"the shape {printable(tuple(shape))}"
             raise FormatError(where, found, "up to 32 axes, each of 0 or more", "Save the file again.")
         size = math.prod(shape) * itemsize
-        if math.prod(max(n, 1) for n in shape) >= 1 << 60:  # an empty array of endless axes is one that NumPy refuses
+        if math.prod(max(n, 1) for n in shape) >= 1 << 60:  # NumPy refuses an empty array with such axes too
             raise FormatError(where, f"the shape {printable(tuple(shape))}", "fewer numbers", "Save the file again.")
         self.bytes += size
         self.count += 1
         if self.bytes > self.limits.max_array_bytes:
-            found = f"arrays that claim {self.bytes:,} bytes or more"
-            raise FormatError(where, found, f"at most {self.limits.max_array_bytes:,}", "Save only the weights.")
+            found = f"arrays of {self.bytes:,} bytes or more"
+            raise FormatError(where, found, f"at most {self.limits.max_array_bytes:,} bytes", "Save only the weights.")
         if self.count > self.limits.max_entries:
             raise FormatError(
-                where, "yet another array", f"at most {self.limits.max_entries:,}", "Save only the weights."
+                where,
+                f"{self.count:,} arrays or more",
+                f"at most {self.limits.max_entries:,}",
+                "Save only the weights.",
             )
         return size
 
 
 def bfloat16_to_float32(bits: np.ndarray) -> np.ndarray:
-    """bfloat16, given as its bits, in float32: exact, since bfloat16 is the upper half of a float32.
+    """Convert bfloat16, given as uint16 bits, to float32. This is exact: bfloat16 is the upper half of a float32.
 
     Example:
         >>> bfloat16_to_float32(np.array([0x3FC0], np.uint16))

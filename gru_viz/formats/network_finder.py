@@ -1,4 +1,4 @@
-"""Every recurrent network among named arrays: stacked and bidirectional layers assembled, or why they cannot be."""
+"""Finds the recurrent networks among named arrays and assembles their layers and directions."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ __all__ = ["find_networks"]
 
 CellMatrices = dict[CellKey, dict[str, np.ndarray]]
 MOST_CHECKED = 1 << 25
-"""Parameters of a network that a probe is run through on reading: more would take gibibytes."""
-_TELLING = frozenset({"weight_ih", "weight_hh", "recurrent_kernel", "gates/kernel", PROJECTION})
-"""Names that nothing but a recurrent network has."""
+"""A network with more parameters is not checked against torch.nn: that would take gibibytes of memory."""
+_RECURRENT_ONLY = frozenset({"weight_ih", "weight_hh", "recurrent_kernel", "gates/kernel", PROJECTION})
+"""Matrix names that only a recurrent network has."""
 
 
 def find_networks(
     arrays: NamedArrays, where: str, limits: Limits = LIMITS
 ) -> tuple[tuple[FoundModel, ...], tuple[str, ...]]:
-    """Find the networks, and what stands before and after each.
+    """Find every network in a file, with its embeddings and heads.
 
     Args:
-        arrays: of a file, by their paths.
-        where: what to call the file in messages.
-        limits: how many networks there may be.
+        arrays: the file's arrays by path.
+        where: the file's name in messages.
+        limits: the largest number of networks.
 
     Returns:
-        The networks in the order of the file, and what holds for the file as a whole.
+        The networks in the order of the file, and notices about the whole file.
 
     Raises:
-        FormatError: there is none, or what looks like one cannot be put together, with the reason.
+        FormatError: the file has no network, or the matrices of every network found are incomplete or inconsistent.
 
     Example:
         >>> shapes = {"rnn.weight_ih_l0": (12, 3), "rnn.weight_hh_l0": (12, 4), "fc.weight": (2, 4)}
@@ -53,10 +53,7 @@ def find_networks(
     """
     order = {path: k for k, path in enumerate((*arrays.arrays, *arrays.unreadable))}
     finder = _Finder(arrays, where)
-    candidates = [(each, family) for each in group(iter(order)) if (family := finder.family_of(each)) is not None]
-    if len(candidates) > limits.max_networks:
-        found, wanted = f"{len(candidates):,} recurrent networks", f"at most {limits.max_networks:,}"
-        raise FormatError(where, found, wanted, "Save only those that matter.")
+    candidates = finder.candidates(order, limits.max_networks)
     models: list[tuple[int, FoundModel]] = []
     errors: list[FormatError] = []
     used: set[str] = set()
@@ -69,37 +66,45 @@ def find_networks(
     if not models:
         raise errors[0] if errors else _nothing(arrays, where)
     models.sort(key=lambda pair: pair[0])
-    around = EmbeddingsAndHeads(arrays.arrays, used)
+    others = EmbeddingsAndHeads(arrays.arrays, used)
     complete = tuple(
-        replace(model, embeddings=around.embeddings(model, start), heads=around.heads(model, start))
+        replace(model, embeddings=others.embeddings(model, start), heads=others.heads(model, start))
         for start, model in models
     )
     return complete, (*arrays.notices, *(f"Left out: {error}" for error in errors))
 
 
 class _Finder:
-    """Puts the arrays of one file together."""
+    """Assembles the networks of one file."""
 
     def __init__(self, arrays: NamedArrays, where: str) -> None:
         self.arrays, self.where = arrays, where
 
+    def candidates(self, paths: Iterable[str], most: int) -> list[tuple[MatrixGroup, ConventionFamily]]:
+        """The groups of arrays that look like a recurrent network, each with its likeliest conventions."""
+        groups = [(each, family) for each in group(iter(paths)) if (family := self.family_of(each)) is not None]
+        if len(groups) > most:
+            found, wanted = f"{len(groups):,} recurrent networks", f"at most {most:,}"
+            raise FormatError(self.where, found, wanted, "Save only the networks that you need.")
+        return groups
+
     def family_of(self, found: MatrixGroup) -> ConventionFamily | None:
-        """The conventions whose matrices a group has, all or most of them, or names that nothing else has."""
+        """The conventions whose matrix names fit a group best; None if it does not look recurrent."""
         names = {matrix for cell in found.places.values() for matrix in cell}
 
         def share(family: ConventionFamily) -> float:
             return len(names.intersection(family.products)) / len(family.products)
 
         likeliest = max(families(), key=share)
-        if share(likeliest) == 1 or names & _TELLING or (share(likeliest) > 0.5 and len(likeliest.products) > 3):
+        if share(likeliest) == 1 or names & _RECURRENT_ONLY or (share(likeliest) > 0.5 and len(likeliest.products) > 3):
             return likeliest
         return None
 
     def model(self, found: MatrixGroup, family: ConventionFamily) -> FoundModel:
-        """The network of a group.
+        """Assemble the network of a group.
 
         Raises:
-            FormatError: a part is missing, unreadable, or of a shape that does not fit the others.
+            FormatError: a matrix is missing, unreadable, or of a shape that does not fit the others.
         """
         self._refuse_projection(found)
         notices: list[str] = []
@@ -107,13 +112,13 @@ class _Finder:
         fitting, weights = self._fit(found, family, cells)
         self._refuse_unplaced(found, family, fitting[0])
         if not any(name in cell for cell in cells.values() for name in family.biases) and fitting[0].biases:
-            notices.append("The file has no biases for it: they are zero.")
+            notices.append("The file has no biases for this network: they are taken as zero.")
         others = tuple(each.name for each in fitting[1:])
         if others:
             titles = ", ".join(each.title for each in fitting[1:])
-            notices.append(f"Read as {fitting[0].title}; the same names and shapes could also be {titles}.")
+            notices.append(f"Read as {fitting[0].title}; its names and shapes also fit {titles}.")
         if fitting[0].cell == "rnn":
-            notices.append("The file does not say how the RNN is bent, by tanh or by ReLU: tanh is assumed.")
+            notices.append("The file does not name the nonlinearity of the RNN, tanh or ReLU: tanh is assumed.")
         notices += _not_finite(found, cells)
         check = None
         if fitting[0].name == TORCH_CELL[fitting[0].cell]:
@@ -136,7 +141,7 @@ class _Finder:
                 )
 
     def _cells(self, found: MatrixGroup, family: ConventionFamily, notices: list[str]) -> CellMatrices:
-        """The arrays of every layer and direction, of one dtype, none missing."""
+        """The matrices of every layer and direction, converted to one dtype."""
         layers = sorted({layer for layer, _ in found.places})
         directions = {backward for _, backward in found.places}
         biased = {name for cell in found.places.values() for name in cell if name in family.biases}
@@ -157,7 +162,7 @@ class _Finder:
         dtypes = {array.dtype for cell in cells.values() for array in cell.values()}
         if len(dtypes) > 1:
             widest = np.result_type(*dtypes)
-            notices.append(f"Its matrices are of several types; all were widened to {widest}, exactly.")
+            notices.append(f"Its matrices have several dtypes; all were widened to {widest}, which is exact.")
             cells = {place: {n: a.astype(widest) for n, a in cell.items()} for place, cell in cells.items()}
         return cells
 
@@ -176,9 +181,9 @@ class _Finder:
         there = ", ".join(printable(each, 60) for each in sorted({*found.paths(family), *near})[:8])
         raise FormatError(
             f"{self.where}, {printable(_joined(found.prefix, ending))}",
-            f"no such array, beside {there}",
+            f"no such array; the file has {there}",
             f"every matrix of every layer{f', 0 to {last}' if found.layered else ''}",
-            "Save the whole network's state_dict; weights that are normalised or dropped must be put back first."
+            "Save the whole state_dict; remove weight normalisation or weight dropout from the weights first."
             if near
             else "Save the whole network.",
         )
@@ -186,14 +191,14 @@ class _Finder:
     def _fit(
         self, found: MatrixGroup, family: ConventionFamily, cells: CellMatrices
     ) -> tuple[list[Convention], Weights]:
-        """The conventions that the shapes fit, the likeliest first, and the network in it."""
-        told = self.arrays.convention
-        kinds = sorted(family.conventions, key=lambda each: each.name != told)
+        """The conventions that fit the shapes, likeliest first, and the weights in the first."""
+        specified = self.arrays.convention
+        kinds = sorted(family.conventions, key=lambda each: each.name != specified)
         fitting = [kind for kind in kinds if all(_fits(kind, family, cell) for cell in cells.values())]
         try:
             if fitting:
                 weights = self._weights(found, fitting[0], family, cells)
-                return (fitting[:1] if fitting[0].name == told else fitting), weights
+                return (fitting[:1] if fitting[0].name == specified else fitting), weights
         except ConventionError:
             kinds = fitting
         raise self._why_not(found, family, cells, kinds)
@@ -208,7 +213,7 @@ class _Finder:
     def _why_not(
         self, found: MatrixGroup, family: ConventionFamily, cells: CellMatrices, kinds: list[Convention]
     ) -> FormatError:
-        """Which array does not fit beside which, by the kind of cell that the recurrent matrix is of."""
+        """The error for shapes that fit no convention: names the first wrong matrix and the one it contradicts."""
         recurrent = family.products[-1]
 
         def described(place: CellKey, name: str) -> str:
@@ -224,7 +229,7 @@ class _Finder:
             if len({each.cell for each in kinds}) > 1 and len(shape) == 2:
                 kinds = [each for each in kinds if max(shape) == len(each.gates) * min(shape)]
                 if not kinds:
-                    wanted = "units times units, for each gate: 3 of a GRU, 4 of an LSTM, 1 of an RNN"
+                    wanted = "units × units for each gate: 3 of a GRU, 4 of an LSTM, 1 of an RNN"
                     return error_at(place, recurrent, "", wanted)
             try:
                 Weights.from_matrices(kinds[0], _with_biases(kinds[0], family, cell))
@@ -243,9 +248,9 @@ class _Finder:
                 return error_at(odd, family.products[0], f", beside {described(below, recurrent)}", error.wanted)
         return FormatError(
             f"{self.where}, {printable(found.prefix)}",
-            "layers that differ",
+            "layers of different kinds",
             "layers of one kind",
-            "Save each by itself.",
+            "Save each network in its own file.",
         )
 
     def _refuse_unplaced(self, found: MatrixGroup, family: ConventionFamily, kind: Convention) -> None:
@@ -254,8 +259,8 @@ class _Finder:
                 raise FormatError(
                     f"{self.where}, {printable(path)}",
                     "a bias that is not zero",
-                    f"none, since {kind.title} has no place for it",
-                    "Name the matrices as in a convention with biases, such as ai_summer.",
+                    f"no such bias: {kind.title} has none",
+                    "Use the names of a convention with biases, such as ai_summer.",
                 )
 
 
@@ -268,14 +273,12 @@ def _fits(kind: Convention, family: ConventionFamily, cell: dict[str, np.ndarray
 
 
 def _with_biases(kind: Convention, family: ConventionFamily, cell: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A cell's matrices with zeros for the biases that it lacks; of the right size if its recurrent matrix is."""
+    """A cell's matrices, with zeros for missing biases."""
     matrices = {matrix.name: matrix for matrix in kind.matrices}
     recurrent = matrices[family.products[-1]]
     array = cell[recurrent.name]
     hidden = (array.shape[-1] if array.ndim else 0) // len(recurrent.grid[0])
-    hidden = min(
-        hidden, math.isqrt(array.size)
-    )  # of a matrix that is not square, so that no long biases are made for it
+    hidden = min(hidden, math.isqrt(array.size))  # bounds the biases of a matrix that is not square
     zeros = {}
     for name in family.biases:
         rows, columns = len(matrices[name].grid), len(matrices[name].grid[0])
@@ -285,7 +288,7 @@ def _with_biases(kind: Convention, family: ConventionFamily, cell: dict[str, np.
 
 
 def _split_directions(cells: CellMatrices) -> CellMatrices:
-    """ONNX keeps both directions of a layer in one array, along its first axis."""
+    """ONNX stacks both directions of a layer along the first axis of one array."""
     split: CellMatrices = {}
     for (layer, backward), cell in cells.items():
         count = cell["W"].shape[0] if cell["W"].ndim == 3 else 0
@@ -303,7 +306,7 @@ def _not_finite(found: MatrixGroup, cells: CellMatrices) -> Iterable[str]:
             count = array.size - int(np.count_nonzero(np.isfinite(array)))
             if count:
                 path = found.places.get(place, {}).get(name, name)
-                yield f"{printable(path)} holds {count:,} of {array.size:,} numbers that are not finite."
+                yield f"{printable(path)} has {count:,} non-finite numbers of {array.size:,}."
 
 
 def _shapes(cell: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
@@ -330,6 +333,6 @@ def _nothing(arrays: NamedArrays, where: str) -> FormatError:
     return FormatError(
         where,
         found,
-        "the matrices of a GRU, LSTM or RNN, named as its framework names them, such as weight_ih_l0 and weight_hh_l0",
-        "Save the network with its recurrent layers, or rename the matrices as one of CONVENTIONS names them.",
+        "the matrices of a GRU, LSTM or RNN under their usual names, such as weight_ih_l0 and weight_hh_l0",
+        "Save the network with its recurrent layers, or rename the matrices after one of CONVENTIONS.",
     )

@@ -1,4 +1,4 @@
-"""The build_networks of an ONNX model: every GRU, LSTM and RNN node, joined as the graph joins them."""
+"""Reads ONNX models: GRU, LSTM and RNN nodes, joined as in the graph."""
 
 from __future__ import annotations
 
@@ -26,30 +26,28 @@ AFTERWARDS = {"Softmax", "LogSoftmax", "Sigmoid", "Tanh", "Relu"}
 
 
 def read(content: ModelBytes) -> ModelFile:
-    """Every GRU, LSTM and RNN node of an ONNX model, with its Gather tables and linear layers.
+    """Read every GRU, LSTM and RNN node, with the embeddings and linear layers around it.
 
     Raises:
-        FormatError: the file is damaged, needs other files, claims more than it holds, or has no such node.
+        FormatError: the file is damaged, needs other files, claims numbers that it does not have, or has no such node.
     """
     try:
         return _read(content)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, ArithmeticError) as error:
-        raise damaged(content.name, error) from error  # a graph that onnx's own checker would not pass
+        raise damaged(content.name, error) from error  # a graph that onnx.checker would refuse too
 
 
 def _read(content: ModelBytes) -> ModelFile:
     model = parse(content.data, content.name, content.limits)
-    honest = min(32 * len(content.data) + (1 << 20), content.limits.max_array_bytes)
-    budget = ArrayBudget(
-        content.name, replace(content.limits, max_array_bytes=honest)
-    )  # exporters move, and hardly copy
+    most = min(32 * len(content.data) + (1 << 20), content.limits.max_array_bytes)  # exporters hardly copy
+    budget = ArrayBudget(content.name, replace(content.limits, max_array_bytes=most))
     scopes = list(_scopes([Scope(model.graph, budget), *(Scope(f, budget, f"{f.name}/") for f in model.functions)],
                           content))  # fmt: skip
     nodes: dict[str, RecurrentNode] = {}
     layers: list[RecurrentLayer] = []
     problems: list[FormatError] = []
     tables: dict[str, Embedding] = {}
-    readers: list[GraphHead] = []
+    heads: list[GraphHead] = []
     for scope in scopes:
         for node in scope.graph.node:
             try:
@@ -59,12 +57,12 @@ def _read(content: ModelBytes) -> ModelFile:
                     layers.append(found.layer())
             except FormatError as problem:
                 problems.append(problem)
-        _around(scope, tables, readers)
+        _find_embeddings_and_heads(scope, tables, heads)
     if not layers:
-        found_ = "no GRU, LSTM or RNN node"
-        raise problems[0] if problems else FormatError(content.name, found_, "one", "Export a model that has one.")
+        missing = "no GRU, LSTM or RNN node"
+        raise problems[0] if problems else FormatError(content.name, missing, "one", "Export a model that has one.")
     joined = stack_layers(layers)
-    models = build_networks(content.name, joined, f"ONNX, {content.name}", tuple(tables.values()), readers)
+    models = build_networks(content.name, joined, f"ONNX, {content.name}", tuple(tables.values()), heads)
     checked = tuple(
         replace(model, check=check_against_onnxruntime(model.weights, [nodes[layer.name] for layer in stack.layers]))
         for model, stack in zip(models, joined, strict=True)
@@ -79,26 +77,32 @@ def _scopes(waiting: list[Scope], content: ModelBytes) -> Iterator[Scope]:
         scope = waiting.pop(0)
         count += 1
         if count > content.limits.max_entries // 10:
-            raise FormatError(content.name, "graphs within graphs without end", "fewer", "Export only the network.")
+            raise FormatError(content.name, "too many nested graphs", "fewer", "Export only the network.")
         yield scope
         waiting += scope.inner()
 
 
 def _is_recurrent(node: NodeProto, where: str) -> bool:
-    """Whether a node is a GRU, LSTM or RNN of the standard; one of another kind is a problem to be told."""
+    """Whether a node is a standard GRU, LSTM or RNN.
+
+    Raises:
+        FormatError: it is a variant, such as a quantised one.
+    """
     if node.op_type in KINDS and node.domain in STANDARD:
         return True
     if any(kind in node.op_type for kind in KINDS):
-        what = "a quantised network" if "Quant" in node.op_type else "no node of the standard"
+        what = "a quantised network" if "Quant" in node.op_type else "not a standard node"
         kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
         name = printable(node.name or node.op_type)
         found = f"{printable(kind)}, {what}"
-        raise FormatError(f"{where}, {name}", found, "a GRU, LSTM or RNN of floating-point numbers", "Export it so.")
+        raise FormatError(
+            f"{where}, {name}", found, "a GRU, LSTM or RNN of floating-point numbers", "Export it as one."
+        )
     return False
 
 
 class _Recurrent:
-    """One node, held against what gru_viz computes."""
+    """One recurrent node, checked for what gru_viz can compute."""
 
     def __init__(self, node: NodeProto, scope: Scope, where: str) -> None:
         self.proto, self.scope = node, scope
@@ -106,13 +110,13 @@ class _Recurrent:
         self.where = f"{where}, {self.name}"
         self.given: Mapping[str, Any] = attributes(node)
         self.direction = self._text("direction", "forward").lower()
-        self._refuse_what_changes_the_equations()
+        self._refuse_other_equations()
         self.w, self.r = self._matrix(1, "W"), self._matrix(2, "R")
         bias = self._optional(3)
         self.b = np.zeros((len(self.w), 2 * self.w.shape[1]), self.w.dtype) if bias is None else bias
         if not len(self.w) == len(self.r) == len(self.b) == (2 if self.direction == "bidirectional" else 1):
             found = f"{len(self.w)}, {len(self.r)} and {len(self.b)} directions in W, R and B"
-            raise self._problem(found, f"those of {printable(self.direction)!r}")
+            raise self._problem(found, f"as many as {printable(self.direction)!r} has")
 
     @property
     def convention(self) -> str:
@@ -133,13 +137,13 @@ class _Recurrent:
             raise FormatError(f"{self.where}: {error.where}", error.found, error.wanted, error.remedy) from error
         hidden = self.given.get("hidden_size", cells[0].hidden)
         if hidden != cells[0].hidden:
-            raise self._problem(f"hidden_size {printable(hidden)}", f"{cells[0].hidden}, as R has")
+            raise self._problem(f"hidden_size {printable(hidden)}", f"{cells[0].hidden}, as in R")
         return RecurrentLayer(
             self.name, cells, self._reads(), self.direction == "reverse", notices=tuple(self._notices(dtype))
         )
 
     def node(self) -> RecurrentNode:
-        """What onnxruntime needs to check_against_onnxruntime it."""
+        """The node for onnxruntime."""
         after = 1 if self.convention == "onnx_linear_before_reset" else 0
         return RecurrentNode(self.proto.op_type, self.direction, after, self.w, self.r, self.b)
 
@@ -153,15 +157,17 @@ class _Recurrent:
         for k in (5, 6):
             start = self._value(k)
             if start is not None and np.any(start):
-                yield f"{self.name} starts from a state that is in the file; here it starts from h0, zero unless given."
+                yield f"{self.name} has an initial state in the file; here it starts from h0, by default zero."
                 break
         if dtype == np.float64:
             yield f"{self.name} has matrices in float64; onnxruntime computes in float32."
 
-    def _refuse_what_changes_the_equations(self) -> None:
+    def _refuse_other_equations(self) -> None:
         kind, given = self.proto.op_type, self.given
         if any(each.ref_attr_name for each in self.proto.attribute):
-            raise self._problem("attributes that a caller gives", "its own", "Inline the model's functions.")
+            raise self._problem(
+                "attributes that refer to a caller's", "attributes with values", "Inline the model's functions."
+            )
         if self.direction not in ("forward", "reverse", "bidirectional"):
             raise self._problem(f"direction {printable(self.direction)!r}", "forward, reverse or bidirectional")
         usual = FUNCTIONS[kind] * (2 if self.direction == "bidirectional" else 1)
@@ -169,18 +175,20 @@ class _Recurrent:
         if named and tuple(each.lower() for each in named) != tuple(each.lower() for each in usual):
             raise self._problem(f"the activations {', '.join(map(printable, named))}", ", ".join(usual))
         if "clip" in given:
-            raise self._problem(f"clip {printable(given['clip'])}, which bounds what enters the gates", "none")
+            raise self._problem(f"clip {printable(given['clip'])}, which clips the inputs of the gates", "no clip")
         if given.get("input_forget", 0):
             raise self._problem("input_forget, which couples two gates", "an LSTM with both gates")
         if kind == "LSTM" and len(self.proto.input) > 7 and self.proto.input[7]:
             peepholes = self._value(7)
             if peepholes is None or np.any(peepholes):
-                raise self._problem("peepholes (the input P), which let the gates see the cell state", "none")
+                raise self._problem(
+                    "peepholes (the input P), through which the gates read the cell state", "no peepholes"
+                )
 
     def _matrix(self, k: int, name: str) -> np.ndarray:
         array = self._optional(k)
         if array is None:
-            raise self._problem(f"no {name}", "its three inputs X, W and R")
+            raise self._problem(f"no {name}", "the three inputs X, W and R")
         if array.ndim != 3:
             raise self._problem(f"{name} of shape {array.shape}", "three axes: directions, gates · units, width")
         return array
@@ -193,8 +201,10 @@ class _Recurrent:
         if array is None:
             maker = self.scope.makers.get(name, (NodeProto(), 0))[0].op_type
             quantised = "Dequantize" in maker
-            found = "quantised matrices" if quantised else f"{printable(name)!r} computed or given when the model runs"
-            raise self._problem(found, "floating-point matrices that are in the file")
+            found = (
+                "quantised matrices" if quantised else f"{printable(name)!r}, which is known only when the model runs"
+            )
+            raise self._problem(found, "floating-point matrices in the file")
         if array.dtype.kind != "f" or not array.size:
             raise self._problem(f"{printable(name)!r} of {array.dtype}, shape {array.shape}", "floating-point numbers")
         return array
@@ -210,12 +220,12 @@ class _Recurrent:
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
     def _problem(self, found: str, wanted: str, remedy: str = "") -> FormatError:
-        remedy = remedy or "Its gates would be other numbers than the model's; export it without that."
+        remedy = remedy or "Its gates would differ from the model's; export it without that."
         return FormatError(self.where, found, wanted, remedy)
 
 
-def _around(scope: Scope, tables: dict[str, Embedding], readers: list[GraphHead]) -> None:
-    """A graph's embeddings and linear layers."""
+def _find_embeddings_and_heads(scope: Scope, tables: dict[str, Embedding], heads: list[GraphHead]) -> None:
+    """Add a graph's embeddings and linear layers to ``tables`` and ``heads``."""
     for node in scope.graph.node:
         if node.domain not in STANDARD or not node.output:
             continue
@@ -227,11 +237,11 @@ def _around(scope: Scope, tables: dict[str, Embedding], readers: list[GraphHead]
         if node.op_type in ("MatMul", "Gemm") and len(node.input) > 1:
             head = _head(node, scope)
             if head is not None:
-                readers.append(GraphHead(head, scope.flow(node.input[0]).source))
+                heads.append(GraphHead(head, scope.flow(node.input[0]).source))
 
 
 def _head(node: NodeProto, scope: Scope) -> Head | None:
-    """A linear layer; None where its matrix is not constant or it scales."""
+    """A linear layer; None if its matrix is not constant or it is scaled."""
     given, matrix = attributes(node), scope.constant(node.input[1])
     if matrix is None or matrix.ndim != 2 or matrix.dtype.kind != "f" or given.get("transA"):
         return None

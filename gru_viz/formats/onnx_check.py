@@ -1,4 +1,4 @@
-"""Holding the recurrent nodes of an ONNX model against onnxruntime, in small models that hold nothing else."""
+"""Compares the recurrent nodes of an ONNX model with onnxruntime."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gru_viz.weights import Weights
 __all__ = ["RecurrentNode", "check_against_onnxruntime"]
 
 MOST = 64 << 20
-"""Parameters of a network beyond which it is not check_against_onnxruntime: to read a file should not take minutes."""
+"""Parameters of a network beyond which it is not run: reading a file should not take minutes."""
 
 
 class RecurrentNode(NamedTuple):
@@ -31,23 +31,25 @@ class RecurrentNode(NamedTuple):
 
 
 def check_against_onnxruntime(weights: Weights, nodes: Sequence[RecurrentNode]) -> FrameworkCheck | None:
-    """Run a stack of nodes in onnxruntime and compare; None where it is not installed or the network is very large.
+    """Run a stack of nodes in onnxruntime and compare the hidden states.
 
-    One small model a layer, in float32 and with time first: all that onnxruntime has on a CPU. Where the axes lie
-    in the file changes nothing in the numbers.
+    Each layer runs as a model of its own, in float32 and with time first, as onnxruntime requires on a CPU.
+
+    Returns:
+        None if onnxruntime is not installed or the network is very large.
     """
     if find_spec("onnxruntime") is None or weights.parameters > MOST:
         return None
     import onnxruntime
 
     x = probe(weights)
-    with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold, it cannot hold
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers beyond float32 become infinite
         nodes = [node._replace(**{k: getattr(node, k).astype(np.float32) for k in "wrb"}) for node in nodes]
     states = x.astype(np.float32).swapaxes(0, 1)
     for node in nodes:
         y = _layer(node, states)  # (time, directions, batch, units)
         states = y.transpose(0, 2, 1, 3).reshape(*states.shape[:2], -1)
-    if nodes[-1].direction == "reverse":  # the forward half that gru_viz holds beside it
+    if nodes[-1].direction == "reverse":  # gru_viz adds a forward half of zeros
         states = np.concatenate([np.zeros_like(states), states], -1)
     return compare(f"onnxruntime {onnxruntime.__version__}", weights, x, states.swapaxes(0, 1))
 

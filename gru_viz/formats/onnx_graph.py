@@ -1,4 +1,4 @@
-"""An ONNX graph as data: its constants, folded where exporters shuffle them, and what flows from node to node."""
+"""Analyses an ONNX graph: its constants, folded where exporters rearrange them, and the origin of each value."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ FIELDS: Mapping[int, str] = {
 }
 UNCHANGED = {"Identity", "Dropout", "Cast"}
 PICKED = {"Slice", "Gather", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "ReduceMean", "ReduceMax", "Flatten"}
-"""What may stand between hidden states and a linear layer that reads some of them."""
+"""Nodes that may be between hidden states and a linear layer that reads some of them."""
 
 
 @dataclass(frozen=True)
 class Flow:
-    """What a value of the graph is.
+    """The origin of a value in a graph.
 
     Attributes:
-        kind: ``"states"`` all hidden states of a node, ``"last"`` some of them, ``"table"`` rows of an embedding.
+        kind: ``"states"``: all hidden states of a node; ``"last"``: some of them; ``"table"``: rows of an embedding.
         source: the name of that node or embedding.
-        axes: what each axis is: T time, B batch, D directions, H units, DH both; () where that is not known.
+        axes: the meaning of each axis: T time, B batch, D directions, H units, DH both; () if unknown.
     """
 
     kind: str = "other"
@@ -48,32 +48,32 @@ class Flow:
 
 
 def parse(data: bytes, where: str, limits: Limits) -> ModelProto:
-    """Read a model without any other file.
+    """Parse a model without opening any other file.
 
     Raises:
-        FormatError: it is damaged, too large to be honest, or keeps numbers in other files.
+        FormatError: it is damaged, has too many parts, or stores numbers in other files.
     """
-    _refuse_crowds(data, where, limits)
+    _refuse_many_parts(data, where, limits)
     model = ModelProto()
     try:
         model.ParseFromString(data)
-    except Exception as error:  # protobuf's own errors differ between its builds
-        raise damaged(where, f"no ONNX model: {error}") from error
+    except Exception as error:  # protobuf's error types differ between its builds
+        raise damaged(where, f"not an ONNX model: {error}") from error
     if not model.HasField("graph") or not model.graph.node:
         raise FormatError(where, "an ONNX file without a graph", "a model", "Export the model again.")
     for tensor in _tensors(model, where, limits):
         if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
             raise FormatError(
                 f"{where}, {printable(tensor.name)}",
-                "numbers that lie in another file, which was not opened",
+                "numbers in another file, which was not opened",
                 "a model in one file",
                 "Save it whole: onnx.save(onnx.load(path), path, save_as_external_data=False).",
             )
     return model
 
 
-def _refuse_crowds(data: bytes, where: str, limits: Limits) -> None:
-    """Count the messages in the model's graph: each takes far more memory parsed than its few bytes here."""
+def _refuse_many_parts(data: bytes, where: str, limits: Limits) -> None:
+    """Count the messages of the graph before parsing, which takes far more memory for each than its bytes here."""
     view, count = memoryview(data), 0
     try:
         for field, start, end in _fields(view, 0, len(view)):
@@ -84,11 +84,11 @@ def _refuse_crowds(data: bytes, where: str, limits: Limits) -> None:
                         found = f"a graph of more than {4 * limits.max_entries:,} parts"
                         raise FormatError(where, found, "fewer", "Export only the network.")
     except (IndexError, ValueError) as error:
-        raise damaged(where, "no ONNX model") from error
+        raise damaged(where, "not an ONNX model") from error
 
 
 def _fields(view: memoryview, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The fields of a protobuf message: number, and where its bytes start and end."""
+    """The fields of a protobuf message: number, start and end of its bytes."""
     while at < end:
         tag, at = _varint(view, at)
         match tag & 7:
@@ -116,7 +116,7 @@ def _varint(view: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 127) << shift
         if byte < 128:
             return value, at
-    raise ValueError("a number without end")
+    raise ValueError("a number that does not end")
 
 
 def _tensors(model: ModelProto, where: str, limits: Limits) -> Iterator[TensorProto]:
@@ -132,13 +132,15 @@ def _tensors(model: ModelProto, where: str, limits: Limits) -> Iterator[TensorPr
             for attribute in node.attribute:
                 seen += 1
                 if seen > 20 * limits.max_entries:
-                    raise FormatError(where, "a graph without end", "that of a model", "Export only the network.")
+                    raise FormatError(
+                        where, "a graph of too many attributes", "that of a model", "Export only the network."
+                    )
                 yield from (attribute.t, *attribute.tensors)
                 graphs += [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
 
 
 def attributes(node: NodeProto) -> dict[str, Any]:
-    """A node's attributes, but for those that a caller gives or that are graphs."""
+    """A node's attributes, except graphs and references to a caller's attributes."""
     graphs = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
     return {
         each.name: helper.get_attribute_value(each)
@@ -148,7 +150,7 @@ def attributes(node: NodeProto) -> dict[str, Any]:
 
 
 class Scope:
-    """A graph or function, within another one or none: who makes each value, and which values are constant."""
+    """A graph or function, possibly nested: the node that makes each value, and which values are constant."""
 
     def __init__(self, graph: Any, budget: ArrayBudget, prefix: str = "", outer: Scope | None = None) -> None:
         self.graph, self.budget, self.prefix, self.outer = graph, budget, prefix, outer
@@ -168,20 +170,20 @@ class Scope:
                 self.names[id(node)] = name if count == 1 else f"{name}, {count}"
 
     def inner(self) -> Iterator[Scope]:
-        """The graphs within this one: the branches of an If, the body of a Loop or Scan."""
+        """The graphs nested in this one: the branches of an If, the body of a Loop or Scan."""
         for node in self.graph.node:
             for attribute in node.attribute:
                 for graph in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
                     yield Scope(graph, self.budget, f"{self.prefix}{printable(node.name or node.op_type)}/", self)
 
     def constant(self, name: str, depth: int = 0) -> np.ndarray | None:
-        """The numbers of a value that no input changes; None where it is not constant.
+        """The numbers of a constant value; None if it is not constant.
 
         Raises:
-            FormatError: its bytes are not those of its shape, or it claims too much.
+            FormatError: its bytes do not match its shape, or it exceeds the limits.
         """
         if name not in self.folded:
-            self.folded[name] = None  # while it is being found: a graph that runs in a circle has no constants
+            self.folded[name] = None  # for cycles, which have no constants
             self.folded[name] = self._constant(name, depth)
         return self.folded[name]
 
@@ -229,7 +231,7 @@ class Scope:
         if stored != size:
             raise FormatError(
                 f"{self.budget.where}, {printable(name)}",
-                f"the shape {printable(tuple(tensor.dims))} of {size:,} bytes, and {stored:,} bytes for it",
+                f"{stored:,} bytes for the shape {printable(tuple(tensor.dims))}, which takes {size:,}",
                 "as many bytes as the shape needs",
                 "The file is damaged: export it again.",
             )
@@ -237,7 +239,7 @@ class Scope:
         return array.astype(np.float32) if tensor.data_type == TensorProto.BFLOAT16 else array
 
     def flow(self, name: str, depth: int = 0) -> Flow:
-        """What a value is, back to the node that made it."""
+        """The origin of a value, traced back to its node."""
         if depth > DEEPEST or name not in self.makers:
             return Flow()
         node, k = self.makers[name]
@@ -263,7 +265,7 @@ class Scope:
         return Flow("states", below.source, axes) if axes else Flow("last", below.source)
 
     def _moved(self, node: NodeProto, below: Flow) -> tuple[str, ...]:
-        """The axes of hidden states after a node that only moves them; () if it does more."""
+        """The axes of hidden states after a node that only rearranges them; () if it does more."""
         axes, given = below.axes, attributes(node)
         if not axes:
             return ()
@@ -287,7 +289,7 @@ class Scope:
         return given is not None and [k % len(axes) for k in given] == [axes.index("D")]
 
     def _shape(self, node: NodeProto) -> tuple[int, int]:
-        """How many axes a Reshape makes, and the length of the last; (0, 0) where that is computed."""
+        """The number of axes after a Reshape, and the length of the last; (0, 0) if they are not constant."""
         if len(node.input) < 2:
             return 0, 0
         target = self.constant(node.input[1])
@@ -314,7 +316,7 @@ class Scope:
 
 
 def table_name(node: NodeProto, scope: Scope) -> str:
-    """What an embedding is called."""
+    """The name of an embedding."""
     return scope.prefix + printable(node.input[0].removesuffix(".weight"))
 
 
@@ -347,12 +349,12 @@ def _squeeze(values: list[np.ndarray], given: Mapping[str, Any]) -> np.ndarray:
 
 def _reshape(values: list[np.ndarray], given: Mapping[str, Any]) -> np.ndarray:
     target = [int(n) for n in (values[1].ravel() if len(values) > 1 else given["shape"])]
-    keeps = not given.get("allowzero", 0)
-    return values[0].reshape([values[0].shape[k] if n == 0 and keeps else n for k, n in enumerate(target)])
+    copies = not given.get("allowzero", 0)
+    return values[0].reshape([values[0].shape[k] if n == 0 and copies else n for k, n in enumerate(target)])
 
 
 def _cast(values: list[np.ndarray], given: Mapping[str, Any]) -> np.ndarray | None:
-    """Numbers stored in one floating-point type and computed in a wide one are kept as they are stored."""
+    """Casts between floating-point types are skipped: the numbers stay as stored."""
     if values[0].dtype.kind == "f" and given["to"] in FLOATS:
         return values[0]
     if given["to"] in (TensorProto.FLOAT16, TensorProto.INT64, TensorProto.INT32, *FLOATS):
@@ -370,4 +372,4 @@ FOLDS: Mapping[str, Any] = {
     "Slice": _slice,
     "Reshape": _reshape,
 }
-"""What exporters put between the stored numbers and a node; none makes more numbers than it is given."""
+"""Nodes that exporters put between stored numbers and a recurrent node; none makes more numbers than its inputs."""

@@ -1,8 +1,8 @@
-"""Pickles read as data: every class and function in one stays a name; nothing is imported, made or called.
+"""Reads pickles as data: classes and functions become names; nothing is imported, instantiated or called.
 
-``torch.load(weights_only=True)`` does import and call what it trusts, and some of that allocates whatever the file
-says; and it refuses a file for any class that it does not trust. Here a class is no more than its name, so that
-hyperparameters of any kind can stand beside the weights.
+``torch.load(weights_only=True)`` imports and calls what it trusts, some of which allocates as much as the file claims,
+and refuses a file with any other class. Here a class is only a name, so a checkpoint may contain hyperparameters of
+any class beside its weights.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from gru_viz.formats.model_bytes import Limits, damaged, printable
 __all__ = ["GlobalName", "PickledObject", "read_pickle"]
 
 MOST_BYTES = 64 << 20
-"""Of one pickle; the numbers of tensors lie outside it."""
+"""The longest pickle read; the numbers of tensors are stored outside it."""
 
 
 @dataclass(frozen=True)
 class GlobalName:
-    """A class or function that a pickle names, such as ``"torch._utils._rebuild_tensor_v2"``."""
+    """A class or function named in a pickle, such as ``"torch._utils._rebuild_tensor_v2"``."""
 
     path: str
 
 
 @dataclass(eq=False)
 class PickledObject:
-    """An object of a class that was not looked up.
+    """An object of a class that was not imported.
 
     Attributes:
-        of: the class.
-        state: what the pickle would have set on it.
-        items: what it holds, where it is a kind of dictionary.
+        of: the name of the class.
+        state: what unpickling would have set on the object.
+        items: its entries, if the class is a kind of dictionary.
     """
 
     of: str
@@ -45,9 +45,9 @@ class PickledObject:
 
 
 CallHandler = Callable[[str, tuple[Any, ...]], Any]
-"""What a call of a name with arguments stands for."""
+"""Function name, arguments → the value that replaces the call."""
 PersistentHandler = Callable[[Any], Any]
-"""What an id of something outside the pickle stands for."""
+"""Persistent id → the value that replaces the object stored outside the pickle."""
 
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _LITERALS = frozenset(
@@ -60,26 +60,24 @@ _LITERALS = frozenset(
 _EMPTY: dict[str, Callable[[], Any]] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_TUPLE": tuple, "EMPTY_SET": list}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _MARK = object()
+_REMEDY = "Save only the weights: torch.save(model.state_dict(), path)."
 
 
 def read_pickle(
     data: bytes, at: int, where: str, limits: Limits, call: CallHandler, persistent: PersistentHandler
 ) -> tuple[Any, int]:
-    """Read the pickle that begins at a byte; sets become lists.
+    """Read the pickle that starts at byte ``at``; sets become lists.
 
     Args:
-        data: the bytes that it lies in.
-        at: where it begins.
-        where: what to call it in messages.
-        limits: how many steps it may take.
-        call: what a call of a name stands for; raises where it must not be read past.
-        persistent: what the id of something outside stands for.
+        where: the file's name in messages.
+        call: replaces each call in the pickle; raises to refuse it.
+        persistent: replaces each object stored outside the pickle.
 
     Returns:
-        The object, and where the pickle ends.
+        The object, and the position after the pickle.
 
     Raises:
-        FormatError: it is damaged, too long, or of a kind that cannot be read as data.
+        FormatError: the pickle is damaged, too long, or contains an instruction that torch.save never writes.
 
     Example:
         >>> import argparse, pickle
@@ -94,22 +92,22 @@ def read_pickle(
         for steps, (opcode, argument, position) in enumerate(pickletools.genops(stream)):
             if steps >= limits.max_steps:
                 found, wanted = f"a pickle of more than {limits.max_steps:,} steps", "fewer"
-                raise FormatError(where, found, wanted, "Save only the weights: torch.save(model.state_dict(), path).")
+                raise FormatError(where, found, wanted, _REMEDY)
             if opcode.name == "STOP":
                 return machine.pop(), at + (position or 0) + 1
-            machine.do(opcode.name, argument)
+            machine.execute(opcode.name, argument)
     except FormatError:
         raise
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
         if len(data) - at > MOST_BYTES and stream.tell() >= MOST_BYTES:
             found, wanted = f"a pickle of more than {MOST_BYTES:,} bytes", "a shorter one"
-            raise FormatError(where, found, wanted, "Save only the weights.") from error
-        raise damaged(where, f"its pickle breaks off or contradicts itself: {error}") from error
+            raise FormatError(where, found, wanted, _REMEDY) from error
+        raise damaged(where, f"its pickle is truncated or inconsistent: {error}") from error
     raise damaged(where, "its pickle has no end")
 
 
 class _Machine:
-    """The stack and memory that a pickle works on."""
+    """The stack and memo of the pickle machine."""
 
     def __init__(self, where: str, call: CallHandler, persistent: PersistentHandler) -> None:
         self.where, self.call, self.persistent = where, call, persistent
@@ -133,7 +131,22 @@ class _Machine:
             raise ValueError("a mark where a value should be")
         return self.stack[-1]
 
-    def do(self, name: str, argument: Any) -> None:
+    def execute(self, name: str, argument: Any) -> None:
+        """Execute one instruction.
+
+        Raises:
+            FormatError: torch.save never writes this instruction.
+        """
+        if not (self._value(name, argument) or self._container(name) or self._object(name, argument)):
+            raise FormatError(
+                self.where,
+                f"the pickle instruction {name}, which torch.save does not write; no code was run",
+                "weights as torch.save writes them",
+                _REMEDY,
+            )
+
+    def _value(self, name: str, argument: Any) -> bool:
+        """Instructions that push a value, copy one or drop some."""
         push = self.stack.append
         if name in _LITERALS:
             push(argument)
@@ -145,20 +158,33 @@ class _Machine:
             push(self.memo[int(argument)])
         elif name in _CONSTANTS:
             push(_CONSTANTS[name])
-        elif name in _EMPTY:
+        elif name == "MARK":
+            push(_MARK)
+        elif name == "POP":
+            self.stack.pop()
+        elif name == "POP_MARK":
+            self.pop_to_mark()
+        elif name == "DUP":
+            push(self.top())
+        else:
+            return name in ("PROTO", "FRAME")
+        return True
+
+    def _container(self, name: str) -> bool:
+        """Instructions that make or extend a container."""
+        push = self.stack.append
+        if name in _EMPTY:
             push(_EMPTY[name]())
         elif name in _TUPLES:
             push(tuple(reversed([self.pop() for _ in range(_TUPLES[name])])))
-        elif name == "MARK":
-            push(_MARK)
         elif name == "TUPLE":
             push(tuple(self.pop_to_mark()))
         elif name in ("LIST", "FROZENSET"):
             push(self.pop_to_mark())
         elif name == "DICT":
-            made: dict[Any, Any] = {}
-            _set(made, self.pop_to_mark())
-            push(made)
+            new: dict[Any, Any] = {}
+            _set(new, self.pop_to_mark())
+            push(new)
         elif name in ("APPEND", "APPENDS", "ADDITEMS"):
             values = [self.pop()] if name == "APPEND" else self.pop_to_mark()
             if isinstance(self.top(), list):
@@ -167,52 +193,44 @@ class _Machine:
             values = [self.pop(), self.pop()][::-1] if name == "SETITEM" else self.pop_to_mark()
             target = self.top()
             _set(target.items if isinstance(target, PickledObject) else target, values)
-        elif name == "GLOBAL":
+        else:
+            return False
+        return True
+
+    def _object(self, name: str, argument: Any) -> bool:
+        """Instructions that name, call or make something."""
+        push = self.stack.append
+        if name == "GLOBAL":
             push(GlobalName(".".join(argument.split(" ", 1))))
         elif name == "STACK_GLOBAL":
             attribute, module = self.pop(), self.pop()
             push(GlobalName(f"{module}.{attribute}"))
         elif name == "REDUCE":
             arguments, function = self.pop(), self.pop()
-            push(self.called(function, arguments))
+            push(self.call(_name_of(function, arguments), arguments))
         elif name in ("NEWOBJ", "NEWOBJ_EX"):
-            taken = [self.pop() for _ in range(2 if name == "NEWOBJ" else 3)]
-            push(self.made(taken[-1], taken[-2]))
+            operands = [self.pop() for _ in range(2 if name == "NEWOBJ" else 3)]
+            push(PickledObject(_name_of(operands[-1], operands[-2])))
         elif name == "BUILD":
             state, target = self.pop(), self.top()
             if isinstance(target, PickledObject):
                 target.state = state
         elif name == "BINPERSID":
             push(self.persistent(self.pop()))
-        elif name == "POP":
-            self.stack.pop()
-        elif name == "POP_MARK":
-            self.pop_to_mark()
-        elif name == "DUP":
-            push(self.top())
-        elif name not in ("PROTO", "FRAME"):
-            raise FormatError(
-                self.where,
-                f"the pickle instruction {name}, which torch.save does not write; nothing of it was run",
-                "weights as torch.save writes them",
-                "Save the numbers alone: torch.save(model.state_dict(), path).",
-            )
+        else:
+            return False
+        return True
 
-    def called(self, function: Any, arguments: Any) -> Any:
-        if not isinstance(function, GlobalName) or not isinstance(arguments, tuple):
-            raise ValueError("a call of what is no function")
-        return self.call(function.path, arguments)
 
-    def made(self, kind: Any, arguments: Any) -> Any:
-        """An object made without a call: its class's ``__new__`` and its state, which are data."""
-        if not isinstance(kind, GlobalName) or not isinstance(arguments, tuple):
-            raise ValueError(f"an object of {printable(kind)}, which is no class")
-        return PickledObject(kind.path)
+def _name_of(function: Any, arguments: Any) -> str:
+    if not isinstance(function, GlobalName) or not isinstance(arguments, tuple):
+        raise ValueError(f"a call of {printable(function)}, which is not a function or class")
+    return function.path
 
 
 def _set(target: Any, values: list[Any]) -> None:
     if not isinstance(target, dict) or len(values) % 2:
-        raise ValueError("entries for what is no dictionary")
+        raise ValueError("entries for a value that is not a dictionary")
     for key, value in zip(values[::2], values[1::2], strict=True):
         plain = key is None or isinstance(key, (str, bytes, int, float))
-        target[key if plain else f"<key {len(target)}>"] = value  # hashing a tuple nested deeply enough ends a process
+        target[key if plain else f"<key {len(target)}>"] = value  # hashing a deeply nested tuple can crash the process

@@ -1,4 +1,4 @@
-"""What torch.save writes: an archive of a pickle and its storages, or before version 1.6 one run of pickles."""
+"""Reads files by torch.save: an archive of a pickle and its storages; before version 1.6, a series of pickles."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from gru_viz.formats.pickle_data import GlobalName, PickledObject, read_pickle
 
 __all__ = ["read"]
 
-_REMEDY = "Save the numbers alone: torch.save(model.state_dict(), path)."
-_WANTED = "a state_dict, or a checkpoint with one in it"
+_REMEDY = "Save only the weights: torch.save(model.state_dict(), path)."
+_WANTED = "a state_dict, or a checkpoint that contains one"
 _BFLOAT16 = "bfloat16"
 _DTYPES = {
     **{"Float": "f4", "Double": "f8", "Half": "f2", "Long": "i8", "Int": "i4", "Short": "i2", "Char": "i1"},
@@ -38,7 +38,7 @@ _NOT_PLAIN = {
     "torch._utils._rebuild_nested_tensor": "a nested tensor",
     "torch._utils._rebuild_meta_tensor_no_storage": "a meta tensor, which has a shape and no numbers",
     "torch._utils._rebuild_wrapper_subclass": "a tensor subclass",
-    "torch._utils._rebuild_device_tensor_from_numpy": "a tensor kept as NumPy's",
+    "torch._utils._rebuild_device_tensor_from_numpy": "a tensor stored as a NumPy array",
     "torch._utils._rebuild_device_tensor_from_cpu_tensor": "a tensor of another device",
 }
 _HARMLESS = re.compile(
@@ -47,13 +47,13 @@ _HARMLESS = re.compile(
     r"|numpy(\.\w+)*\.(scalar|dtype|ndarray|_reconstruct|_frombuffer)|copyreg\._reconstructor|copy_reg\._reconstructor"
     r"|torch\.(Size|device|dtype|serialization\._get_layout)"
 )
-"""What may be called in a pickle beside a tensor's making: containers and values. None of it is."""
+"""Containers and values that a pickle may call for; none is called."""
 _OPTIMISER = re.compile(r"optim(i[sz]ers?)?(_states?|_state_dicts?)?")
 
 
 @dataclass(frozen=True)
 class _Storage:
-    """A run of numbers outside the pickle: which, of what dtype, how many."""
+    """The numbers of one or more tensors, stored outside the pickle."""
 
     key: str
     dtype: str
@@ -61,13 +61,13 @@ class _Storage:
 
     @property
     def bits(self) -> np.dtype:
-        """The dtype that its bytes are read as; bfloat16, which NumPy has not, as its bits."""
+        """The dtype for reading the bytes; uint16 for bfloat16, which NumPy lacks."""
         return np.dtype("u2" if self.dtype == _BFLOAT16 else self.dtype)
 
 
 @dataclass(frozen=True, eq=False)
 class _Tensor:
-    """A window on a storage; offset and strides in elements."""
+    """A view of a storage; offset and strides in elements."""
 
     storage: _Storage
     offset: int
@@ -77,14 +77,14 @@ class _Tensor:
 
 @dataclass(frozen=True, eq=False)
 class _Unreadable:
-    """A tensor that is not plain numbers, in words."""
+    """A tensor that is not plain numbers, and what it is instead."""
 
     what: str
 
 
 @dataclass
 class _Found:
-    """What stands in a checkpoint, by path; and the classes of modules that were saved whole."""
+    """The tensors of a checkpoint by path, and the classes of modules pickled whole."""
 
     tensors: dict[str, _Tensor | _Unreadable] = field(default_factory=dict)
     modules: list[str] = field(default_factory=list)
@@ -92,10 +92,11 @@ class _Found:
 
 
 def read(content: ModelBytes) -> NamedArrays:
-    """Every tensor of a state_dict or checkpoint by its path; the optimiser's are left out.
+    """Read every tensor of a state_dict or checkpoint, except the optimiser's.
 
     Raises:
-        FormatError: it is a whole module, TorchScript, a pickle with code, damaged, or claims more than it holds.
+        FormatError: the file is a pickled module or TorchScript, its pickle calls code, it is damaged, or claims
+            numbers that it does not have.
     """
     if content.data.startswith(b"PK"):
         root, numbers = _open_archive(content)
@@ -115,7 +116,7 @@ def read(content: ModelBytes) -> NamedArrays:
 
 
 StorageReader = Callable[[_Storage, str], np.ndarray]
-"""A storage's numbers, flat; bfloat16 as its bits."""
+"""Storage, place for messages → its numbers, flat; uint16 bits for bfloat16."""
 
 
 def _numbers_of(path: str, tensor: _Tensor, numbers: StorageReader, budget: ArrayBudget) -> np.ndarray:
@@ -133,9 +134,9 @@ def _numbers_of(path: str, tensor: _Tensor, numbers: StorageReader, budget: Arra
     elif last >= len(flat) or count > len(flat):
         raise FormatError(
             where,
-            f"a tensor of {count:,} numbers on a storage of {len(flat):,}",
-            "a storage with all of its numbers",
-            "Save it again; an expanded tensor needs .contiguous() before.",
+            f"a tensor of {count:,} numbers in a storage of {len(flat):,}",
+            "a storage with all its numbers",
+            "Save the file again; call .contiguous() on an expanded tensor first.",
         )
     else:
         steps = tuple(step * flat.itemsize for step in tensor.strides)
@@ -145,12 +146,12 @@ def _numbers_of(path: str, tensor: _Tensor, numbers: StorageReader, budget: Arra
 
 
 def _collect(root: Any, content: ModelBytes) -> _Found:
-    """Walk through containers, each once however often it is mentioned, in the order of the file."""
+    """Visit every container once, in the order of the file."""
     found, seen = _Found(), set()
 
-    def walk(value: Any, path: str, depth: int) -> None:
+    def visit(value: Any, path: str, depth: int) -> None:
         if isinstance(value, PickledObject) and value.of == "torch.ScriptObject":
-            value = _Unreadable("matrices packed by torch, as a quantised layer keeps them")
+            value = _Unreadable("matrices packed by torch, as in a quantised layer")
         if isinstance(value, (_Tensor, _Unreadable)):
             while path in found.tensors:
                 path += "'"
@@ -165,7 +166,7 @@ def _collect(root: Any, content: ModelBytes) -> _Found:
         if depth > content.limits.max_depth:
             raise FormatError(
                 content.name,
-                f"containers within containers, more than {content.limits.max_depth} deep",
+                f"containers nested more than {content.limits.max_depth} deep",
                 "a checkpoint",
                 _REMEDY,
             )
@@ -174,18 +175,18 @@ def _collect(root: Any, content: ModelBytes) -> _Found:
             called = key if isinstance(key, str) else printable(key)
             if not isinstance(child, _Tensor) and _OPTIMISER.fullmatch(called):
                 continue
-            walk(child, f"{path}.{called}" if path else called, depth + 1)
+            visit(child, f"{path}.{called}" if path else called, depth + 1)
 
-    walk(root, "", 0)
+    visit(root, "", 0)
     found.tensors = _without_container(root, found.tensors)
     if found.modules and found.tensors:
         names = ", ".join(sorted({printable(each, 60) for each in found.modules})[:3])
-        found.notices.append(f"Whole pickled modules in the file were left alone: {names}.")
+        found.notices.append(f"Left out: modules pickled whole ({names}).")
     return found
 
 
 def _without_container(root: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-    """The same by shorter paths, where all stand in one container, such as ``state_dict``: it is not the model's."""
+    """Shorten the paths if all tensors are in one container, such as ``state_dict``."""
     while isinstance(root, dict) and tensors:
         only = [
             (f"{key}.", child)
@@ -201,15 +202,15 @@ def _without_container(root: Any, tensors: dict[str, Any]) -> dict[str, Any]:
 
 def _no_tensors(root: Any, found: _Found, name: str) -> FormatError:
     if found.modules:
-        kind = f"a whole pickled module, of the class {printable(found.modules[0])}, which could run code"
-        return FormatError(name, f"{kind}; nothing of it was run", _WANTED, _REMEDY)
+        kind = f"a module pickled whole, of the class {printable(found.modules[0])}, which could run code"
+        return FormatError(name, f"{kind}; no code was run", _WANTED, _REMEDY)
     if isinstance(root, PickledObject):
         return FormatError(name, f"a pickled object of the class {printable(root.of)}", _WANTED, _REMEDY)
-    return FormatError(name, "no tensor in it", _WANTED, _REMEDY)
+    return FormatError(name, "no tensor", _WANTED, _REMEDY)
 
 
-class _Meaning:
-    """What the calls and outside ids in a file of torch.save stand for."""
+class _TorchHandlers:
+    """Replaces the calls and persistent ids in a file by torch.save."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -218,9 +219,9 @@ class _Meaning:
     def call(self, name: str, arguments: tuple[Any, ...]) -> Any:
         function = name.removeprefix("torch._utils.")
         if name == "torch._tensor._rebuild_from_type_v2":
-            inner, _, made_of, *_ = arguments
-            if isinstance(inner, GlobalName) and inner.path != name and isinstance(made_of, tuple):
-                return self.call(inner.path, made_of)
+            inner, _, inner_arguments, *_ = arguments
+            if isinstance(inner, GlobalName) and inner.path != name and isinstance(inner_arguments, tuple):
+                return self.call(inner.path, inner_arguments)
         if function in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3"):
             storage, offset, shape, strides = arguments[:4]
             if function == "_rebuild_tensor_v3":
@@ -241,10 +242,10 @@ class _Meaning:
         if name in ("collections.OrderedDict", "collections.Counter"):
             return self._mapping(arguments)
         if _HARMLESS.fullmatch(name) is None:
-            found = f"a pickle that calls {printable(name)}, which is code; nothing of it was run"
+            found = f"a pickle that calls {printable(name)}, which is code; no code was run"
             raise FormatError(self.where, found, _WANTED, _REMEDY)
-        made = arguments[0] if name.endswith("._reconstructor") and isinstance(arguments[0], GlobalName) else None
-        return PickledObject(made.path if made else name)
+        of = arguments[0] if name.endswith("._reconstructor") and isinstance(arguments[0], GlobalName) else None
+        return PickledObject(of.path if of else name)
 
     def _mapping(self, arguments: tuple[Any, ...]) -> dict[Any, Any]:
         """An OrderedDict; Python 2 wrote its entries as a list of pairs."""
@@ -263,7 +264,7 @@ class _Meaning:
             or count < 0
             or any(window)
         ):
-            raise ValueError("a storage that is none")
+            raise ValueError("an invalid storage")
         dtype = _DTYPES.get(storage_type.path.rpartition(".")[2].removesuffix("Storage"))
         if dtype is None:
             raise FormatError(self.where, f"a {printable(storage_type.path)}", "floating-point numbers", _REMEDY)
@@ -275,10 +276,10 @@ def _open_archive(content: ModelBytes) -> tuple[Any, StorageReader]:
         entries = {entry.filename: entry for entry in archive.infolist()}
     inside = {name.rpartition("data.pkl")[0] for name in entries if re.fullmatch(r"([^/]+/)?data\.pkl", name)}
     if len(inside) != 1:
-        raise FormatError(content.name, "an archive with no single data.pkl", _WANTED, _REMEDY)
+        raise FormatError(content.name, "an archive without exactly one data.pkl", _WANTED, _REMEDY)
     prefix = inside.pop()
     if f"{prefix}constants.pkl" in entries or any(name.startswith(f"{prefix}code/") for name in entries):
-        found = "a TorchScript archive, which is a program; nothing of it was run"
+        found = "a TorchScript archive, which is a program; no code was run"
         raise FormatError(content.name, found, _WANTED, "Load it with torch.jit.load and save its state_dict().")
 
     def contents(name: str) -> memoryview:
@@ -287,21 +288,21 @@ def _open_archive(content: ModelBytes) -> tuple[Any, StorageReader]:
         if entry is None:
             raise damaged(where, "this entry of the archive is missing")
         if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
-            found, wanted = "a compressed entry", "plain ones, as torch.save writes them"
+            found, wanted = "a compressed entry", "uncompressed ones, as torch.save writes them"
             raise FormatError(where, found, wanted, "Load it in PyTorch and save it again.")
         data = memoryview(content.data)
         header = data[entry.header_offset : entry.header_offset + 30]
         if len(header) < 30:
-            raise damaged(where, "the entry lies past the end")
+            raise damaged(where, "the entry starts after the end")
         start = entry.header_offset + 30 + sum(struct.unpack("<HH", header[26:]))
         entry_bytes = data[start : start + entry.file_size]
         if len(entry_bytes) < entry.file_size or zlib.crc32(entry_bytes) != entry.CRC:
-            raise damaged(where, "its bytes are not those that were written")
+            raise damaged(where, "its checksum does not match")
         return entry_bytes
 
-    meaning = _Meaning(content.name)
+    handlers = _TorchHandlers(content.name)
     pickled = bytes(contents("data.pkl"))
-    root, _ = read_pickle(pickled, 0, content.name, content.limits, meaning.call, meaning.persistent)
+    root, _ = read_pickle(pickled, 0, content.name, content.limits, handlers.call, handlers.persistent)
     little = f"{prefix}byteorder" not in entries or bytes(contents("byteorder")) != b"big"
     opened: dict[_Storage, np.ndarray] = {}
 
@@ -319,7 +320,7 @@ def _flat(raw: memoryview, storage: _Storage, little: bool, where: str) -> np.nd
         raise FormatError(
             where,
             f"a storage that claims {storage.count:,} numbers of {size} bytes, in {len(raw):,} bytes",
-            "as many as it claims",
+            "a storage with as many numbers as it claims",
             "The file is damaged: copy or save it again.",
         )
     flat = np.frombuffer(raw, storage.bits.newbyteorder("<" if little else ">"), storage.count)
@@ -327,9 +328,9 @@ def _flat(raw: memoryview, storage: _Storage, little: bool, where: str) -> np.nd
 
 
 def _open_legacy(content: ModelBytes) -> tuple[Any, StorageReader]:
-    meaning, at, parts = _Meaning(content.name), 0, []
-    for _ in range(5):  # a mark, a version, the writer's system, what was saved, its storages' keys in their order
-        value, at = read_pickle(content.data, at, content.name, content.limits, meaning.call, meaning.persistent)
+    handlers, at, parts = _TorchHandlers(content.name), 0, []
+    for _ in range(5):  # magic number, version, system, the saved object, the keys of its storages in order
+        value, at = read_pickle(content.data, at, content.name, content.limits, handlers.call, handlers.persistent)
         parts.append(value)
     _, version, system, root, keys = parts
     if version != 1001 or not isinstance(keys, list) or not isinstance(system, dict):
@@ -338,15 +339,15 @@ def _open_legacy(content: ModelBytes) -> tuple[Any, StorageReader]:
     data, places = memoryview(content.data), dict[str, memoryview]()
     for key in map(printable, keys):
         where = f"{content.name}, storage {key}"
-        if key not in meaning.storages:
-            raise damaged(where, "nothing says of what type it is")
-        size = meaning.storages[key].bits.itemsize
+        if key not in handlers.storages:
+            raise damaged(where, "its type is missing")
+        size = handlers.storages[key].bits.itemsize
         count = int.from_bytes(data[at : at + 8], "little" if little else "big")
         if at + 8 + count * size > len(data):
             raise FormatError(
                 where,
                 f"a claim of {count:,} numbers of {size} bytes, with {max(len(data) - at - 8, 0):,} bytes left",
-                "as many as it claims",
+                "a storage with as many numbers as it claims",
                 "The file is truncated or damaged: copy or save it again.",
             )
         places[key] = data[at + 8 : at + 8 + count * size]

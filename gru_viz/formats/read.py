@@ -1,4 +1,4 @@
-"""Which reader a file goes to."""
+"""Reads a model file of any format: detects the format and calls its reader."""
 
 from __future__ import annotations
 
@@ -25,17 +25,21 @@ _GRAPHS = {"Keras": "keras", "ONNX": "onnx"}
 
 
 def read_model(source: ByteSource, name: str | None = None, limits: Limits = LIMITS) -> ModelFile:
-    """Read the recurrent networks of a trained model's file, as data: nothing in it is run.
+    """Read the recurrent networks of a model file, as data: no code in it is run.
 
     Args:
         source: a path, bytes, or a file opened as bytes: PyTorch (a state_dict or checkpoint), safetensors, NPZ,
-            Keras (``.keras``, ``.weights.h5``, ``.h5``) or ONNX; which one is found from the content.
-        name: what to call it in messages; the path's or file's own name if None.
-        limits: how much the file may hold and claim.
+            Keras (``.keras``, ``.weights.h5``, ``.h5``) or ONNX; the format is detected from the content.
+        name: the file's name in messages; by default that of the path or file.
+        limits: the largest sizes accepted.
+
+    Returns:
+        The file's networks, each with its weights, embeddings and heads.
 
     Raises:
-        FormatError: it is none of these, is damaged, would run code, or holds no recurrent network that is known;
-            the message says which.
+        FormatError: the file is in none of these formats, is damaged, contains code, or has no known recurrent
+            network.
+        MissingPackageError: h5py (Keras) or onnx is not installed.
 
     Example:
         >>> import io, torch

@@ -1,4 +1,4 @@
-"""safetensors: a header in JSON, then the numbers."""
+"""Reads safetensors files: a JSON header, then the numbers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _DTYPES = {
     **{"U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8", "I64": "<i8", "C64": "<c8"},
 }
 MOST_HEADER = 100_000_000
-"""Bytes of a header; the format's own limit."""
+"""The largest header in bytes, as the format specifies."""
 
 
 def read(content: ModelBytes) -> NamedArrays:
-    """Every tensor by its name, in the order of its bytes.
+    """Read every tensor, in the order of the file.
 
     Raises:
-        FormatError: the header is none, or claims what is not there.
+        FormatError: the header is invalid or claims bytes that the file does not have.
     """
     header = _header(content)
     metadata = header.pop("__metadata__", None)
@@ -49,8 +49,8 @@ def read(content: ModelBytes) -> NamedArrays:
         arrays[name] = (
             bfloat16_to_float32(flat) if dtype == "BF16" else flat.astype(flat.dtype.newbyteorder("="), copy=False)
         )
-    said = metadata.get("convention") if isinstance(metadata, dict) else None
-    return NamedArrays(arrays, unreadable, said if said in CONVENTIONS else None)
+    convention = metadata.get("convention") if isinstance(metadata, dict) else None
+    return NamedArrays(arrays, unreadable, convention if convention in CONVENTIONS else None)
 
 
 def _header(content: ModelBytes) -> dict[str, Any]:
@@ -65,21 +65,21 @@ def _header(content: ModelBytes) -> dict[str, Any]:
     try:
         header = json.loads(content.data[8 : 8 + size].decode())
     except (ValueError, RecursionError) as error:
-        raise damaged(content.name, f"its header is no JSON: {error}") from error
+        raise damaged(content.name, f"its header is not JSON: {error}") from error
     if not isinstance(header, dict):
-        raise damaged(content.name, "its header is no table of tensors")
+        raise damaged(content.name, "its header is not a JSON object")
     return header
 
 
 def _place(name: str, entry: Any, budget: ArrayBudget) -> tuple[int, int]:
-    """Where a tensor's bytes begin and end, once its claims agree with each other."""
+    """The start and end of a tensor's bytes, after its dtype and shape are checked against them."""
     where = f"{budget.where}, {printable(name)}"
     try:
         dtype, shape, (start, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
     except (TypeError, KeyError, ValueError) as error:
-        raise damaged(where, "its dtype, shape or place is missing") from error
+        raise damaged(where, "its dtype, shape or data_offsets are missing") from error
     if not isinstance(dtype, str) or not isinstance(shape, list) or type(start) is not int or type(end) is not int:
-        raise damaged(where, "its dtype, shape or place is none")
+        raise damaged(where, "its dtype, shape or data_offsets are invalid")
     known = dtype in _DTYPES
     claimed = budget.take(name, shape, np.dtype(_DTYPES[dtype]).itemsize if known else 1)
     if dtype == "BF16":
@@ -87,7 +87,7 @@ def _place(name: str, entry: Any, budget: ArrayBudget) -> tuple[int, int]:
     if known and claimed != end - start:
         raise FormatError(
             where,
-            f"the shape {printable(tuple(shape))} of {claimed:,} bytes, and {end - start:,} bytes for it",
+            f"{end - start:,} bytes for the shape {printable(tuple(shape))}, which takes {claimed:,}",
             "as many bytes as the shape needs",
             "The file is damaged: copy or save it again.",
         )

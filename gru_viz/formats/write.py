@@ -1,4 +1,4 @@
-"""Weights to a file that the framework of your choice loads, converted exactly or refused with the reason."""
+"""Writes weights as a file for PyTorch, Keras or ONNX, or as safetensors or NPZ."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ __all__ = ["write_model"]
 
 
 def write_model(weights: Weights, format: Format, path: str | os.PathLike[str] | None = None) -> bytes:
-    """Write a network as a framework's own file, or in its own convention.
+    """Write a network for a framework, converted exactly, or in its own convention.
 
     Args:
         weights: the network.
         format: ``"PyTorch"``, a state_dict for ``torch.nn.GRU``, ``LSTM`` or ``RNN``; ``"Keras"``, a ``.keras`` file
             for ``keras.models.load_model``; ``"ONNX"``, a model from x (batch, time, features) in float32 to all
-            hidden states; ``"safetensors"`` or ``"NPZ"``, its own matrices under its own convention's names,
+            hidden states; ``"safetensors"`` or ``"NPZ"``, its matrices under their names in its own convention,
             followed by ``_l0`` for the layer and ``_reverse`` for the backward direction.
-        path: where to write it too; nowhere if None.
+        path: a file to write the bytes to, if any.
 
     Returns:
-        The file's bytes. Where the format has room, they name the network's origin and the convention.
+        The file's bytes, with the network's origin and convention as metadata.
 
     Raises:
         ConventionError: the framework has no such network, and no exact conversion exists.
-        FormatError: there is no such format, the network is too large for it, or the path cannot be written.
+        FormatError: the format is unknown, the network is too large for it, or the path cannot be written.
+        MissingPackageError: the format's package is not installed.
 
     Example:
         >>> from gru_viz import random_weights
@@ -52,7 +53,9 @@ def write_model(weights: Weights, format: Format, path: str | os.PathLike[str] |
             Path(path).write_bytes(data)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise FormatError(str(path), f"no room to write ({reason})", "a new file", "Check the path.") from error
+            raise FormatError(
+                str(path), f"a path that cannot be written ({reason})", "a writable file", "Check the path."
+            ) from error
     return data
 
 
@@ -60,14 +63,14 @@ def _pytorch(weights: Weights) -> bytes:
     state = weights.to_module().state_dict()
     facts = {"origin": weights.origin, "convention": weights.convention.name}
     metadata = vars(state)["_metadata"]
-    metadata[""] = metadata[""] | facts  # load_state_dict passes over what it does not know
+    metadata[""] = metadata[""] | facts  # load_state_dict ignores unknown keys
     file = io.BytesIO()
     torch.save(state, file)
     return file.getvalue()
 
 
 def _named(weights: Weights) -> dict[str, np.ndarray]:
-    """Every matrix by its name in the convention, its layer and its direction."""
+    """Every matrix by its name, layer and direction."""
     return {
         f"{name}_l{k}{'_reverse' * d}": np.ascontiguousarray(array)
         for k, layer in enumerate(weights.layers)

@@ -1,4 +1,4 @@
-"""Weights to a ``.keras`` file: a Sequential model of GRU, LSTM or SimpleRNN layers that hand up every hidden state."""
+"""Writes weights as a ``.keras`` file: a Sequential model of GRU, LSTM or SimpleRNN layers with return_sequences."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ ORDER = ("kernel", "recurrent_kernel", "bias")
 
 
 def keras_file(weights: Weights) -> bytes:
-    """The file's bytes, the same for the same weights; of their dtype, but float32 where float16 biases are summed.
+    """Return the file's bytes, in the dtype of the weights; float32 if float16 biases must be summed.
 
     Raises:
-        ConventionError: a bias has no place in Keras' layer.
+        ConventionError: Keras' layer lacks one of the biases.
     """
     cell = weights.convention.cell
     gru = "keras_reset_after" if weights.convention.reset == "after" else "keras_reset_before"
     to = lookup(gru if cell == "gru" else f"keras_{cell}")
-    ours = convert(_with_room(weights) if to.biases < weights.convention.biases else weights, to=to)
+    ours = convert(_at_least_float32(weights) if to.biases < weights.convention.biases else weights, to=to)
     parts = {
         "metadata.json": json.dumps(
             {
@@ -39,7 +39,7 @@ def keras_file(weights: Weights) -> bytes:
             }
         ).encode(),
         "config.json": json.dumps(_config(ours)).encode(),
-        "model.weights.h5": _numbers(ours),
+        "model.weights.h5": _weights_h5(ours),
     }
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -48,8 +48,8 @@ def keras_file(weights: Weights) -> bytes:
     return file.getvalue()
 
 
-def _with_room(weights: Weights) -> Weights:
-    """float16 in float32: the sum of two biases has more digits than either."""
+def _at_least_float32(weights: Weights) -> Weights:
+    """float16 as float32: the sum of two biases has more digits than either."""
     dtype = np.result_type(weights.dtype, np.float32)
     layers = [[{n: a.astype(dtype) for n, a in cell.matrices.items()} for cell in layer] for layer in weights.layers]
     return Weights.from_matrices(weights.convention, layers, weights.origin)
@@ -71,7 +71,7 @@ def _layer(weights: Weights, k: int, dtype: str) -> dict[str, Any]:
         "units": weights.layers[k][0].hidden,
         "activation": "tanh",
         "use_bias": True,
-        "recurrent_initializer": "glorot_uniform",  # overwritten at once; Keras' own has no float16 on a CPU
+        "recurrent_initializer": "glorot_uniform",  # Keras' default has no float16 on a CPU; the weights overwrite it
         "return_sequences": True,
     }
     if kind != "SimpleRNN":
@@ -88,14 +88,14 @@ def _entry(kind: str, **config: Any) -> dict[str, Any]:
     return {"module": "keras.layers", "class_name": kind, "config": config, "registered_name": None}
 
 
-def _numbers(weights: Weights) -> bytes:
+def _weights_h5(weights: Weights) -> bytes:
     base = "bidirectional" if weights.bidirectional else CLASSES[weights.convention.cell][1]
     inner = ("forward_layer/cell", "backward_layer/cell") if weights.bidirectional else ("cell",)
     file = io.BytesIO()
-    with h5py.File(file, "w") as numbers:
+    with h5py.File(file, "w") as datasets:
         for k, layer in enumerate(weights.layers):
             group = f"layers/{base}_{k}" if k else f"layers/{base}"
             for cell, place in zip(layer, inner, strict=True):
                 for n, name in enumerate(ORDER):
-                    numbers[f"{group}/{place}/vars/{n}"] = cell.matrices[name]
+                    datasets[f"{group}/{place}/vars/{n}"] = cell.matrices[name]
     return file.getvalue()

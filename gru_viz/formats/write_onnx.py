@@ -1,4 +1,4 @@
-"""Weights to an ONNX model: x (batch, time, features) to all hidden states of the top layer, (batch, time, units)."""
+"""Writes weights as an ONNX model from x (batch, time, features) to the top layer's hidden states."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from gru_viz.weights import CellWeights, Weights, convert
 __all__ = ["onnx_file"]
 
 LARGEST = (1 << 31) - (1 << 20)
-"""Bytes of a protobuf message, less some room for what is not numbers."""
+"""The most bytes of matrices in a file; a protobuf message is limited to 2 GiB."""
 OPSET, IR = 14, 8
 SQUEEZED, MERGED = "one direction", "directions side by side"
 
 
 def onnx_file(weights: Weights) -> bytes:
-    """The file's bytes. Matrices keep their dtype; the nodes compute in float32, the one that every runtime has.
+    """Return the file's bytes. Matrices are stored in their dtype; the nodes compute in float32, as all runtimes can.
 
     Raises:
-        ConventionError: a bias has no place in ONNX' operator.
-        FormatError: the matrices need more bytes than an ONNX file can have.
+        ConventionError: ONNX' operator lacks one of the biases.
+        FormatError: the matrices are larger than an ONNX file can be.
     """
     cell = weights.convention.cell
     gru = "onnx_linear_before_reset" if weights.convention.reset == "after" else "onnx"

@@ -1,4 +1,4 @@
-"""Sequences meet a network: by number, by alphabet, by embedding; and what does not fit is told with both numbers."""
+"""Sequences converted for a network: by number, alphabet or embedding; what does not fit is refused with both."""
 
 from __future__ import annotations
 
@@ -67,24 +67,24 @@ def test_an_order_that_nobody_told_is_told() -> None:
 @pytest.mark.parametrize(
     ("call", "found", "wanted", "remedy"),
     [
-        (lambda: fit(network(2), table("word", "size", "colour")), "3 features", "2, since", "Choose 2 columns"),
-        (lambda: fit(network(9, EMBEDDING), table("word", "size")), "2 features", "9, since", "the one column"),
-        (lambda: fit(network(65), read_text("abc")), "3 characters", "65, since", "in the order"),
+        (lambda: fit(network(2), table("word", "size", "colour")), "3 features", "2, as the", "Choose 2 columns"),
+        (lambda: fit(network(9, EMBEDDING), table("word", "size")), "2 features", "9, as the", "the one column"),
+        (lambda: fit(network(65), read_text("abc")), "3 characters", "65, as the", "in the order in which"),
         (lambda: fit(network(2), read_text("abc"), alphabet="abc"), "3 characters", "at most 2", "Remove"),
         (lambda: fit(network(3), table("word", "size"), alphabet="abc"), "numbers", "text", "Read a text"),
         (lambda: fit(network(3, EMBEDDING), table("size")), "size = 0.5", "from 0 to 4", "Choose the column"),
     ],
 )
-def test_what_does_not_fit_is_told_with_both_numbers(
+def test_what_does_not_fit_is_refused_with_both_numbers(
     call: Callable[[], object], found: str, wanted: str, remedy: str
 ) -> None:
-    with pytest.raises(FormatError) as told:
+    with pytest.raises(FormatError) as caught:
         call()
-    assert found in told.value.found
-    assert wanted in told.value.wanted
-    assert remedy in told.value.remedy
+    assert found in caught.value.found
+    assert wanted in caught.value.wanted
+    assert remedy in caught.value.remedy
 
 
-def test_a_number_beyond_the_embedding_is_told_with_its_step() -> None:
+def test_a_number_beyond_the_embedding_is_refused_with_its_step() -> None:
     with pytest.raises(FormatError, match=r"step 3: found word = 9"):
         fit(network(3, EMBEDDING), read_table(b"word\n1\n2\n9\n", scale="none"))

@@ -129,7 +129,7 @@ def a_soft_link_to_itself() -> bytes:
     return swapped(lambda file, name: file.__setitem__(name, h5py.SoftLink(f"/{name}")))
 
 
-@kind("a second way to the same place")
+@kind("a second link to the same object")
 def a_group_within_itself() -> bytes:
     return archive(numbers=lambda file: file["layers"].__setitem__("again", file["layers"]))
 
@@ -153,7 +153,7 @@ def a_huge_array_in_a_small_file() -> bytes:
     return swapped(lambda file, name: file.create_dataset(name, (1 << 20, 1 << 20), "f4", chunks=(64, 64)))
 
 
-@kind("claims", "stores")
+@kind("claims", "stored for it")
 def an_array_that_was_never_written() -> bytes:
     return swapped(lambda file, name: file.create_dataset(name, (3, 12), "f4"))
 
@@ -193,7 +193,7 @@ def whole_numbers_for_numbers() -> bytes:
     return archive(numbers=change)
 
 
-@kind("groups within groups")
+@kind("groups nested too deeply")
 def groups_without_end() -> bytes:
     return hdf5(lambda file: file.create_group("/".join("g" * 500)))
 
@@ -208,7 +208,7 @@ def only_the_mark_of_hdf5() -> bytes:
     return b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 4
 
 
-@kind("an entry that claims", "packed into")
+@kind("an entry of", "compressed to")
 def a_zip_bomb() -> bytes:
     return archive(config=b" " * (1 << 28), compression=zipfile.ZIP_DEFLATED)
 
@@ -233,7 +233,7 @@ def a_configuration_that_is_a_number() -> bytes:
     return archive(config=b"1")
 
 
-@kind("models within models")
+@kind("models nested too deeply")
 def models_within_models() -> bytes:
     deep: dict[str, Any] = {"class_name": "Sequential", "config": {"name": "m", "layers": []}}
     for _ in range(100):
@@ -246,7 +246,7 @@ def layers_that_are_no_list() -> bytes:
     return archive(lambda config: config["config"].__setitem__("layers", {"a": 1}))
 
 
-@kind("damaged", "breaks off")
+@kind("damaged", "its configuration is incomplete")
 def layers_without_a_configuration() -> bytes:
     return archive(lambda config: gru(config) and config["config"]["layers"][1].__setitem__("config", None))
 
@@ -265,7 +265,7 @@ def another_gate_function() -> bytes:
     return changed(recurrent_activation="hard_sigmoid")
 
 
-@kind("author's own")
+@kind("custom")
 def an_impostor_called_gru() -> bytes:
     def change(config: dict[str, Any]) -> None:
         for layer in config["config"]["layers"][1:]:
@@ -337,12 +337,12 @@ def numbers_outside_in_a_branch() -> bytes:
     return graph([node(), helper.make_node("If", ["x"], ["z"], then_branch=branch, else_branch=branch)], constants())
 
 
-@kind("arrays that claim")
+@kind("arrays of")
 def a_shape_of_terabytes() -> bytes:
     return graph([node()], constants(W=claims(1 << 20, 1 << 20, 3)))
 
 
-@kind("the shape", "bytes for it")
+@kind("bytes for the shape", "which takes")
 def a_shape_beyond_its_bytes() -> bytes:
     return graph([node()], constants(W=claims(1, 12, 3)))
 
@@ -352,26 +352,26 @@ def a_negative_shape() -> bytes:
     return graph([node()], constants(W=claims(1, -12, -3)))
 
 
-@kind("claim")
+@kind("arrays of", "at most")
 def a_concat_that_doubles_for_ever() -> bytes:
     doubling = [helper.make_node("Concat", [f"c{k}", f"c{k}"], [f"c{k + 1}"], axis=0) for k in range(60)]
     start = numpy_helper.from_array(np.ones((1, 12, 3), "f4"), "c0")
     return graph([*doubling, node(inputs=("x", "c60", "R", "B"))], [*constants(), start])
 
 
-@kind("computed or given")
+@kind("known only when the model runs")
 def matrices_that_feed_each_other() -> bytes:
     circle = [helper.make_node("Identity", [f"c{(k + 1) % 3}"], [f"c{k}"]) for k in range(3)]
     return graph([*circle, node(inputs=("x", "c0", "R", "B"))], constants())
 
 
-@kind("computed or given")
+@kind("known only when the model runs")
 def a_chain_deeper_than_python() -> bytes:
     chain = [helper.make_node("Identity", [f"c{k}"], [f"c{k + 1}"]) for k in range(5000)]
     return graph([*chain, node(inputs=("x", "c5000", "R", "B"))], [*constants(), *constants()[:1]])
 
 
-@kind("computed or given")
+@kind("known only when the model runs")
 def a_matrix_blown_up_by_expand() -> bytes:
     shape = numpy_helper.from_array(np.array([1, 1 << 30, 1 << 10]), "shape")
     one = numpy_helper.from_array(np.ones((1, 1, 1), "f4"), "one")
@@ -379,7 +379,7 @@ def a_matrix_blown_up_by_expand() -> bytes:
     return graph([blow, node(inputs=("x", "big", "R", "B"))], [*constants(), one, shape])
 
 
-@kind("computed or given")
+@kind("known only when the model runs")
 def a_matrix_given_at_run_time() -> bytes:
     return graph([node(inputs=("x", "x", "R", "B"))], constants())
 
@@ -396,7 +396,7 @@ def a_quantised_network() -> bytes:
     return graph([helper.make_node("DynamicQuantizeLSTM", ["x"], ["y"], domain="com.microsoft")], [])
 
 
-@kind("evil.GRU", "no node of the standard")
+@kind("evil.GRU", "not a standard node")
 def an_impostor_node() -> bytes:
     return graph([helper.make_node("GRU", ["x", "W", "R", "B"], ["y"], domain="evil")], constants())
 
@@ -457,7 +457,7 @@ def matrices_of_whole_numbers() -> bytes:
     return graph([node()], constants(W=np.ones((1, 12, 3), "i8")))
 
 
-@kind("computed or given")
+@kind("known only when the model runs")
 def a_matrix_of_text() -> bytes:
     return graph([node()], constants(W=helper.make_tensor("W", TensorProto.STRING, [1], [b"evil"])))
 

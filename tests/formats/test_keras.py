@@ -172,7 +172,7 @@ def test_a_graph_is_followed_as_it_is_wired(keras, save, ending: str) -> None:
     start = states(file.model("encoder").weights, x)[:, -1]
     ran = gru_viz.trace(file.model("decoder").weights, x, h0=start[None])
     assert np.abs(ran.hidden - theirs[outputs["decoder"]]).max() < 1e-6
-    assert "starts from a state" in file.model("decoder").notices[0]
+    assert "gets its initial state" in file.model("decoder").notices[0]
     assert [head.name for head in file.model("nested/a + nested/b + top").heads] == ["read"]
 
 
@@ -186,7 +186,7 @@ def test_what_reads_backward_is_the_backward_half_of_both(keras, save) -> None:
         forward, backward = gru_viz.trace(found.weights, x).layers[-1].directions
         assert not forward.hidden.any()
         assert np.abs(backward.hidden - states_of(model, x)[:, ::-1]).max() < 1e-6
-        assert "from the end" in found.notices[0]
+        assert "reads sequences backward only" in found.notices[0]
 
 
 def test_a_second_turn_round_is_the_first_order_again(keras, save) -> None:

@@ -27,11 +27,11 @@ def test_every_convention_is_found_by_its_own_names_under_any_prefix(name: str, 
     assert model.name == prefix.rstrip("./_")
     assert name in (model.weights.convention.name, *model.alternatives)
     assert all(each in " ".join(model.notices) for each in [CONVENTIONS[key].title for key in model.alternatives])
-    (told,) = found(arrays, convention=name)
-    assert told.weights.convention.name == name
-    assert told.alternatives == ()
+    (specified,) = found(arrays, convention=name)
+    assert specified.weights.convention.name == name
+    assert specified.alternatives == ()
     for key, array in matrices.items():
-        np.testing.assert_array_equal(told.weights.matrices[key], array)
+        np.testing.assert_array_equal(specified.weights.matrices[key], array)
 
 
 @pytest.mark.parametrize("name", lopsided.ALL)
@@ -53,7 +53,7 @@ def test_layers_and_directions_are_assembled_in_any_convention(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["ai_summer", "gru_simple", "cudnn", "chung_2014"])
-def test_gates_kept_as_linear_layers_are_found(name: str) -> None:
+def test_gates_saved_as_linear_layers_are_found(name: str) -> None:
     arrays = {}
     for key, array in lopsided.matrices(name).items():
         bias = array.ndim == 1
@@ -103,13 +103,13 @@ def test_many_networks_in_one_file_come_in_its_order() -> None:
     assert [model.check is not None for model in models] == [True, True, True, False, False]
 
 
-def test_numbers_that_are_not_finite_are_told_and_matrices_of_several_types_are_widened() -> None:
+def test_non_finite_numbers_are_reported_and_matrices_of_several_types_are_widened() -> None:
     arrays = lopsided.matrices("torch")
     arrays["weight_hh"][0, :2] = np.nan, np.inf
     arrays["bias_ih"] = arrays["bias_ih"].astype(np.float16)
     (model,) = found(arrays)
     assert model.weights.dtype == np.float64
-    assert any("weight_hh holds 2 of 75 numbers that are not finite" in notice for notice in model.notices)
+    assert any("weight_hh has 2 non-finite numbers of 75" in notice for notice in model.notices)
     assert any("widened to float64" in notice for notice in model.notices)
 
 
@@ -141,7 +141,7 @@ def stack(**shapes: tuple[int, ...]) -> dict[str, np.ndarray]:
         ({"a.recurrent_kernel": np.ones((5, 15))}, ["a.kernel", "no such array"]),
         (
             {k.replace("hh_l0", "hh_l0_raw"): v for k, v in stack().items()},
-            ["rnn.weight_hh_l0", "rnn.weight_hh_l0_raw", "put back"],
+            ["rnn.weight_hh_l0", "rnn.weight_hh_l0_raw", "remove weight normalisation"],
         ),
         (
             {k: v for k, v in lopsided.matrices("ai_summer").items() if k != "W_hn"},
@@ -175,7 +175,7 @@ def around(**arrays: tuple[int, ...]) -> tuple[list[str], list[str]]:
     return [each.name for each in model.embeddings], [each.name for each in model.heads]
 
 
-def test_embeddings_and_heads_are_told_apart_by_shape_name_and_place() -> None:
+def test_embeddings_and_heads_are_distinguished_by_shape_name_and_place() -> None:
     assert around(encoder__weight=(7, 3), decoder__weight=(7, 5), decoder__bias=(7,)) == (["encoder"], ["decoder"])
     assert around(emb__weight=(7, 4)) == ([], [])
     assert around(other__weight=(7, 3), other__bias=(7,)) == ([], [])

@@ -78,7 +78,7 @@ def test_every_operator_in_every_direction(name: str, direction: str) -> None:
     if direction == "reverse":
         assert not ours[0].any()
         ours = ours[1:]
-        assert "from the end" in found.notices[0]
+        assert "reads sequences backward only" in found.notices[0]
     assert np.abs(np.stack(ours) - theirs).max() < 2e-6
 
 
@@ -94,12 +94,12 @@ def test_where_the_axes_lie_changes_nothing(name: str) -> None:
 
 
 def test_the_check_can_fail() -> None:
-    from gru_viz.formats import onnx_check
+    from gru_viz.formats.onnx_check import RecurrentNode, check_against_onnxruntime as check
 
     w, r, b = arrays("onnx").values()
     weights = Weights.from_matrices("onnx", {"W": w[0], "R": r[0], "B": b[0]})
-    assert onnx_check.run(weights, [onnx_check.Node("GRU", "forward", 0, w, r, b)]).agrees
-    assert not onnx_check.run(weights, [onnx_check.Node("GRU", "forward", 1, w, r, b)]).agrees
+    assert check(weights, [RecurrentNode("GRU", "forward", 0, w, r, b)]).agrees
+    assert not check(weights, [RecurrentNode("GRU", "forward", 1, w, r, b)]).agrees
 
 
 def test_no_bias_and_defaults_written_out() -> None:
@@ -112,11 +112,11 @@ def test_no_bias_and_defaults_written_out() -> None:
     assert not found.weights.matrices_of(0, 1)["B"].any()
 
 
-def test_a_start_in_the_file_is_told() -> None:
+def test_an_initial_state_in_the_file_is_reported() -> None:
     constants = arrays("onnx") | {"h0": np.full((1, BATCH, 5), 0.5, "float32")}
     data = model([node("onnx", ["x", "W", "R", "B", "", "h0"])], constants)
     found, x = read_model(data, "x.onnx").model(), inputs(BATCH, STEPS, 3, dtype="float32")
-    assert "starts from a state" in found.notices[0]
+    assert "has an initial state" in found.notices[0]
     theirs = ran(data, x.swapaxes(0, 1))[:, 0].swapaxes(0, 1)
     assert np.abs(gru_viz.trace(found.weights, x, h0=constants["h0"]).hidden - theirs).max() < 2e-6
 

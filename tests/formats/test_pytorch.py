@@ -99,9 +99,7 @@ def test_a_checkpoint_is_searched_and_whatever_stands_beside_the_weights_is_left
     file = read_model(checkpoint(legacy, **beside), "run.ckpt")
     assert file.names == ("reader",)
     assert file.model().heads[0].name == "answers"
-    assert file.notices == (
-        "Whole pickled modules in the file were left alone: torch.nn.modules.loss.CrossEntropyLoss.",
-    )
+    assert file.notices == ("Left out: modules pickled whole (torch.nn.modules.loss.CrossEntropyLoss).",)
 
 
 def test_every_copy_is_found_and_prefixes_do_no_harm() -> None:
@@ -111,7 +109,7 @@ def test_every_copy_is_found_and_prefixes_do_no_harm() -> None:
     assert file.names == ("model.module._orig_mod", "ema.0.model_state_dict")
 
 
-def test_names_that_meet_are_both_kept() -> None:
+def test_equal_paths_are_both_read() -> None:
     a, b = network("gru", seed=1).state_dict(), network("gru", seed=2).state_dict()
     arrays = pytorch.read(load(saved({"a.b": a, "a": {"b": b}}))).arrays
     assert len(arrays) == 8

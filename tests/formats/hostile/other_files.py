@@ -44,7 +44,7 @@ def a_pointer_to_a_file() -> bytes:
     return b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 
 
-@kind("no known format")
+@kind("an unknown format")
 def noise() -> bytes:
     return b"\x17" + np.random.default_rng(0).bytes(5000)
 
@@ -56,7 +56,7 @@ def one_array() -> bytes:
     return file.getvalue()
 
 
-@kind("archive that holds notes.txt")
+@kind("archive that contains notes.txt")
 def an_archive_of_notes() -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
@@ -90,12 +90,12 @@ def a_header_longer_than_the_file() -> bytes:
     return struct.pack("<Q", 10 * 2**30) + b'{"a":1}'
 
 
-@kind("no JSON")
+@kind("not JSON")
 def a_header_that_is_no_json() -> bytes:
     return tensors(b"{not json at all}")
 
 
-@kind("no JSON")
+@kind("not JSON")
 def a_header_nested_deeply() -> bytes:
     return tensors(b'{"a":' * 100_000 + b"1" + b"}" * 100_000)
 
@@ -105,7 +105,7 @@ def a_tensor_of_ten_billion_numbers() -> bytes:
     return tensors({"weight_ih_l0": {"dtype": "F32", "shape": [10**10], "data_offsets": [0, 4 * 10**10]}})
 
 
-@kind("weight_ih_l0", "400 bytes", "4 bytes")
+@kind("weight_ih_l0", "4 bytes", "takes 400")
 def a_shape_larger_than_its_bytes() -> bytes:
     return tensors({"weight_ih_l0": {"dtype": "F32", "shape": [10, 10], "data_offsets": [0, 4]}}, bytes(4))
 
@@ -151,7 +151,7 @@ def archive_of(entry: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
     return out.getvalue()
 
 
-@kind("Python objects", "nothing of it was run")
+@kind("Python objects", "no code was run")
 def an_array_of_objects() -> bytes:
     file = io.BytesIO()
     np.savez(file, weight_ih_l0=np.array([evil(), None], object))
@@ -163,7 +163,7 @@ def an_array_that_claims_gigabytes() -> bytes:
     return archive_of(npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (10000000000,)}\n", bytes(40)))
 
 
-@kind("400 bytes", "and 40 bytes for it")
+@kind("40 bytes for the shape", "which takes 400")
 def an_array_that_claims_more_than_is_there() -> bytes:
     return archive_of(npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (100,)}\n", bytes(40)))
 
@@ -184,7 +184,7 @@ def a_header_that_claims_gigabytes() -> bytes:
     return archive_of(npy(b"{}", bytes(100), b"\x02\x00", 2**32 - 1))
 
 
-@kind("no array")
+@kind("not an array")
 def an_array_of_an_unknown_version() -> bytes:
     return archive_of(npy(b"{}", bytes(100), b"\x09\x00"))
 

@@ -14,37 +14,37 @@ from hostile.making import CANARY, Calls, evil, kind, legacy, state, with_pickle
 # -- code --------------------------------------------------------------------------------------------------------
 
 
-@kind("pickle that torch.save did not write", "nothing of it was run")
+@kind("pickle that torch.save did not write", "no code was run")
 def a_plain_pickle_that_runs_a_command() -> bytes:
     return pickle.dumps({"weight_ih_l0": evil()})
 
 
-@kind("system", "nothing of it was run")
+@kind("system", "no code was run")
 def an_archive_that_runs_a_command() -> bytes:
     return saved({"state_dict": state(), "hook": evil()})
 
 
-@kind("system", "nothing of it was run")
+@kind("system", "no code was run")
 def a_legacy_file_that_runs_a_command() -> bytes:
     return legacy({"state_dict": state(), "hook": evil()})
 
 
-@kind("system", "nothing of it was run")
+@kind("system", "no code was run")
 def a_command_among_the_optimisers_states() -> bytes:
     return saved({"state_dict": state(), "optimizer_states": [evil()]})
 
 
-@kind("builtins.eval", "nothing of it was run")
+@kind("builtins.eval", "no code was run")
 def a_newer_pickle_that_evaluates_text() -> bytes:
     return with_pickle(pickle.dumps(Calls(eval, f"open({CANARY!r}, 'w').close()"), protocol=4))
 
 
-@kind("exec", "nothing of it was run")
+@kind("exec", "no code was run")
 def a_pickle_that_executes_text() -> bytes:
     return with_pickle(pickle.dumps(Calls(exec, f"open({CANARY!r}, 'w')"), protocol=2))
 
 
-@kind("INST", "nothing of it was run")
+@kind("INST", "no code was run")
 def an_old_instruction_that_calls() -> bytes:
     return with_pickle(b"(S'touch " + CANARY.encode() + b"'\nios\nsystem\n.")
 
@@ -64,14 +64,14 @@ def a_chain_of_attributes() -> bytes:
     return with_pickle(pickle.dumps(Calls(getattr, Calls, "__init__"), protocol=2))
 
 
-@kind("os.system", "nothing of it was run")
+@kind("os.system", "no code was run")
 def a_call_hidden_in_a_tensors_making() -> bytes:
     command = f"touch {CANARY}".encode()
     inner = b"(cos\nsystem\nctorch\nTensor\nU" + bytes([len(command)]) + command + b"\x85}t"
     return with_pickle(b"\x80\x02ctorch._tensor\n_rebuild_from_type_v2\n" + inner + b"R.")
 
 
-@kind("files.Net", "nothing of it was run", "torch.save(model.state_dict(), path)")
+@kind("files.Net", "no code was run", "torch.save(model.state_dict(), path)")
 def a_whole_module() -> bytes:
     return saved(net())
 
@@ -177,12 +177,12 @@ def one_number_expanded_to_gigabytes() -> bytes:
     return saved(state(weight_hh_l0=torch.zeros(1).expand(400_000_000, 5)))
 
 
-@kind("tensor of 250,000,000 numbers on a storage of 1", ".contiguous()")
+@kind("tensor of 250,000,000 numbers in a storage of 1", ".contiguous()")
 def one_number_expanded_within_the_limit() -> bytes:
     return saved(state(weight_hh_l0=torch.zeros(1).expand(50_000_000, 5)))
 
 
-@kind("tensor of 75 numbers on a storage of 75")
+@kind("tensor of 75 numbers in a storage of 75")
 def strides_that_leave_their_storage() -> bytes:
     return with_pickle(b"", lambda pickled: pickled.replace(b"K\x05K\x01\x86", b"K\x63K\x01\x86"))
 
@@ -197,12 +197,12 @@ def a_bytearray_of_gigabytes() -> bytes:
     return with_pickle(pickle.dumps(Calls(bytearray, 10**11), protocol=2))
 
 
-@kind("torch.Tensor", "nothing of it was run")
+@kind("torch.Tensor", "no code was run")
 def a_tensor_made_by_a_call() -> bytes:
     return with_pickle(b"\x80\x02ctorch\nTensor\n\x8a\x05\x00\x00\x00\x00\x19\x85R.")
 
 
-@kind("breaks off")
+@kind("truncated or inconsistent")
 def a_text_that_claims_gigabytes() -> bytes:
     return with_pickle(b"\x80\x02X\xff\xff\xff\xf0abc.")
 
@@ -212,7 +212,7 @@ def a_memory_index_of_billions() -> bytes:
     return with_pickle(b"\x80\x02Nr\xff\xff\xff\xff.")
 
 
-@kind("containers within containers")
+@kind("containers nested more than")
 def lists_in_lists_in_lists() -> bytes:
     return with_pickle(b"\x80\x02" + b"]" * 50_000 + b"a" * 49_999 + b".")
 
@@ -222,7 +222,7 @@ def a_key_of_tuples_in_tuples() -> bytes:
     return with_pickle(b"\x80\x02})" + b"\x85" * 200_000 + b"K\x01s.")
 
 
-@kind("containers within containers")
+@kind("containers nested more than")
 def lists_that_double_at_every_step() -> bytes:
     return with_pickle(b"\x80\x02]q\x00" + b"".join(b"](h%ch%ceq%c" % (k, k, k + 1) for k in range(100)) + b".")
 
@@ -237,7 +237,7 @@ def a_pickle_without_an_end() -> bytes:
     return with_pickle(b"\x80\x02}")
 
 
-@kind("contradicts itself")
+@kind("inconsistent")
 def a_pickle_that_takes_from_nothing() -> bytes:
     return with_pickle(b"\x80\x02R.")
 
@@ -260,7 +260,7 @@ def packed_entries_in_a_torch_archive() -> bytes:
     return with_pickle(b"", compression=zipfile.ZIP_DEFLATED)
 
 
-@kind("not those that were written")
+@kind("checksum does not match")
 def a_number_changed_on_the_way() -> bytes:
     data, numbers = saved(state()), state()["weight_hh_l0"].numpy().tobytes()
     return data.replace(numbers, b"\0" * len(numbers))
