@@ -62,7 +62,7 @@ class Bins:
     def shown(self) -> np.ndarray:
         """What to paint, (units, bins): the mean, except where an extreme stands out of its row.
 
-        How far a bin's high lies above its mean is compared with the same departure in the other bins of the row: it
+        How far a bin's high is above its mean is compared with the same departure in the other bins of the row: it
         stands out where it exceeds their median by more than 12 median absolute deviations, and is more than 1/64 of
         the range of all values. The same for the low, below the mean. Where both stand out, the one further from the
         mean is painted, the high if they are equally far. So a spike of one step stays visible however wide its bin,

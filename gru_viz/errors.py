@@ -17,7 +17,7 @@ __all__ = [
 class GruVizError(Exception):
     """Any error that gru_viz raises on purpose.
 
-    The parts are kept apart so that a page can lay them out and a script can test them.
+    The parts are attributes, so that a page can lay them out and a script can test them.
 
     Args:
         where: the place, such as ``"sales.csv, row 14"``.
@@ -44,19 +44,19 @@ class ConventionError(GruVizError):
 
 
 class FormatError(GruVizError):
-    """A file of a trained model cannot be read or written as asked."""
+    """A file of a trained model cannot be read or written."""
 
 
 class TraceError(GruVizError, AttributeError):
-    """A trace cannot be made as asked, or does not hold what was asked of it."""
+    """A trace cannot be computed, or has no such quantity."""
 
 
 class DeviceError(GruVizError):
-    """The device asked for is not there."""
+    """The requested device does not exist."""
 
 
 class TrainingError(GruVizError):
-    """A training cannot be set up, found or carried on as asked."""
+    """A training cannot be set up, found or continued."""
 
 
 class MissingPackageError(GruVizError, ImportError):

@@ -79,20 +79,20 @@ def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> B
         if item.ndim != 2 or item.shape[1] != features:
             raise _other_features(i, item.shape, features)
     own = tuple(len(item) for item in items)
-    told = own if lengths is None else tuple(np.ravel(np.asarray(lengths)).tolist())
-    kept = tuple(int(n) for n in told)
-    fits = len(kept) == len(own) and all(0 <= n <= most for n, most in zip(kept, own, strict=True))
-    if not fits or kept != told:
-        found = f"{list(told)[:8]} for {len(own)} sequences of {list(own)[:8]} steps"
+    given_lengths = own if lengths is None else tuple(np.ravel(np.asarray(lengths)).tolist())
+    ends = tuple(int(n) for n in given_lengths)
+    fits = len(ends) == len(own) and all(0 <= n <= most for n, most in zip(ends, own, strict=True))
+    if not fits or ends != given_lengths:
+        found = f"{list(given_lengths)[:8]} for {len(own)} sequences of {list(own)[:8]} steps"
         raise TraceError("lengths", found, "one for each sequence, from 0 to its steps", "Correct the lengths.")
     values = np.zeros((len(items), max(own), features), np.result_type(*items))
-    for row, item, n in zip(values, items, kept, strict=True):
+    for row, item, n in zip(values, items, ends, strict=True):
         row[:n] = item[:n]
-    return Batch(values, kept, names, named, time, scaling, dict(details))
+    return Batch(values, ends, names, named, time, scaling, dict(details))
 
 
 def _take_whole(x: np.ndarray, features: int) -> Batch:
-    """What most callers pass, copied at once: (batch, time, features) floats, of which every step is read."""
+    """What most callers pass, copied at once: (batch, time, features) floats, with every step used."""
     batch, steps, columns = x.shape
     if columns != features:
         raise _other_features(0, x.shape[1:], features)

@@ -4,7 +4,7 @@
 lets the framework's fused layer produce every hidden state, shifts them by one step to get every previous state, and
 evaluates the equations once over all steps. *Loop* takes torch's operations step by step, in place. *Scratch* walks the
 equations as they are written. All but torch serve every variant. Whichever ran, the result is compared with
-an independent witness when ``trace.proof`` is first asked for.
+an independent witness on the first use of ``trace.proof``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DIRECTIONS",
     "OUTPUTS",
-    "Backend",
+    "BackendName",
     "Direction",
     "DirectionTrace",
     "LayerTrace",
@@ -48,7 +48,7 @@ __all__ = [
     "trace",
 ]
 
-Backend = Literal["auto", "compiled", "torch", "loop", "scratch"]
+BackendName = Literal["auto", "compiled", "torch", "loop", "scratch"]
 
 Direction = Literal["forward", "backward"]
 DIRECTIONS: tuple[Direction, ...] = ("forward", "backward")
@@ -265,7 +265,7 @@ class Trace:
 
     @property
     def proof(self) -> Proof:
-        """How far the gates of the trace are from those of a witness; computed once, when first asked for."""
+        """How far the gates of the trace are from those of a witness; computed once, on first use."""
         with self._lock:
             proof = self._proof or prove(self.runs, self._witness)
             object.__setattr__(self, "_proof", proof)
@@ -384,7 +384,7 @@ def trace(
     x: Input,
     h0: Any = None,
     lengths: AbstractSequence[int] | None = None,
-    backend: Backend = "auto",
+    backend: BackendName = "auto",
     device: str = "cpu",
 ) -> Trace:
     """Run a GRU, LSTM or tanh RNN over sequences and keep every gate and state.
@@ -404,7 +404,7 @@ def trace(
     Runs in the dtype of the weights: float64, or else float32.
 
     Raises:
-        TraceError: the shapes do not fit, or torch has not the variant asked of it.
+        TraceError: the shapes do not fit, or the backend cannot run the variant.
         DeviceError: the device is absent; there is no silent fall-back.
 
     Example:

@@ -51,6 +51,13 @@ class Proof:
         """Whether the difference is within the bound: the gates of the trace are the gates that were used."""
         return self.difference <= self.bound
 
+    @property
+    def reference(self) -> str:
+        """The witness in short."""
+        if "float64" in self.witness:
+            return "an independent float64 evaluation"
+        return "PyTorch" if self.witness.startswith("torch.nn") else self.witness
+
     def merge(self, other: Proof) -> Proof:
         """The proof of both together: the larger difference, and the larger bound."""
         return Proof(max(self.difference, other.difference), max(self.bound, other.bound), other.witness)
@@ -163,7 +170,7 @@ def _blocks(run: TracedDirection, width: int) -> Iterator[_Steps]:
 
 
 def _cut_whole(run: TracedDirection, flat: Mapping[str, np.ndarray], first: int, last: int) -> dict[str, np.ndarray]:
-    """The rows from ``first`` to before ``last``, where all sequences are equally long; copied as they lie."""
+    """The rows from ``first`` to before ``last``, copied, where all sequences are equally long."""
     rows, steps = len(flat[""]), run.inputs.shape[1]
     edge, shift = (steps - 1, 1) if run.backward else (0, -1)
     begins = np.arange(first + (edge - first) % steps, last, steps)
@@ -179,7 +186,7 @@ def _cut_whole(run: TracedDirection, flat: Mapping[str, np.ndarray], first: int,
 def _cut_unequal(
     run: TracedDirection, flat: Mapping[str, np.ndarray], ends: np.ndarray, first: int, last: int
 ) -> dict[str, np.ndarray]:
-    """The rows from ``first`` to before ``last`` that lie within their sequence."""
+    """The rows from ``first`` to before ``last`` that are within their sequence."""
     rows, steps = np.arange(first, last), run.inputs.shape[1]
     rows = rows[rows % steps < ends[rows // steps]]
     sequence, step = rows // steps, rows % steps

@@ -22,7 +22,7 @@ __all__ = ["TORCH_CELL", "CellWeights", "Weights", "convert", "kind_of", "sort_t
 TORCH_CELL = {"gru": "torch", "lstm": "torch_lstm", "rnn": "torch_rnn"}
 TORCH_MODULE = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "rnn": torch.nn.RNN}
 TORCH_STEP = {"gru": torch.nn.GRUCell, "lstm": torch.nn.LSTMCell, "rnn": torch.nn.RNNCell}
-Kept = TypeVar("Kept")
+Derived = TypeVar("Derived")
 TENSORS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
@@ -86,11 +86,11 @@ class CellWeights:
             blocks |= take_apart(matrix, self.matrices[matrix.name], size)
         return blocks
 
-    def once(self, key: Hashable, make: Callable[[CellWeights], Kept]) -> Kept:
-        """What follows from these numbers alone, made when it is first asked for and kept: they never change."""
+    def once(self, key: Hashable, make: Callable[[CellWeights], Derived]) -> Derived:
+        """Compute something from these matrices on first use, and cache it: they never change."""
         if key not in self._made:
             self._made[key] = make(self)
-        made: Kept = self._made[key]
+        made: Derived = self._made[key]
         return made
 
     @cached_property
@@ -233,7 +233,7 @@ class Weights:
 
     @property
     def hidden(self) -> int:
-        """How many units the top layer has, per direction: the size of the states that the network hands on."""
+        """How many units the top layer has, per direction: the size of the network's output."""
         return self.layers[-1][0].hidden
 
     @property
@@ -248,7 +248,7 @@ class Weights:
 
     @property
     def parameters(self) -> int:
-        """How many numbers were learnt."""
+        """How many parameters it has."""
         return sum(array.size for layer in self.layers for cell in layer for array in cell.matrices.values())
 
     @property
@@ -303,7 +303,7 @@ class Weights:
                 raise ConventionError(
                     f"layer {k}",
                     f"{len(layer)} directions, {described or 'no matrices'}",
-                    f"{directions} directions of one size, {reads} features, as the layer below hands up",
+                    f"{directions} directions of one size, {reads} features, the output of the layer below",
                     "Check the order and the shapes of the layers.",
                 )
             reads = directions * layer[0].hidden

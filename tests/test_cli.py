@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 import gru_viz
 from gru_viz.cli import arguments, main
 from gru_viz.cli.dashboard import pages
-from gru_viz.cli.output import Progress, write_whole
+from gru_viz.cli.output import StatusLine, write_whole
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 ROOT = Path(__file__).parents[1]
@@ -84,7 +84,7 @@ def test_a_report_of_a_trained_model(tmp_path: Path, model: str, capsys: pytest.
     assert "torch.nn.GRU on runners_long_form.csv" in page
     assert "2 layers of 5 units" in page
     assert 'id="view-3-1"' in page
-    assert "likeliest of 2 linear layers" in err
+    assert "most likely of 2 linear layers" in err
     assert "random" not in err
     assert list(tmp_path.iterdir()) == [target]
 
@@ -110,7 +110,7 @@ def test_the_choices_of_reading_reach_the_reader(tmp_path: Path, capsys: pytest.
     )
     assert code == 0, err
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "reads 3 features forward" in page
+    assert "3 input features, forward" in page
     assert "The inputs were not scaled." in page
     assert "1 sequence of 3 steps" in page
     code, _, err = run(capsys, *common, "--no-time", "--max-steps", "2", "--delimiter", ";", "--decimal", ",")
@@ -124,7 +124,7 @@ def test_text_is_read_a_character_a_step(tmp_path: Path, capsys: pytest.CaptureF
     words = ["report", str(tmp_path / "t.txt"), "--text", "--random", "2", "-o", str(tmp_path / "r.html")]
     assert run(capsys, *words, "--alphabet", "abcd")[0] == 0
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "reads 4 features forward" in page
+    assert "4 input features, forward" in page
     assert "1 sequence of 5 steps" in page
     assert refused(run(capsys, *words[:1], str(tmp_path / "no.txt"), *words[2:], "--force"))
 
@@ -138,7 +138,7 @@ def test_symbols_are_looked_up_in_the_model_s_embedding(
     code, _, err = run(capsys, *words)
     assert code == 0, err
     assert "embedding" in err
-    assert "reads 3 features both ways" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "3 input features, bidirectional" in (tmp_path / "r.html").read_text(encoding="utf-8")
     (tmp_path / "words.csv").write_text("word\n3\n0\n7\n2\n", encoding="utf-8")
     assert "7" in " ".join(refused(run(capsys, *words)))
 
@@ -173,8 +173,8 @@ def test_inspect_lists_networks_and_what_stands_around_them(model: str, capsys: 
     code, out, err = run(capsys, "inspect", model)
     assert (code, err) == (0, "")
     assert "model.pt: PyTorch, 2 networks" in out
-    assert "LSTM (torch.nn.LSTM), 1 layer of 4 units, reads 3 features both ways" in out
-    assert "GRU (torch.nn.GRU), 2 layers of 5 units, reads 2 features forward" in out
+    assert "LSTM (torch.nn.LSTM), 1 layer of 4 units, 3 input features, bidirectional" in out
+    assert "GRU (torch.nn.GRU), 2 layers of 5 units, 2 input features, forward" in out
     assert "7 symbols as 3 features" in out
     code, out, _ = run(capsys, "inspect", model, "--json")
     networks = {each["name"]: each for each in json.loads(out)["networks"]}
@@ -316,7 +316,7 @@ class Terminal(io.StringIO):
 
 def test_progress_is_said_to_a_terminal_only() -> None:
     for stream, wanted in ((Terminal(), "\r\x1b[KTracing …\r\x1b[K"), (io.StringIO(), "")):
-        progress = Progress(stream)
+        progress = StatusLine(stream)
         progress.say("Tracing")
         progress.clear()
         assert stream.getvalue() == wanted

@@ -137,8 +137,8 @@ def test_the_card_shows_every_quantity_of_every_layer_and_direction(name: str) -
         maps = [i for i in page.all("img") if (i["alt"] or "").startswith(f"{panel.title}, ")]
         assert len(maps) == 4, panel.title
         assert all(re.search(r"3 × 9; mean -?\d\.\d\d, ", image["alt"] or "") for image in maps)
-    assert "✓ proven" in page.text
-    assert "2 layers of 3 units, reads 2 features both ways" in page.text
+    assert "✓ matches" in page.text
+    assert "2 layers of 3 units, 2 input features, bidirectional" in page.text
     assert all((image["src"] or "").startswith("data:image/png;base64,") for image in page.all("img"))
     assert not page.scripts
     assert not page.all("link")
@@ -158,8 +158,8 @@ def test_the_badge_is_red_where_the_proof_fails() -> None:
     wrong = dataclasses.replace(forward, quantities={**forward.quantities, "update": 1 - forward.update})
     trace = dataclasses.replace(trace, layers=(dataclasses.replace(trace.layers[0], forward=wrong), trace.layers[1]))
     for page in (card(trace), report(trace)):
-        assert f"✗ not proven {trace.proof.difference:.0e}" in Page(page).text
-        assert "✓ proven" not in page
+        assert f"✗ differs from PyTorch (max difference {trace.proof.difference:.0e})" in Page(page).text
+        assert "✓ matches" not in page
     assert 'class="badge unproven"' in report(trace)
     assert 'class="badge proven"' in report(traced())
 
@@ -182,7 +182,7 @@ def test_a_trace_is_a_line_where_there_is_no_html() -> None:
 @pytest.mark.parametrize("lengths", [(0,), (1,), (0, 3)])
 def test_the_shortest_sequences_are_shown(lengths: tuple[int, ...]) -> None:
     trace = gru_viz.trace(torch.nn.GRU(2, 3), inputs(len(lengths), 4, 2, dtype="float32"), lengths=list(lengths))
-    assert "proven" in card(trace)
+    assert "✓ matches" in card(trace)
     page = Page(report(trace))
     assert [s for s in page.scripts if s.startswith("view-")] == [f"view-{i}-0" for i, n in enumerate(lengths) if n]
 

@@ -139,10 +139,10 @@ def _lines(convention: Convention) -> tuple[Line, ...]:
             Line("hidden", "h", (o, "·tanh(", Term("cell", "c"), ")")),
         )
     z, n = Term("update", "z"), Term("candidate", "n")
-    taken, kept = (n, before) if convention.update == "keeps" else (before, n)
+    new, old = (n, before) if convention.update == "keeps" else (before, n)
     return (
         squashed("reset", "σ"),
         squashed("update", "σ"),
         squashed("candidate", "tanh"),
-        Line("hidden", "h", ("(1 − ", z, ")·", taken, " + ", z, "·", kept)),
+        Line("hidden", "h", ("(1 − ", z, ")·", new, " + ", z, "·", old)),
     )

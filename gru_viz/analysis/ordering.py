@@ -24,7 +24,7 @@ ORDERS = MappingProxyType(
 
 
 def order_units(trace: DirectionTrace, by: str = "index", sequence: int = 0) -> Int[np.ndarray, " hidden"]:
-    """Indices of the units in the order asked for.
+    """Indices of the units in the chosen order.
 
     ``peak`` sorts by the step of the largest |h|; ``time_scale`` by ``time_scales``; ``similarity`` puts units that
     move alike next to each other, by the angle of their loadings on the first two principal components of h, the
@@ -64,9 +64,9 @@ def order_units(trace: DirectionTrace, by: str = "index", sequence: int = 0) -> 
 def time_scales(trace: DirectionTrace, sequence: int = 0) -> Float[np.ndarray, " hidden"]:
     """For each unit, over how many steps it keeps 1/e of its state: −1 / ln k.
 
-    k is the mean share of the old state that the gate kept: the update gate of a GRU (1 − z where z takes the new),
+    k is the mean share of the old state that the gate keeps: the update gate of a GRU (1 − z where z takes the new),
     the forget gate of an LSTM. A tanh RNN has no such gate; there k is the lag-1 autocorrelation of h. 0 where
-    nothing is kept, and for a sequence without steps.
+    nothing remains, and for a sequence without steps.
 
     Example:
         >>> import torch, gru_viz
@@ -81,11 +81,11 @@ def time_scales(trace: DirectionTrace, sequence: int = 0) -> Float[np.ndarray, "
         h = trace.hidden[sequence, steps].astype(np.float64)
         h = h - h.mean(0)
         power = (h * h).sum(0)
-        kept = np.divide((h[1:] * h[:-1]).sum(0), power, out=np.zeros_like(power), where=power > 0)
+        share = np.divide((h[1:] * h[:-1]).sum(0), power, out=np.zeros_like(power), where=power > 0)
     else:
         gate = trace.forget if trace.convention.cell == "lstm" else trace.update
-        kept = gate[sequence, steps].astype(np.float64).mean(0)
-        kept = 1 - kept if trace.convention.update == "takes" else kept
-    kept = np.clip(np.nan_to_num(kept), 0, 1 - 1e-12)
+        share = gate[sequence, steps].astype(np.float64).mean(0)
+        share = 1 - share if trace.convention.update == "takes" else share
+    share = np.clip(np.nan_to_num(share), 0, 1 - 1e-12)
     with np.errstate(divide="ignore"):
-        return np.where(kept > 0, -1 / np.log(kept), 0.0)
+        return np.where(share > 0, -1 / np.log(share), 0.0)

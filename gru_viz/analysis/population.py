@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -12,14 +12,13 @@ import torch
 from jaxtyping import Float, Int
 
 from gru_viz.errors import TraceError
+from gru_viz.progress import Progress
 from gru_viz.sequences import Sequences
 from gru_viz.streaming import stream
 from gru_viz.trace import DirectionTrace, Trace, trace
 from gru_viz.weights import Weights
 
 __all__ = ["Population", "survey"]
-
-Progress = Callable[[int, int], object]
 
 LOW, HIGH = 0.1, 0.9
 """A gate beyond these is called saturated, as by Karpathy, Johnson and Fei-Fei (2015)."""
@@ -120,7 +119,7 @@ def survey(
             done += steps
             if progress is not None:
                 progress(done, int(lengths.sum()))
-    return tally.told(tuple(item.name for item in sequences))
+    return tally.population(tuple(item.name for item in sequences))
 
 
 def _batches(lengths: Int[np.ndarray, " sequences"], most: int) -> Iterator[Int[np.ndarray, " members"]]:
@@ -164,14 +163,14 @@ class _Tally:
         """Count in a run of these sequences that begins at a step."""
         lengths = np.array(run.lengths)
         there = np.arange(run.hidden.shape[1]) < lengths[:, None]
-        kept = slice(first, min(first + there.shape[1], len(self.reach)))
-        span = max(kept.stop - kept.start, 0)
+        steps_here = slice(first, min(first + there.shape[1], len(self.reach)))
+        span = max(steps_here.stop - steps_here.start, 0)
         if span:
-            self.reach[kept] += there[:, :span].sum(axis=0)
+            self.reach[steps_here] += there[:, :span].sum(axis=0)
         for name, quantity in run.quantities.items():
             values = quantity if there.all() else np.where(there[:, :, None], quantity, 0)
             if span:
-                self.sums[name][kept] += values[:, :span].sum(axis=0, dtype=np.float64)
+                self.sums[name][steps_here] += values[:, :span].sum(axis=0, dtype=np.float64)
             if name in self.gates:
                 self.gates[name][members] += values.sum(axis=(1, 2), dtype=np.float64)
                 beyond = (quantity < LOW) | (quantity > HIGH)  # what is past an end is NaN, and neither
@@ -184,7 +183,7 @@ class _Tally:
         if read_last:
             self.final[members] = np.linalg.norm(run.final(), axis=1)
 
-    def told(self, names: tuple[str, ...]) -> Population:
+    def population(self, names: tuple[str, ...]) -> Population:
         """The means of what was summed."""
         values = np.maximum(self.lengths * self.units, 1)
         return Population(

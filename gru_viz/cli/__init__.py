@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from gru_viz.cli import arguments, dashboard
-from gru_viz.cli.output import Progress
+from gru_viz.cli.output import StatusLine
 from gru_viz.errors import GruVizError
 
 __all__ = ["main"]
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command, options = arguments.parse(words)
     if command is None:
         return dashboard.open_dashboard(options)
-    progress = Progress(sys.stderr)
+    progress = StatusLine(sys.stderr)
     try:
         command(options, progress)
         sys.stdout.flush()

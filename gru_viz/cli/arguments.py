@@ -8,14 +8,14 @@ from typing import Any
 
 from gru_viz.cli.convert import FORMATS, convert
 from gru_viz.cli.inspect import inspect
-from gru_viz.cli.output import Progress
+from gru_viz.cli.output import StatusLine
 from gru_viz.cli.report import report
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.version import __version__
 
 __all__ = ["parse"]
 
-Command = Callable[[argparse.Namespace, Progress], None]
+Command = Callable[[argparse.Namespace, StatusLine], None]
 
 SCALES = ("none", "standardise", "minmax", "robust")
 MISSING = ("forward", "interpolate", "drop")
@@ -24,7 +24,7 @@ EXITS = "Ends with 0 when done, 1 when the input is refused, 2 when called wrong
 
 
 def parse(words: Sequence[str]) -> tuple[Command | None, Any]:
-    """The command with its options; or None, with those that Streamlit is given, where the dashboard is asked for.
+    """The command with its options; or None, with those that Streamlit is given, where it is the dashboard.
 
     Example:
         >>> parse(["--port", "8600", "--server.headless=true"])
@@ -83,16 +83,16 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--model", metavar="FILE", help="a trained model: PyTorch, safetensors, NPZ, Keras or ONNX")
     which.add_argument("--random", type=_positive, metavar="UNITS", help="no trained model: random weights")
     network.add_argument("--network", metavar="NAME", help="which network of the file, as gru-viz inspect lists them")
-    network.add_argument("--head", metavar="NAME", help="whose answers are drawn; the likeliest if left out")
-    network.add_argument("--no-head", action="store_true", help="draw no answers")
+    network.add_argument("--head", metavar="NAME", help="output layer to draw; default: the most likely one")
+    network.add_argument("--no-head", action="store_true", help="draw no output layer")
     network.add_argument("--seed", type=_natural, default=0, help="of random weights (default 0)")
     network.add_argument("--variant", choices=CONVENTIONS, default="torch", metavar="NAME", help="of random weights")
     network.add_argument("--layers", type=_positive, default=1, help="of random weights (default 1)")
     network.add_argument("--both-ways", action="store_true", help="let random weights read in both directions")
     network.add_argument("--device", default="cpu", help="cpu, cuda or cuda:k (default cpu)")
-    reading = parser.add_argument_group("reading the data; what is not said is found, and reported")
+    reading = parser.add_argument_group("reading the data (default: detected and reported)")
     reading.add_argument("--features", nargs="+", metavar="COLUMN", help="columns of numbers to read")
-    reading.add_argument("--id", metavar="COLUMN", help="the column that tells sequences apart")
+    reading.add_argument("--id", metavar="COLUMN", help="sequence ID column")
     reading.add_argument("--no-id", action="store_true", help="read the table as one sequence")
     reading.add_argument("--time", metavar="COLUMN", help="the column that orders and labels the steps")
     reading.add_argument("--no-time", action="store_true", help="take the rows in their order")

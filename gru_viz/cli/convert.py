@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gru_viz.cli.output import STDOUT, Progress, check_target, note, write_whole
+from gru_viz.cli.output import STDOUT, StatusLine, check_target, note, write_whole
 from gru_viz.formats import read_model, write_model
 from gru_viz.formats.model_file import Format
 
@@ -17,7 +17,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 )
 
 
-def convert(options: argparse.Namespace, progress: Progress) -> None:
+def convert(options: argparse.Namespace, progress: StatusLine) -> None:
     """Read one network and write it, exactly or not at all."""
     check_target(options.output, options.force)
     progress.say(f"Reading {options.model}")

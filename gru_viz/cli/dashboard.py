@@ -1,4 +1,4 @@
-"""Open the dashboard: Streamlit on the pages, which lie in the repository or, installed, inside the package."""
+"""Open the dashboard: Streamlit on the pages, which are in the repository or, installed, inside the package."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def open_dashboard(options: Sequence[str]) -> int:
     folder = pages()
     if folder.parent != PACKAGE:
         return _run(folder, options)
-    # The page hands plotly's script out from beside itself, and an installed package is not a place to write to.
+    # The page serves plotly's script from its own folder, and an installed package is not a place to write to.
     with tempfile.TemporaryDirectory(prefix="gru_viz-page-") as copy:
         shutil.copytree(folder, copy, dirs_exist_ok=True)
         return _run(Path(copy), options)

@@ -6,14 +6,14 @@ import argparse
 import json
 from typing import Any
 
-from gru_viz.cli.output import Progress
+from gru_viz.cli.output import StatusLine
 from gru_viz.formats import FoundModel, ModelFile, read_model
 from gru_viz.reporting import words
 
 __all__ = ["inspect"]
 
 
-def inspect(options: argparse.Namespace, progress: Progress) -> None:
+def inspect(options: argparse.Namespace, progress: StatusLine) -> None:
     """List every network in a file, with what stands before and after it."""
     progress.say(f"Reading {options.model}")
     found = read_model(options.model)
@@ -33,7 +33,7 @@ def inspect(options: argparse.Namespace, progress: Progress) -> None:
 
 def _lines(model: FoundModel) -> list[str]:
     weights = model.weights
-    lines = [words.network(weights), f"{weights.parameters:,} learnt numbers, {weights.dtype}"]
+    lines = [words.network(weights), f"{weights.parameters:,} parameters, {weights.dtype}"]
     if model.check:
         verdict = "agrees" if model.check.agrees else "DISAGREES"
         lines.append(f"{verdict} with {model.check.framework}: they differ by {model.check.difference:.1e} on a probe")

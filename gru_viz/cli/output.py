@@ -10,12 +10,12 @@ from typing import TextIO
 
 from gru_viz.errors import GruVizError
 
-__all__ = ["STDOUT", "Progress", "check_target", "note", "write_whole"]
+__all__ = ["STDOUT", "StatusLine", "check_target", "note", "write_whole"]
 
 STDOUT = "-"
 
 
-class Progress:
+class StatusLine:
     """Says on one line of a terminal what is being done; says nothing to a file or a pipe."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -34,7 +34,7 @@ class Progress:
             self.stream.flush()
 
 
-def note(progress: Progress, text: str) -> None:
+def note(progress: StatusLine, text: str) -> None:
     """Say something that must not be overlooked."""
     progress.clear()
     print(f"note: {' '.join(text.split())}", file=sys.stderr)
@@ -44,7 +44,7 @@ def check_target(target: str, force: bool) -> None:
     """Refuse a target that cannot be written, before any work is done for it.
 
     Raises:
-        GruVizError: it is there already, is a folder, or lies in no folder.
+        GruVizError: it is there already, is a folder, or is in no existing folder.
     """
     path = Path(target)
     if target == STDOUT:

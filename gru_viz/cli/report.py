@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gru_viz import reporting
-from gru_viz.cli.output import STDOUT, Progress, check_target, note, write_whole
+from gru_viz.cli.output import STDOUT, StatusLine, check_target, note, write_whole
 from gru_viz.errors import FormatError, SequenceError
 from gru_viz.formats import FoundModel, Head, fit, read_model
 from gru_viz.initialisation import random_weights
@@ -23,7 +23,7 @@ RANDOM = "These weights are random and were never trained: the gates follow the 
 
 @dataclass(frozen=True)
 class _Network:
-    """What runs, and what must be said of it."""
+    """What runs, and its notices."""
 
     weights: Weights
     head: Head | None
@@ -31,19 +31,19 @@ class _Network:
     warnings: tuple[str, ...] = ()
 
 
-def report(options: argparse.Namespace, progress: Progress) -> None:
+def report(options: argparse.Namespace, progress: StatusLine) -> None:
     """Read, trace, and write the report."""
     check_target(options.output, options.force)
     found: FoundModel | None = None
-    told: tuple[str, ...] = ()
+    file_notices: tuple[str, ...] = ()
     if options.model:
         progress.say(f"Reading {options.model}")
         file = read_model(options.model)
-        found, told = file.model(options.network), file.notices
+        found, file_notices = file.model(options.network), file.notices
     progress.say(f"Reading {options.data}")
     data = _read(options, found)
     network = _random(options, data) if found is None else _trained(options, found)
-    notices = (*data.notices, *told, *network.notices)
+    notices = (*data.notices, *file_notices, *network.notices)
     for each in (*network.warnings, *notices):
         note(progress, each)
     progress.say(f"Tracing {sum(data.lengths):,} steps of {len(data):,} sequences")
@@ -88,7 +88,7 @@ def _trained(options: argparse.Namespace, found: FoundModel) -> _Network:
         raise FormatError("--head", repr(options.head), f"one of {known}", "Name one of these.")
     head = found.heads[0] if options.head is None else named[options.head]
     if options.head is None and len(named) > 1:
-        notices += (f"The answers are those of {head.name}, the likeliest of {len(named)} linear layers that fit.",)
+        notices += (f"The output layer is {head.name}, the most likely of {len(named)} linear layers that fit.",)
     return _Network(found.weights, head, notices)
 
 

@@ -30,7 +30,7 @@ def to_csv(trace: Trace, before: int = 0) -> bytes:
 
     Args:
         trace: what to write.
-        before: how many steps of the sequence lie before the trace, where it is that of a window.
+        before: how many steps of the sequence come before the trace, where it is that of a window.
 
     Example:
         >>> import torch, gru_viz
@@ -43,7 +43,7 @@ def to_csv(trace: Trace, before: int = 0) -> bytes:
     table.columns = pd.Index([escape_formula(name) for name in table.columns])
     file = io.BytesIO()
     file.write("".join(f"# {key}: {_one_line(value)}\n" for key, value in _facts(trace, before).items()).encode())
-    # Every text is quoted, so that a reader told of comments takes no name with a # in it for one.
+    # Every text is quoted, so that a reader that skips comments keeps names with a #.
     pa.csv.write_csv(pa.Table.from_pandas(table, preserve_index=False), file)
     return file.getvalue()
 

@@ -22,7 +22,7 @@ def to_table(trace: Trace, before: int = 0) -> pd.DataFrame:
 
     Args:
         trace: what to write.
-        before: how many steps of the sequence lie before the trace, where it is that of a window.
+        before: how many steps of the sequence come before the trace, where it is that of a window.
 
     Example:
         >>> import torch, gru_viz

@@ -12,13 +12,13 @@ import numpy as np
 from gru_viz.sequences.examples import SENTENCE, SENTENCE_ALPHABET
 from gru_viz.sequences.one_hot_text import visible_character
 
-__all__ = ["TASKS", "Task", "bigram_loss"]
+__all__ = ["TASKS", "PretrainedTask", "bigram_loss"]
 
 Sample = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Task:
+class PretrainedTask:
     """What a network is to learn.
 
     Attributes:
@@ -158,9 +158,9 @@ def _bigrams() -> np.ndarray:
 _LETTERS = tuple(visible_character(character) for character in SENTENCE_ALPHABET)
 _JUST_READ = "the value just read"
 
-TASKS: Mapping[str, Task] = MappingProxyType(
+TASKS: Mapping[str, PretrainedTask] = MappingProxyType(
     {
-        "impulse": Task(
+        "impulse": PretrainedTask(
             "Answers with the value that came with the last take, and with 0 after a drop.",
             ("value", "take", "drop"),
             ("held",),
@@ -169,7 +169,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             _memoryless_loss,
             cues=("take", "drop"),
         ),
-        "sine": Task(
+        "sine": PretrainedTask(
             "Answers with the wave's next value.",
             ("value",),
             ("next value",),
@@ -177,7 +177,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             _JUST_READ,
             _memoryless_loss,
         ),
-        "square": Task(
+        "square": PretrainedTask(
             "Answers with the level, −1 or 1, behind the noise.",
             ("value",),
             ("level",),
@@ -185,7 +185,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
             _JUST_READ,
             _memoryless_loss,
         ),
-        "sentence": Task(
+        "sentence": PretrainedTask(
             "Answers with a score for every character that may come next; the highest is its guess.",
             _LETTERS,
             _LETTERS,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from gru_viz import equations
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.pretrained import Training, path_of
-from gru_viz.pretrained.tasks import TASKS, Task
+from gru_viz.pretrained.tasks import TASKS, PretrainedTask
 
 __all__ = ["RECIPES", "Recipe", "train"]
 
@@ -52,7 +52,7 @@ class Recipe:
     dropout: float = 0.0
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The pushes beyond the task itself, in words; empty without any."""
         pushes = (
             (self.quiet, "a price on opening the update gate without a cue"),
@@ -91,7 +91,7 @@ def train(name: str, steps: int | None = None) -> tuple[dict[str, np.ndarray], T
     with torch.no_grad():
         final = float(_loss(head(gru(torch.from_numpy(inputs))[0]), torch.from_numpy(wanted)))
     training = Training(
-        description=task.description + recipe.told,
+        description=task.description + recipe.description,
         features=task.features,
         outputs=task.outputs,
         alphabet=task.alphabet,
@@ -108,7 +108,7 @@ def train(name: str, steps: int | None = None) -> tuple[dict[str, np.ndarray], T
     return {key: value.numpy() for key, value in named.items()}, training
 
 
-def _begin(task: Task, recipe: Recipe) -> tuple[nn.GRU, nn.Linear]:
+def _begin(task: PretrainedTask, recipe: Recipe) -> tuple[nn.GRU, nn.Linear]:
     """Both modules from generators of their own; the global one stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -118,7 +118,7 @@ def _begin(task: Task, recipe: Recipe) -> tuple[nn.GRU, nn.Linear]:
         )
 
 
-def _updates(task: Task, recipe: Recipe, gru: nn.GRU, head: nn.Linear, steps: int) -> Iterator[float]:
+def _updates(task: PretrainedTask, recipe: Recipe, gru: nn.GRU, head: nn.Linear, steps: int) -> Iterator[float]:
     """Update the weights again and again, giving each update's loss."""
     rng = np.random.default_rng(recipe.seed)
     cues = [task.features.index(cue) for cue in task.cues]
@@ -129,9 +129,9 @@ def _updates(task: Task, recipe: Recipe, gru: nn.GRU, head: nn.Linear, steps: in
         inputs, wanted = map(torch.from_numpy, task.sample(rng, BATCH, task.length))
         hidden, _ = gru(inputs)
         hiding = recipe.dropout if step < recipe.steps * 2 / 3 else 0.0
-        kept = torch.from_numpy(rng.random((BATCH, 1, recipe.hidden), np.float32) >= hiding) / (1 - hiding)
-        loss = _loss(head(hidden * kept), wanted)
-        push = min(1.0, 2 * step / recipe.steps)  # the task is learnt first
+        mask = torch.from_numpy(rng.random((BATCH, 1, recipe.hidden), np.float32) >= hiding) / (1 - hiding)
+        loss = _loss(head(hidden * mask), wanted)
+        push = min(1.0, 2 * step / recipe.steps)  # the task is learned first
         price = push * recipe.head * head.weight.square().sum()
         if recipe.quiet:
             quiet = (inputs[..., cues] == 0).all(-1, keepdim=True)

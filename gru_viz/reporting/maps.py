@@ -84,8 +84,8 @@ def heatmap(panel: Panel, rows: int, columns: int) -> str:
     small = shrink(panel.values, rows, columns)
     size = f"{panel.values.shape[0]:,} × {panel.values.shape[1]:,}"
     finite = panel.values[np.isfinite(panel.values)]
-    told = f"mean {finite.mean():.2f}, {finite.min():.2f} to {finite.max():.2f}" if finite.size else "no numbers"
-    alt = f"{panel.title}, {panel.row_kind}s × steps: {size}; {told}"
+    summary = f"mean {finite.mean():.2f}, {finite.min():.2f} to {finite.max():.2f}" if finite.size else "no numbers"
+    alt = f"{panel.title}, {panel.row_kind}s × steps: {size}; {summary}"
     words = " ".join(filter(None, (f"<b>{_safe(panel.title)}</b>", panel.meaning and f"· {_safe(panel.meaning)}")))
     scale = png(np.linspace(panel.low, panel.high, 64)[None], panel.low, panel.high, panel.colours)
     swatch = f'<img alt="to" src="{_data(scale)}" style="width:5em;height:.8em;vertical-align:baseline">'

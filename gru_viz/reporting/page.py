@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +20,7 @@ from gru_viz.exports import facts
 from gru_viz.figures import inspect
 from gru_viz.figures.inspector import pack, work_out_units
 from gru_viz.formats import Head
+from gru_viz.progress import Progress
 from gru_viz.reporting import maps, words
 from gru_viz.reporting.answers import draw_answers
 from gru_viz.trace import Trace
@@ -31,8 +32,6 @@ MOST_BYTES = 24 * 2**20
 MOST_FORMULA_BYTES = 2**20
 MOST_ROWS = 100
 OVERVIEW_ROWS, OVERVIEW_COLUMNS = 64, 1200
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,9 @@ def report(
         trace: what to report on.
         path: where to write it, in UTF-8; a file that is there is replaced.
         title: the heading; None makes one of the network and its data.
-        notices: what a reader must be told, such as ``Sequences.notices``.
-        warnings: what a reader must not overlook, said in a frame at the top.
-        head: a linear layer whose answers are drawn beside the gates.
+        notices: what a reader must know, such as ``Sequences.notices``.
+        warnings: what a reader must not overlook, in a frame at the top.
+        head: a linear layer whose output is drawn beside the gates.
         sequences: which are shown, counted from 0; None takes the first that fit.
         window: the first step shown and the one after the last, counted from 0; None takes the first that fit.
         order: how units are sorted, a name in ``analysis.ORDERS``.
@@ -107,7 +106,7 @@ def report(
         verdict="proven" if trace.proof.holds else "unproven",
         badge=_safe(words.badge(trace)),
         remarks=_remarks(list(warnings), list(notices)),
-        extent=_safe(_tell(trace, extent)),
+        extent=_safe(_describe_extent(trace, extent)),
         sequence_options=_options((i, trace.names[i]) for i in extent.spans),
         run_options=_options((j, label) for j, (_, _, label) in enumerate(runs)),
         overview=_overview(trace, extent, order) if extent.shortened else "",
@@ -128,7 +127,7 @@ def report(
 
 
 def _choose(trace: Trace, sequences: Sequence[int] | None, window: tuple[int, int] | None) -> _Extent:
-    """Decide what is shown: what was asked for, else the first steps of the first sequences that fit."""
+    """Decide what is shown: what was chosen, else the first steps of the first sequences that fit."""
     known = range(len(trace.lengths))
     wrong = [i for i in sequences or () if i not in known]
     if wrong:
@@ -173,18 +172,20 @@ def _views(
             yield f"view-{i}-{j}", pack(view, [worked], view.units[0], first, trace.lengths[i], "gru_viz")
 
 
-def _tell(trace: Trace, extent: _Extent) -> str:
+def _describe_extent(trace: Trace, extent: _Extent) -> str:
     """What is shown, and what of the trace is not."""
     if not extent.spans:
         return "No sequence has a step, so that there is nothing to show."
-    told = ["The arrow keys step, up and down choose the unit; a click on a map does both."]
+    sentences = ["The arrow keys step, up and down choose the unit; a click on a map does both."]
     if extent.left_out:
         count = len(extent.spans) + extent.left_out
-        told.append(f"This file shows {len(extent.spans):,} of {count:,} sequences.")
+        sentences.append(f"This file shows {len(extent.spans):,} of {count:,} sequences.")
     if extent.shortened:
         start, stop = max(extent.spans.values(), key=lambda span: span[1] - span[0])
-        told.append(f"Of long sequences it shows steps {start + 1:,} to {stop:,}; all steps are averaged further down.")
-    return " ".join(told)
+        sentences.append(
+            f"Of long sequences it shows steps {start + 1:,} to {stop:,}; all steps are averaged further down."
+        )
+    return " ".join(sentences)
 
 
 def _overview(trace: Trace, extent: _Extent, order: str) -> str:
@@ -207,11 +208,11 @@ def _overview(trace: Trace, extent: _Extent, order: str) -> str:
 
 
 def _remarks(warnings: list[str], notices: list[str]) -> str:
-    said = "".join(f'<p class="warning" role="note">{_safe(each)}</p>' for each in warnings)
+    remarks = "".join(f'<p class="warning" role="note">{_safe(each)}</p>' for each in warnings)
     if notices:
         listed = "".join(f"<li>{_safe(each)}</li>" for each in notices)
-        said += f'<section aria-labelledby="noticed"><h2 id="noticed">Noticed</h2><ul>{listed}</ul></section>'
-    return said
+        remarks += f'<section aria-labelledby="noticed"><h2 id="noticed">Noticed</h2><ul>{listed}</ul></section>'
+    return remarks
 
 
 def _meanings(trace: Trace) -> str:
@@ -224,11 +225,11 @@ def _meanings(trace: Trace) -> str:
 
 
 def _facts(trace: Trace, head: Head | None) -> str:
-    told, convention, proof = facts(trace), trace.convention, trace.proof
+    known, convention, proof = facts(trace), trace.convention, trace.proof
     rows = [
         ("network", words.network(trace.weights)),
         ("weights", trace.weights.origin),
-        ("learnt numbers", f"{trace.weights.parameters:,}"),
+        ("parameters", f"{trace.weights.parameters:,}"),
         ("variant", f"{convention.name}: {convention.source}"),
     ]
     if convention.reset:
@@ -248,7 +249,7 @@ def _facts(trace: Trace, head: Head | None) -> str:
             f"{proof.difference!r} from {proof.witness}; tolerance {proof.bound:.1e}",
         ),
         *trace.details.items(),
-        ("versions", ", ".join(f"{name} {told[name]}" for name in ("gru_viz", "torch", "numpy", "python"))),
+        ("versions", ", ".join(f"{name} {known[name]}" for name in ("gru_viz", "torch", "numpy", "python"))),
     ]
     return _table(None, rows)
 

@@ -17,14 +17,14 @@ def network(weights: Weights) -> str:
     Example:
         >>> import gru_viz
         >>> network(gru_viz.random_weights("torch", features=1, hidden=2, layers=2))
-        'GRU (torch.nn.GRU), 2 layers of 2 units, reads 1 feature forward'
+        'GRU (torch.nn.GRU), 2 layers of 2 units, 1 input feature, forward'
     """
     features, units = weights.features, [layer[0].hidden for layer in weights.layers]
     size = ", ".join(f"{n:,}" for n in (units if len(set(units)) > 1 else units[:1]))
     layers = f"{len(units)} layer{'s' * (len(units) != 1)} of {size} unit{'s' * (size != '1')}"
-    ways = "both ways" if weights.bidirectional else "forward"
+    directions = "bidirectional" if weights.bidirectional else "forward"
     kind = f"{CELLS[weights.convention.cell]} ({weights.convention.title})"
-    return f"{kind}, {layers}, reads {features:,} feature{'s' * (features != 1)} {ways}"
+    return f"{kind}, {layers}, {features:,} input feature{'s' * (features != 1)}, {directions}"
 
 
 def sequences(trace: Trace) -> str:
@@ -41,8 +41,9 @@ def sequences(trace: Trace) -> str:
 
 
 def badge(trace: Trace) -> str:
-    """Whether the gates shown are proven to be the gates used, and the largest difference."""
-    return f"{'✓ proven' if trace.proof.holds else '✗ not proven'} {trace.proof.difference:.0e}"
+    """Whether the proof holds, the witness, and the largest difference."""
+    matches = "✓ matches" if trace.proof.holds else "✗ differs from"
+    return f"{matches} {trace.proof.reference} (max difference {trace.proof.difference:.0e})"
 
 
 def proof(trace: Trace) -> str:

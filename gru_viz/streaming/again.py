@@ -17,7 +17,7 @@ class Again(NamedTuple):
 
     Attributes:
         batch: the trace of the segments, neighbours in time: each step of a segment but the last is there.
-        wanted: the steps that were asked for, counted from the first segment's first.
+        wanted: the requested steps, counted from the first segment's first.
     """
 
     batch: Trace

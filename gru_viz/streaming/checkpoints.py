@@ -1,4 +1,4 @@
-"""The states of a long run, kept every few steps, so that it can be taken up again anywhere."""
+"""The states of a long run, stored every few steps, so that it can be resumed anywhere."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from gru_viz.streaming.plan import Plan, dtype_of
 from gru_viz.streaming.store import Rows, Scratch
 from gru_viz.weights import Weights
 
-__all__ = ["Checkpoints", "Key", "States", "h0_of"]
+__all__ = ["Checkpoints", "DirectionKey", "StatesByDirection", "h0_of"]
 
-Key = tuple[int, int]
+DirectionKey = tuple[int, int]
 """A layer and a direction (0 forward, 1 backward)."""
 
-States = Mapping[Key, np.ndarray]
+StatesByDirection = Mapping[DirectionKey, np.ndarray]
 """The states (states, hidden) of each layer and direction."""
 
 
@@ -30,10 +30,10 @@ class Checkpoints:
         weights: the network.
         plan: how the sequence is cut.
         initial: the states that each direction begins with, at its own end of the sequence.
-        scratch: the file to keep them in.
+        scratch: the file to store them in.
     """
 
-    def __init__(self, weights: Weights, plan: Plan, initial: States, scratch: Scratch) -> None:
+    def __init__(self, weights: Weights, plan: Plan, initial: StatesByDirection, scratch: Scratch) -> None:
         self._stride, self._names = plan.stride, weights.convention.states
         self._rows = {
             key: Rows(plan.segments + 1, states.shape, dtype_of(weights), scratch) for key, states in initial.items()
@@ -41,8 +41,8 @@ class Checkpoints:
         for key, states in initial.items():
             self._rows[key].write(plan.segments if key[1] else 0, states[None])
 
-    def keep(self, key: Key, first: int, quantities: Mapping[str, np.ndarray]) -> None:
-        """Keep the states of a layer and direction at the boundaries within a chunk, and at the end it runs to.
+    def store(self, key: DirectionKey, first: int, quantities: Mapping[str, np.ndarray]) -> None:
+        """Store the states of a layer and direction at the boundaries within a chunk, and at the end it runs to.
 
         Args:
             key: layer and direction.
@@ -57,7 +57,7 @@ class Checkpoints:
             states = np.stack([quantities[name][after] for name in self._names], 1)
             self._rows[key].write(first // self._stride + 1 - key[1], states)
 
-    def read(self, key: Key, first: int, last: int) -> np.ndarray:
+    def read(self, key: DirectionKey, first: int, last: int) -> np.ndarray:
         """The states (boundaries, states, hidden) of a layer and direction."""
         return self._rows[key].read(first, last)
 

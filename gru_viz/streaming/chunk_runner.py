@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gru_viz.streaming.again import Again
-from gru_viz.streaming.checkpoints import Checkpoints, Key, h0_of
+from gru_viz.streaming.checkpoints import Checkpoints, DirectionKey, h0_of
 from gru_viz.streaming.plan import Plan
 from gru_viz.trace import DirectionTrace, Trace, trace
 from gru_viz.verification import Proof
@@ -17,10 +17,10 @@ from gru_viz.weights import Weights
 
 __all__ = ["INPUTS", "ChunkRunner"]
 
-INPUTS: Key = (-1, 0)
+INPUTS: DirectionKey = (-1, 0)
 NOTHING_RAN = Proof(0.0, 0.0, "")
 
-Put = Callable[[Key, str, int, np.ndarray], object]
+Put = Callable[[DirectionKey, str, int, np.ndarray], object]
 
 
 @dataclass
@@ -48,7 +48,7 @@ class ChunkRunner:
     ran_on: str = ""
 
     def first_time(self, put: Put) -> Iterator[int]:
-        """Run everything, in as many passes as it takes, giving after each chunk the steps it had.
+        """Run everything, in as many passes as it takes, yielding the steps of each chunk.
 
         Args:
             put: called with layer and direction, quantity, first step and values (time, units) in the order of time;
@@ -62,16 +62,16 @@ class ChunkRunner:
                     put(INPUTS, "inputs", steps.start, run.inputs[0])
                 for name, values in ordered.items():
                     put(key, name, steps.start, values)
-                self.checkpoints.keep(key, steps.start, ordered)
+                self.checkpoints.store(key, steps.start, ordered)
             yield steps.stop - steps.start
 
-    def _all_layers(self) -> Iterator[tuple[slice, list[tuple[Key, DirectionTrace]]]]:
+    def _all_layers(self) -> Iterator[tuple[slice, list[tuple[DirectionKey, DirectionTrace]]]]:
         """One pass is enough where every layer reads forward."""
         for steps in self.plan.spans():
             whole = self._run(self.weights, self.values[steps], self._start(self.weights, steps))
             yield steps, [((k, 0), layer.forward) for k, layer in enumerate(whole.layers)]
 
-    def _each_direction(self) -> Iterator[tuple[slice, list[tuple[Key, DirectionTrace]]]]:
+    def _each_direction(self) -> Iterator[tuple[slice, list[tuple[DirectionKey, DirectionTrace]]]]:
         """A pass for each layer and direction: a layer needs both directions of the one below, from end to end."""
         for k, layer in enumerate(self.weights.layers):
             for d, cell in enumerate(layer):
@@ -101,7 +101,7 @@ class ChunkRunner:
         return np.concatenate([below.quantities(layer - 1, d)["hidden"] for d in directions], -1)
 
     def again(self, start: int, stop: int, layers: int) -> Again:
-        """Run the steps from ``start`` to before ``stop`` once more through the lowest layers, from the states kept."""
+        """Run the steps from ``start`` to before ``stop`` again through the lowest layers, from the stored states."""
         stride, lower = self.plan.stride, Weights(self.weights.layers[:layers])
         first = start // stride
         last = max(self.plan.boundary(stop), first + 1)

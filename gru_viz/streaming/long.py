@@ -23,12 +23,12 @@ from gru_viz.weights import Weights
 __all__ = ["LongTrace"]
 
 FEW = 4
-"""From so many of the narrowest bins kept in one that is shown, nothing need run again: the widths fit well enough."""
+"""Bins this many times as wide as the narrowest stored ones are made from these, without running again."""
 
 NBYTES = 128 << 20
 
 REMEMBERED, WINDOWS = 128 << 20, 8
-"""How many bytes of windows that ran again are kept as bins in temporary files, and of how many windows at most: a
+"""How many bytes of recomputed windows are cached as bins in temporary files, and of how many windows at most: a
 picture asks for each quantity of a layer in turn."""
 
 
@@ -36,7 +36,7 @@ picture asks for each quantity of a layer in turn."""
 class LongTrace:
     """Every gate and state of a run over one long sequence; immutable, and safe to read from several threads.
 
-    What is kept are bins of steps (low, high and mean, of many widths), and the states at checkpoints, from which any
+    It stores bins of steps (low, high and mean, of many widths), and the states at checkpoints, from which any
     window is run again in full.
 
     Attributes:
@@ -101,9 +101,9 @@ class LongTrace:
 
     @property
     def recomputed(self) -> int:
-        """A window of up to so many steps is shown from the steps themselves, and a wider one from the bins kept.
+        """A window of up to so many steps is shown from the steps themselves, and a wider one from the stored bins.
 
-        So is a narrower one where few columns are asked for, since then the bins kept are narrow enough.
+        So is a narrower one with few columns, since then the stored bins are narrow enough.
         """
         return self._runner.plan.recomputed
 

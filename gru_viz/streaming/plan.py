@@ -28,7 +28,7 @@ PIECE, AGAIN_BYTES = 4, 18 * MiB
 """How many chunks run again at a time at most, and what their gates may take."""
 
 IN_MEMORY = 16 * MiB
-"""What the bins that are kept in memory may take."""
+"""Bytes for the bins in memory."""
 
 IN_FILE = 2048 * MiB
 """What bins and checkpoints may take: if they were to take more, the narrowest bins are wider."""
@@ -64,15 +64,15 @@ AGAIN = {True: Pace(3.5e-7, 4e-11), False: Pace(2e-6, 1e-10)}
 
 @dataclass(frozen=True)
 class Plan:
-    """How a sequence of ``length`` steps is run and kept.
+    """How a sequence of ``length`` steps is run and stored.
 
     Attributes:
         length: steps of the sequence.
         chunk: steps that are run at a time.
         stride: steps between two checkpoints; divides the chunk.
         piece: steps that are run again at a time; whole chunks.
-        base: steps of the narrowest bin that is kept; divides the chunk.
-        in_file: widths of bins that are kept in a temporary file; the others are in memory.
+        base: steps of the narrowest stored bin; divides the chunk.
+        in_file: widths of bins that are stored in a temporary file; the others are in memory.
         recomputed: a window of up to so many steps is run again rather than shown from bins.
     """
 
@@ -86,7 +86,7 @@ class Plan:
 
     @property
     def segments(self) -> int:
-        """How many segments lie between checkpoints; one without steps where there are no steps."""
+        """How many segments are between checkpoints; one without steps where there are no steps."""
         return max(self.boundary(self.length), 1)
 
     def boundary(self, step: int) -> int:
@@ -100,7 +100,7 @@ class Plan:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """The widths of the bins that are kept, from the finest."""
+        """The widths of the stored bins, from the finest."""
         return level_widths(self.length, self.base)
 
     def span(self, chunk: int) -> slice:
@@ -116,7 +116,7 @@ def dtype_of(weights: Weights) -> np.dtype:
 def make_plan(weights: Weights, length: int, disk: int = IN_FILE) -> Plan:
     """Choose a plan by the size of the network and the length of the sequence.
 
-    What is kept takes ``IN_FILE`` bytes at most, as long as bins no wider than a chunk are enough for that: with 512
+    Bins and checkpoints take ``IN_FILE`` bytes at most, as long as bins no wider than a chunk are enough: with 512
     units up to some twenty million steps. Beyond, it takes about 100 bytes a step there, and less with fewer units.
 
     Args:
@@ -132,8 +132,10 @@ def make_plan(weights: Weights, length: int, disk: int = IN_FILE) -> Plan:
     """
     quantities, size = len(weights.convention.quantities), dtype_of(weights).itemsize
     wide = sum(len(layer) * units for layer, units in zip(weights.layers, weights.units, strict=True))
-    kept, compiled = size * (weights.features + quantities * wide), why_not(weights.convention) is None
-    chunk = _power_below(min(CHUNK_BYTES // kept, LONGEST_CHUNK, int(CHUNK_SECONDS / FIRST[compiled].of(weights))))
+    step_bytes, compiled = size * (weights.features + quantities * wide), why_not(weights.convention) is None
+    chunk = _power_below(
+        min(CHUNK_BYTES // step_bytes, LONGEST_CHUNK, int(CHUNK_SECONDS / FIRST[compiled].of(weights)))
+    )
     chunk = max(chunk, FINEST)
     stride = max(chunk // SEGMENTS, 1)
     checkpoints = size * wide * len(weights.convention.states) * length // stride
@@ -141,15 +143,15 @@ def make_plan(weights: Weights, length: int, disk: int = IN_FILE) -> Plan:
     recomputed = max(int(SECONDS / AGAIN[compiled].of(weights)), SHORTEST_AGAIN)
     base = min(max(_power_below(recomputed // COLUMNS), FINEST), chunk)
     room = min(IN_FILE, disk) - checkpoints
-    while base < chunk and FACTOR * _level(kept, length, base) // (FACTOR - 1) > room:
+    while base < chunk and FACTOR * _level(step_bytes, length, base) // (FACTOR - 1) > room:
         base *= 2
 
     room, in_file = IN_MEMORY, list[int]()
     for width in reversed(level_widths(length, base)):
-        room -= _level(kept, length, width)
+        room -= _level(step_bytes, length, width)
         if room < 0:
             in_file.insert(0, width)
-    piece = chunk * min(max(AGAIN_BYTES // (kept * chunk), 1), PIECE)
+    piece = chunk * min(max(AGAIN_BYTES // (step_bytes * chunk), 1), PIECE)
     return Plan(length, chunk, stride, piece, base, tuple(in_file), recomputed)
 
 
@@ -158,6 +160,6 @@ def _power_below(number: int) -> int:
     return 1 << max(number.bit_length() - 1, 0)
 
 
-def _level(kept: int, length: int, width: int) -> int:
-    """Bytes of a level: low, high and mean of every bin, where a step would take ``kept``."""
-    return 3 * kept * -(-length // width)
+def _level(step_bytes: int, length: int, width: int) -> int:
+    """Bytes of a level: low, high and mean of every bin, where a step would take ``step_bytes``."""
+    return 3 * step_bytes * -(-length // width)

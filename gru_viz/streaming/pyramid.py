@@ -42,7 +42,7 @@ class Pyramid:
         units: numbers at each step.
         dtype: their type.
         base: steps of the narrowest bin.
-        in_file: which widths are kept in the file.
+        in_file: which widths are stored in the file.
         scratch: the file.
 
     Example:

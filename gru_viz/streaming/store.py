@@ -1,4 +1,4 @@
-"""Where rows of numbers are kept: in memory, or in a temporary file that nobody else can see."""
+"""Rows of numbers in memory, or in a temporary file that nobody else can see."""
 
 from __future__ import annotations
 

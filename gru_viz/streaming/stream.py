@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence as AbstractSequence
+from collections.abc import Mapping, Sequence as AbstractSequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -13,8 +13,9 @@ from torch import Tensor
 from gru_viz.backends import choose_backend
 from gru_viz.errors import TraceError
 from gru_viz.inputs import find_device, initial_states, number_features, number_sequences
+from gru_viz.progress import Progress
 from gru_viz.sequences import Scaling, Sequence, Sequences
-from gru_viz.streaming.checkpoints import Checkpoints, Key
+from gru_viz.streaming.checkpoints import Checkpoints, DirectionKey
 from gru_viz.streaming.chunk_runner import INPUTS, ChunkRunner
 from gru_viz.streaming.long import LongTrace
 from gru_viz.streaming.plan import Plan, dtype_of, make_plan
@@ -23,8 +24,6 @@ from gru_viz.streaming.store import Scratch
 from gru_viz.weights import Weights
 
 __all__ = ["stream"]
-
-Progress = Callable[[int, int], object]
 
 
 def stream(
@@ -39,8 +38,8 @@ def stream(
     """Run a GRU, LSTM or tanh RNN over one sequence of any length, without keeping every gate and state.
 
     The sequence is run chunk by chunk. Each chunk is proven, reduced to bins, and dropped; the states between chunks
-    are kept, so that any window can be run again in full. Beyond ``x`` and the network itself this takes at most 64 MiB
-    of memory, whatever the length, pictures included; what does not fit goes to a temporary file of at most 2 GiB (more
+    are stored, so that any window can be run again. Beyond ``x`` and the network itself this takes at most 64 MiB of
+    memory, whatever the length, pictures included; what does not fit goes to a temporary file of at most 2 GiB (more
     from some twenty million steps of 512 units on), and bins of windows that ran again to others of 128 MiB together.
 
     Args:
@@ -54,7 +53,7 @@ def stream(
         device: as for ``trace``.
 
     Raises:
-        TraceError: the shapes do not fit, torch has not the variant asked of it, or there is no room for the file.
+        TraceError: the shapes do not fit, the backend cannot run the variant, or there is no room for the file.
         DeviceError: the device is absent.
 
     Example:
@@ -142,7 +141,7 @@ def _read(x: np.ndarray | Tensor | Sequence | Sequences, weights: Weights) -> tu
     return values, known
 
 
-def _initial(weights: Weights, h0: Any) -> dict[Key, np.ndarray]:
+def _initial(weights: Weights, h0: Any) -> dict[DirectionKey, np.ndarray]:
     """The initial states (states, hidden) of each layer and direction."""
     dtype = torch.float64 if weights.dtype == np.float64 else torch.float32
     states = initial_states(h0, weights, 1, torch.device("cpu"), dtype)

@@ -13,12 +13,11 @@ from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import StopException
 
 from gru_viz.errors import GruVizError
+from gru_viz.progress import Progress
 
-__all__ = ["BackgroundJob", "CancelledError", "Progress", "format_seconds", "run_in_background"]
+__all__ = ["BackgroundJob", "CancelledError", "format_seconds", "run_in_background"]
 
 T = TypeVar("T")
-Progress = Callable[[int, int], None]
-"""Called with how much is done, of how much; raises ``CancelledError`` once the result is no longer needed."""
 
 PATIENCE = 0.25
 EVERY = 0.2

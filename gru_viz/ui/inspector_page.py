@@ -134,7 +134,7 @@ def _badge(traces: list[TraceLike], file: UploadedModel | None) -> tuple[str, st
     """The badge, green where the proof holds for all that is shown and red otherwise; and its details."""
     distinct = list({id(trace): trace for trace in traces}.values())
     holds, worst = all(each.proof.holds for each in distinct), max(each.proof.difference for each in distinct)
-    witnesses = " and ".join(dict.fromkeys(_witness(each) for each in distinct))
+    witnesses = " and ".join(dict.fromkeys(each.proof.reference for each in distinct))
     badge = f"{'✓ matches' if holds else '✗ differs from'} {witnesses} (max difference {worst:.0e})"
     details = [
         f"{each.convention.title} on {each.device}, {each.dtype}: the hidden states rebuilt from the gates shown "
@@ -151,8 +151,3 @@ def _badge(traces: list[TraceLike], file: UploadedModel | None) -> tuple[str, st
         )
         holds = holds and check.agrees
     return f":{'green' if holds else 'red'}-badge[{badge}]", "\n\n".join(details)
-
-
-def _witness(trace: TraceLike) -> str:
-    """What the trace was compared with, in short."""
-    return "PyTorch" if trace.proof.witness.startswith("torch.nn") else "an independent float64 evaluation"

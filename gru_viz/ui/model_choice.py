@@ -12,7 +12,7 @@ from gru_viz.formats import Head
 from gru_viz.initialisation import INITIALISATIONS, random_weights
 from gru_viz.pretrained import load_pretrained
 from gru_viz.sequences import EXAMPLES
-from gru_viz.trace import Backend
+from gru_viz.trace import BackendName
 from gru_viz.training.runs import trained_network
 from gru_viz.ui.messages import UNCHANGED, plain, showing_errors
 from gru_viz.ui.resources import store, task_of
@@ -53,7 +53,7 @@ class ModelChoice:
     bidirectional: bool = False
     seed: int = 0
     initialisation: str = "torch"
-    backend: Backend = "auto"
+    backend: BackendName = "auto"
     device: str = "cpu"
     dtype: str = "float32"
     snapshot: SnapshotRef | None = None

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import streamlit as st
 from cachetools import LRUCache
 
-from gru_viz.ui.background_work import Progress, run_in_background
+from gru_viz.progress import Progress
+from gru_viz.ui.background_work import run_in_background
 
 __all__ = ["ResultCache", "cached", "result_cache"]
 

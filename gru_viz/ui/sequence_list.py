@@ -11,8 +11,8 @@ from gru_viz.analysis import Population, survey
 from gru_viz.errors import GruVizError
 from gru_viz.figures.average import average_view
 from gru_viz.figures.draw import draw
+from gru_viz.progress import Progress
 from gru_viz.sequences import Sequences
-from gru_viz.ui.background_work import Progress
 from gru_viz.ui.messages import show_error
 from gru_viz.ui.model_choice import ModelChoice
 from gru_viz.ui.result_cache import cached

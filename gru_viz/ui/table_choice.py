@@ -9,8 +9,9 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from gru_viz.errors import SequenceError
+from gru_viz.progress import Progress
 from gru_viz.sequences import Sequences, Table, open_table
-from gru_viz.ui.background_work import Progress, run_in_background
+from gru_viz.ui.background_work import run_in_background
 from gru_viz.ui.messages import CONTROLS, plain
 from gru_viz.ui.widgets import pick
 

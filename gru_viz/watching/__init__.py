@@ -21,7 +21,7 @@ def watch(model: torch.nn.Module, only: str | Iterable[str] | None = None) -> Wa
     """Watch every ``nn.GRU``, ``LSTM`` and ``RNN`` in a model, and every cell of one, while the model runs.
 
     Each call is copied as it passes: its inputs, its results and the weights of that moment. The gates are worked out
-    when they are first asked for, from the states that the module really gave, and the trace's proof is held against
+    on first use, from the states that the module returned, and the trace's proof compares with
     these. Results, gradients and random numbers of the model stay what they are without.
 
     Args:

@@ -1,4 +1,4 @@
-"""What is kept of a call while the model runs: copies, so that nothing that happens later can change them."""
+"""What is stored of a call while the model runs: copies, so that nothing that happens later can change them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what was kept of a call to its trace: every gate, held against what the module really gave."""
+"""From a captured call to its trace: every gate, compared with what the module returned."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from gru_viz.weights import Weights
 __all__ = ["recover"]
 
 
-def recover(kept: Call | Stretch, kind: str, place: str) -> Trace:
+def recover(captured: Call | Stretch, kind: str, place: str) -> Trace:
     """Make the trace of a call of a module, or of a stretch of calls of a cell.
 
     The hidden states of the top layer are those that the module gave. Lower layers, which torch does not give, run
-    once more on what was kept, and are held against the states that the module ended in.
+    once more on the captured inputs, and are compared with the module's final states.
 
     Args:
-        kept: what was kept.
+        captured: the call, or the calls of a cell.
         kind: ``"gru"``, ``"lstm"`` or ``"rnn"``.
         place: where the module stands, in words.
 
     Raises:
-        TraceError: what the layers handed up cannot be known: cuDNN does not say what its dropout dropped.
+        TraceError: the outputs of lower layers cannot be known: cuDNN does not say what its dropout dropped.
     """
-    device = kept.weights[0][0]["weight_hh"].device
+    device = captured.weights[0][0]["weight_hh"].device
     if device.type == "meta":
         raise TraceError(place, "tensors on the meta device", "numbers", "Run the model on a CPU or a GPU.")
-    if isinstance(kept, Call) and kept.dropout and kept.random is None:
+    if isinstance(captured, Call) and captured.dropout and captured.random is None:
         raise TraceError(
             place,
-            f"dropout of {kept.dropout:g} between its layers, drawn on {device.type}",
+            f"dropout of {captured.dropout:g} between its layers, drawn on {device.type}",
             "draws that can be repeated: what its upper layers read is known to nobody",
             "Watch it in eval(), with dropout=0, or on a CPU.",
         )
-    weights = Weights.from_tensors(kind, kept.weights, place)
-    dtype = torch.float64 if kept.arithmetic.dtype == torch.float64 else torch.float32
+    weights = Weights.from_tensors(kind, captured.weights, place)
+    dtype = torch.float64 if captured.arithmetic.dtype == torch.float64 else torch.float32
     with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-        if isinstance(kept, Call):
-            runs, lengths, least = _recover_call(kept, weights, device, dtype)
+        if isinstance(captured, Call):
+            runs, lengths, least = _recover_call(captured, weights, device, dtype)
         else:
-            runs, lengths, least = _recover_stretch(kept, weights, device, dtype)
+            runs, lengths, least = _recover_stretch(captured, weights, device, dtype)
     return Trace(
         layers=freeze(runs, lengths),
         weights=weights,
@@ -63,7 +63,7 @@ def recover(kept: Call | Stretch, kind: str, place: str) -> Trace:
         scaling=None,
         backend="torch",
         device=str(device),
-        _witness=Witness(f"{place}, as it ran", computed_states=True, difference=least, eps=kept.arithmetic.eps),
+        _witness=Witness(f"{place}, as it ran", computed_states=True, difference=least, eps=captured.arithmetic.eps),
     )
 
 
@@ -140,9 +140,9 @@ def _drop(hidden: Tensor, call: Call, draws: torch.Generator) -> Tensor:
         return torch.zeros_like(hidden)
     packed = call.inputs if isinstance(call.inputs, PackedSequence) else None
     steps = packed.data.shape[:1] if packed else hidden.shape[1::-1]
-    kept = torch.empty(*steps, hidden.shape[2], dtype=hidden.dtype)
-    kept = kept.bernoulli_(1 - share, generator=draws).div_(1 - share)
+    mask = torch.empty(*steps, hidden.shape[2], dtype=hidden.dtype)
+    mask = mask.bernoulli_(1 - share, generator=draws).div_(1 - share)
     if packed:
         indices = (packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
-        return hidden * pad_packed_sequence(PackedSequence(kept, *indices), batch_first=True)[0]
-    return hidden * kept.transpose(0, 1)
+        return hidden * pad_packed_sequence(PackedSequence(mask, *indices), batch_first=True)[0]
+    return hidden * mask.transpose(0, 1)

@@ -1,4 +1,4 @@
-"""What was seen of a model while it was watched: a trace of each call, made when it is first asked for."""
+"""The traces of a watched model's calls, each computed on first use."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ __all__ = ["Seen", "Watched"]
 
 
 class Watched:
-    """A recurrent module, and what was kept of its calls.
+    """A recurrent module, and what was captured of its calls.
 
     Attributes:
         module: the model's own.
         refusal: why its equations are not known; None where they are.
-        kept: for each call or stretch of calls what was kept, in their order, or why nothing was.
+        captured: each call or stretch of calls, in their order, or the error that prevented it.
     """
 
     def __init__(self, module: torch.nn.Module) -> None:
         self.module, self.kind = module, ""
         self.refusal: ConventionError | None = None
-        self.kept: list[Call | Stretch | Exception] = []
+        self.captured: list[Call | Stretch | Exception] = []
         self._ends: dict[int, Stretch] = {}
         self._random: dict[int, Tensor] = {}
         self._traces: dict[int, tuple[int, Trace]] = {}
@@ -46,19 +46,19 @@ class Watched:
             self._random[threading.get_ident()] = torch.get_rng_state()
 
     def after(self, module: torch.nn.Module, args: tuple[Any, ...], named: dict[str, Any], result: Any) -> None:
-        """Keep a call; whatever fails here fails when its trace is asked for, not in the user's model."""
+        """Capture a call; an error here is raised with its trace, not in the user's model."""
         random = self._random.pop(threading.get_ident(), None)
-        kept: Call | Stretch | Exception | None = self.refusal
+        captured: Call | Stretch | Exception | None = self.refusal
         with self._lock, torch.no_grad():
             try:
-                if kept is None and isinstance(module, torch.nn.RNNBase):
-                    kept = capture_call(module, args, named, result, random)
-                elif kept is None and isinstance(module, torch.nn.RNNCellBase):
-                    kept = capture_step(module, args, named, result, self._ends)
+                if captured is None and isinstance(module, torch.nn.RNNBase):
+                    captured = capture_call(module, args, named, result, random)
+                elif captured is None and isinstance(module, torch.nn.RNNCellBase):
+                    captured = capture_step(module, args, named, result, self._ends)
             except Exception as error:  # a subclass may take and give anything
-                kept = error
-            if kept is not None:
-                self.kept.append(kept)
+                captured = error
+            if captured is not None:
+                self.captured.append(captured)
 
     def close(self) -> None:
         """Let go of what only a further call would need: the model's own memory."""
@@ -73,13 +73,15 @@ class Watched:
             TraceError: it cannot be made, with the reason.
         """
         with self._lock:
-            kept = self.kept[k]
-            if isinstance(kept, Exception):
-                wanted = "a call as torch.nn's own modules take and answer it"
-                raise TraceError(place, f"a call that could not be kept ({kept})", wanted, "Watch another module.")
-            steps = len(kept.inputs) if isinstance(kept, Stretch) else 1
+            captured = self.captured[k]
+            if isinstance(captured, Exception):
+                wanted = "a call with the arguments and results of torch.nn's own modules"
+                raise TraceError(
+                    place, f"a call that could not be captured ({captured})", wanted, "Watch another module."
+                )
+            steps = len(captured.inputs) if isinstance(captured, Stretch) else 1
             if self._traces.get(k, (0, None))[0] != steps:
-                self._traces[k] = steps, recover(kept, self.kind, place)
+                self._traces[k] = steps, recover(captured, self.kind, place)
             return self._traces[k][1]
 
 
@@ -119,9 +121,9 @@ class Seen:
             TraceError: there is no such module, it was not called once, or it cannot be traced; with the reason.
         """
         watched = self._find(name)
-        if len(watched.kept) != 1:
-            found = f"{len(watched.kept)} calls" if watched.kept else "no call of it while it was watched"
-            remedy = f"Use seen.calls({name!r})." if watched.kept else "Call the model inside the block, uncompiled."
+        if len(watched.captured) != 1:
+            found = f"{len(watched.captured)} calls" if watched.captured else "no call of it while it was watched"
+            remedy = f"Use seen.calls({name!r})." if watched.captured else "Call the model in the block, uncompiled."
             raise TraceError(self._place(name), found, "one", remedy)
         return watched.trace(0, self._place(name))
 
@@ -134,7 +136,7 @@ class Seen:
             TraceError: there is no such module, or it cannot be traced, with the reason.
         """
         watched = self._find(name)
-        return tuple(watched.trace(k, self._place(name)) for k in range(len(watched.kept)))
+        return tuple(watched.trace(k, self._place(name)) for k in range(len(watched.captured)))
 
     def _find(self, name: str) -> Watched:
         if name not in self._watched:
@@ -154,12 +156,12 @@ class Seen:
     def __repr__(self) -> str:
         rows = []
         for name, watched in self._watched.items():
-            count = len(watched.kept)
-            told = "not called" if not count else "1 call" if count == 1 else f"{count} calls"
-            steps = [len(each.inputs) for each in watched.kept if isinstance(each, Stretch)]
+            count = len(watched.captured)
+            described = "not called" if not count else "1 call" if count == 1 else f"{count} calls"
+            steps = [len(each.inputs) for each in watched.captured if isinstance(each, Stretch)]
             if steps:
-                told = f"{sum(steps)} steps in {len(steps)} sequence{'s' * (len(steps) != 1)}"
-            rows.append(f"\n  {name!r}: {watched.module}, {told}")
+                described = f"{sum(steps)} steps in {len(steps)} sequence{'s' * (len(steps) != 1)}"
+            rows.append(f"\n  {name!r}: {watched.module}, {described}")
         return f"Seen of {self._model}:{''.join(rows)}"
 
     def _ipython_key_completions_(self) -> list[str]:

@@ -21,7 +21,7 @@ def test_first_visit_shows_four_gates_at_work(inspector):
     for title in ("input x", "reset gate r", "update gate z", "candidate n", "hidden state h"):
         assert title in words
     assert "1 keeps the old" in words
-    expect(inspector.page.get_by_text("✓ proven").first).to_be_visible()
+    expect(inspector.page.get_by_text("✓ matches").first).to_be_visible()
     assert inspector.page.locator(".gv-plot .heatmaplayer .hm").count() == 4
 
 

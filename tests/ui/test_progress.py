@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest  # noqa: TID251
 
-from gru_viz.ui.background_work import BackgroundJob, Progress, format_seconds
+from gru_viz.progress import Progress
+from gru_viz.ui.background_work import BackgroundJob, format_seconds
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Streamlit's own
 

@@ -97,7 +97,7 @@ def test_a_subclass_that_answers_otherwise_runs_and_says_why_it_is_not_shown() -
         assert module(reads(6, 4, 3)).shape == (6, 4, 5)
     with pytest.raises(TraceError) as caught:
         _ = seen[""]
-    says(caught.value, "could not be kept")
+    says(caught.value, "could not be captured")
 
 
 def test_a_module_on_the_meta_device_runs_and_says_why_it_is_not_shown() -> None:
