@@ -3,7 +3,7 @@
 Two choices separate the variants, and they are of different nature.
 
 * What z = 1 means: the update gate *keeps* the old state or *takes* the new one. A relabelling.
-* Where the reset gate acts: *after* the recurrent product, r * (U h + c), or *before* it, U (r * h). Another model.
+* Where the reset gate acts: *after* the recurrent product, r * (U h + b_h), or *before* it, U (r * h). Another model.
 
 Symbols: x input, h₋ previous hidden state, W input weights, U recurrent weights, b input bias, c recurrent bias.
 """

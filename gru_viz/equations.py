@@ -4,8 +4,13 @@ A cell is two functions. *Gates* follow from the input and the previous hidden s
 the gates and the previous state. Because neither loops over time, the same function serves one step and, given all
 previous states at once, every step.
 
-Symbols and shapes: x (…, features) input, h (…, hidden) previous hidden state, c (…, hidden) previous cell state,
-W (gates·hidden, features), U (gates·hidden, hidden), b and c (gates·hidden,), stacked in torch's order of gates.
+Symbols and shapes: x (…, features) input, h (…, hidden) previous hidden state, c (…, hidden) previous cell state of
+an LSTM; W (gates·hidden, features), U (gates·hidden, hidden), input bias b and recurrent bias b_h (gates·hidden,),
+stacked in torch's order of gates.
+
+This is the place where the equations are read. Code that repeats them for speed, each compared with this by
+tests/backends/test_parity.py or tests/backends/compiled: ``backends.numpy_loop``, and in ``backends.compiled``
+``trace_kernels`` and ``gru_training``, ``lstm_training``, ``rnn_training``.
 """
 
 from __future__ import annotations
@@ -50,7 +55,7 @@ def gates(
 ) -> dict[str, Float[Tensor, "*axes hidden"]]:
     """Every gate and candidate of a cell, after its squashing, from W x + b and the previous hidden state.
 
-    Follows ``convention.reset``: after, n = tanh(Wx + b + r * (U h + c)); before, n = tanh(Wx + b + U (r * h) + c).
+    Follows ``convention.reset``: after, n = tanh(Wx + b + r * (U h + b_h)); before, n = tanh(Wx + b + U (r * h) + b_h).
     """
     evaluate = {"gru": _gru_gates, "lstm": _lstm_gates, "rnn": _rnn_gates}[convention.cell]
     return evaluate(convention, p, projected, h)
@@ -82,13 +87,13 @@ def candidate(
 ) -> Float[Tensor, "*axes hidden"]:
     """A GRU's candidate from its reset gate: what the choice of ``convention.reset`` is about.
 
-    It is the last gate: of what is stacked, here and in ``p``, only that part is read, and need be given.
+    It is the last gate: of what is stacked, here and in ``p``, only that part is used and may be given alone.
     """
     size = h.shape[-1]
-    x_n, u_n, c_n = projected[..., -size:], p.weight_recurrent[-size:], p.bias_recurrent[-size:]
+    x_n, u_n, b_n = projected[..., -size:], p.weight_recurrent[-size:], p.bias_recurrent[-size:]
     if convention.reset == "after":
-        return torch.addcmul(x_n, reset, torch.nn.functional.linear(h, u_n, c_n)).tanh_()
-    return torch.tanh(x_n + torch.nn.functional.linear(reset * h, u_n, c_n))
+        return torch.addcmul(x_n, reset, torch.nn.functional.linear(h, u_n, b_n)).tanh_()
+    return torch.tanh(x_n + torch.nn.functional.linear(reset * h, u_n, b_n))
 
 
 def _gru_gates(convention: Convention, p: Parameters, projected: Tensor, h: Tensor) -> dict[str, Tensor]:

@@ -389,7 +389,7 @@ def _move_reset(cell: CellWeights, target: Convention) -> Blocks:
     where = f"convert {source.name} to {target.name}"
     u = blocks["U", "candidate"]
     if np.any(u[~np.eye(len(u), dtype=bool)]):
-        acts = {"after": "after the recurrent product, r * (U h + c)", "before": "before it, U (r * h)"}
+        acts = {"after": "after the recurrent product, r * (U h + b_h)", "before": "before it, U (r * h)"}
         raise ConventionError(
             where,
             f"a reset gate that acts {acts[source.reset or 'after']}",
