@@ -26,14 +26,14 @@ class Training:
     """What is known about a trained network.
 
     Attributes:
-        description: what it answers, and how it was trained, in words for a person.
+        description: what it predicts, and how it was trained, in words.
         features: what it reads.
-        outputs: what it answers.
+        outputs: what it predicts.
         alphabet: the characters it reads, in the order of the features; None where it reads numbers.
         measure: what a loss is: ``"mean square error"`` or ``"cross-entropy in nats"``, a step's mean.
         loss: its loss on 200 sequences of 120 steps that it never saw.
-        baseline: a naive answer, in words.
-        baseline_loss: the naive answer's loss on the same sequences.
+        baseline: a naive prediction, in words.
+        baseline_loss: the naive prediction's loss on the same sequences.
         steps: how often the weights were updated, by 32 sequences each.
         seed: what the first weights and the sequences were drawn from.
         torch: the version that trained it.
@@ -61,7 +61,7 @@ class Training:
 
 @dataclass(frozen=True, eq=False)
 class Pretrained:
-    """A trained network: a GRU of one layer, and a linear head that reads an answer from its hidden state.
+    """A trained network: a GRU of one layer, and a linear head that predicts from its hidden state.
 
     Attributes:
         name: one of ``PRETRAINED``.
@@ -79,16 +79,16 @@ class Pretrained:
 
     @property
     def description(self) -> str:
-        """What it answers, and how it was trained."""
+        """What it predicts, and how it was trained."""
         return self.training.description
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The names of what it answers."""
+        """The names of what it predicts."""
         return self.training.outputs
 
-    def answers(self, trace: Trace) -> np.ndarray:
-        """Read the answer at every step, (batch, time, outputs): numbers, or a score for each character.
+    def predictions(self, trace: Trace) -> np.ndarray:
+        """Predict at every step, (batch, time, outputs): numbers, or a score for each character.
 
         NaN past the end of a sequence.
 
@@ -99,31 +99,31 @@ class Pretrained:
             >>> from gru_viz import trace
             >>> from gru_viz.sequences.examples import EXAMPLES
             >>> network = load_pretrained("sine")
-            >>> network.answers(trace(network.weights, EXAMPLES["sine"].load())).shape
+            >>> network.predictions(trace(network.weights, EXAMPLES["sine"].load())).shape
             (2, 120, 1)
         """
         hidden = trace.hidden
         if hidden.shape[-1] != self.weights.hidden:
             raise TraceError(
-                f"answers of {self.name!r}",
+                f"predictions of {self.name!r}",
                 f"a trace of {hidden.shape[-1]} units",
                 f"{self.weights.hidden}, as the network has",
                 "Pass a trace of this network's weights.",
             )
         return hidden @ self.head_weight.T + self.head_bias
 
-    def guesses(self, trace: Trace, most: int = 3) -> tuple[tuple[str, ...], ...]:
-        """For a network that names the next character, the likeliest at every step of every sequence, in words.
+    def top_predictions(self, trace: Trace, most: int = 3) -> tuple[tuple[str, ...], ...]:
+        """The most likely next characters at every step of every sequence, in words.
 
         Example:
             >>> from gru_viz import trace
             >>> from gru_viz.sequences.examples import EXAMPLES
             >>> network = load_pretrained("sentence")
-            >>> network.guesses(trace(network.weights, EXAMPLES["sentence"].load()), most=1)[0][1].split()[0]
+            >>> network.top_predictions(trace(network.weights, EXAMPLES["sentence"].load()), most=1)[0][1].split()[0]
             'e'
         """
         words = []
-        for scores, n in zip(self.answers(trace), trace.lengths, strict=True):
+        for scores, n in zip(self.predictions(trace), trace.lengths, strict=True):
             shares = np.exp(scores[:n] - scores[:n].max(1, keepdims=True))
             shares /= shares.sum(1, keepdims=True)
             best = np.argsort(-shares, 1)[:, :most]
@@ -141,12 +141,12 @@ def load_pretrained(name: str) -> Pretrained:
     """Load a trained network by name; the second call gives the same object.
 
     Raises:
-        GruVizError: there is none of that name.
+        GruVizError: no network has that name.
 
     Example:
         >>> network = load_pretrained("impulse")
         >>> network.weights.features, network.outputs, network.training.loss < 0.01
-        (3, ('held',), True)
+        (3, ('stored value',), True)
     """
     if name not in PRETRAINED:
         raise GruVizError("load_pretrained", repr(name), f"one of {', '.join(PRETRAINED)}", "Choose one of these.")
@@ -160,5 +160,5 @@ def load_pretrained(name: str) -> Pretrained:
 
 
 def path_of(name: str) -> Path:
-    """Where a trained network's file lies."""
+    """Path of a trained network's file."""
     return Path(__file__).with_name(f"{name}.safetensors")

@@ -22,13 +22,13 @@ class PretrainedTask:
     """What a network is to learn.
 
     Attributes:
-        description: what it answers at every step, in words for a person.
+        description: what it predicts at every step, in words.
         features: what it reads.
-        outputs: what it answers.
+        outputs: what it predicts.
         sample: ``(rng, batch, steps)`` → inputs (batch, time, features) float32, and what is wanted: numbers
             (batch, time, outputs) float32, or classes (batch, time) int64.
-        baseline: the naive answer that memory has to beat, in words.
-        baseline_loss: the naive answer's loss on such a sample: mean square error, or cross-entropy in nats.
+        baseline: the naive prediction that memory has to beat, in words.
+        baseline_loss: the naive prediction's loss on such a sample: mean square error, or cross-entropy in nats.
         cues: the features that announce that something is to be written or forgotten.
         length: steps of the sequences to train on.
         alphabet: the characters behind the features, where it reads text.
@@ -50,15 +50,15 @@ def _impulses(rng: np.random.Generator, batch: int, steps: int) -> Sample:
     wanted = np.zeros((batch, steps, 1), np.float32)
     inputs[..., 0] = rng.uniform(-0.15, 0.15, (batch, steps))
     for row in range(batch):
-        step, held = int(rng.integers(15)), 0.0
+        step, stored = int(rng.integers(15)), 0.0
         while step < steps:
-            if held and rng.random() < 0.7:
-                held = 0.0
+            if stored and rng.random() < 0.7:
+                stored = 0.0
                 inputs[row, step, 2] = 1
             else:
-                held = rng.uniform(0.3, 1) * rng.choice([-1, 1])
-                inputs[row, step, :2] = held, 1
-            wanted[row, step:] = held
+                stored = rng.uniform(0.3, 1) * rng.choice([-1, 1])
+                inputs[row, step, :2] = stored, 1
+            wanted[row, step:] = stored
             step += int(rng.integers(3, 40))
     return inputs, wanted
 
@@ -161,16 +161,16 @@ _JUST_READ = "the value just read"
 TASKS: Mapping[str, PretrainedTask] = MappingProxyType(
     {
         "impulse": PretrainedTask(
-            "Answers with the value that came with the last take, and with 0 after a drop.",
+            "Predicts the value that came with the last take, and 0 after a drop.",
             ("value", "take", "drop"),
-            ("held",),
+            ("stored value",),
             _impulses,
             _JUST_READ,
             _memoryless_loss,
             cues=("take", "drop"),
         ),
         "sine": PretrainedTask(
-            "Answers with the wave's next value.",
+            "Predicts the wave's next value.",
             ("value",),
             ("next value",),
             _sines,
@@ -178,7 +178,7 @@ TASKS: Mapping[str, PretrainedTask] = MappingProxyType(
             _memoryless_loss,
         ),
         "square": PretrainedTask(
-            "Answers with the level, −1 or 1, behind the noise.",
+            "Predicts the level, −1 or 1, behind the noise.",
             ("value",),
             ("level",),
             _squares,
@@ -186,7 +186,7 @@ TASKS: Mapping[str, PretrainedTask] = MappingProxyType(
             _memoryless_loss,
         ),
         "sentence": PretrainedTask(
-            "Answers with a score for every character that may come next; the highest is its guess.",
+            "Predicts the next character: a score for each, the highest for the most likely.",
             _LETTERS,
             _LETTERS,
             _sentences,

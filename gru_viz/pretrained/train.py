@@ -37,8 +37,8 @@ class Recipe:
         steps: updates of the weights.
         rate: Adam's learning rate, brought to 0 along a cosine.
         seed: of the first weights and of every sequence.
-        quiet: price of an update gate that is open (1 − z) at steps without a cue.
-        head: price of the head's squared weights, which makes the states large.
+        quiet: penalty on an update gate that is open (1 − z) at steps without a cue.
+        head: penalty on the head's squared weights, which makes the states large.
         dropout: share of units hidden from the head, sequence by sequence, so that every unit learns to be of use;
             none in the last third of the training.
     """
@@ -55,7 +55,7 @@ class Recipe:
     def description(self) -> str:
         """The pushes beyond the task itself, in words; empty without any."""
         pushes = (
-            (self.quiet, "a price on opening the update gate without a cue"),
+            (self.quiet, "a penalty on opening the update gate without a cue"),
             (self.head, "small weights of the head"),
             (self.dropout, "dropout of units"),
         )
@@ -144,10 +144,10 @@ def _updates(task: PretrainedTask, recipe: Recipe, gru: nn.GRU, head: nn.Linear,
         yield loss.item()
 
 
-def _loss(answers: Tensor, wanted: Tensor) -> Tensor:
+def _loss(predictions: Tensor, wanted: Tensor) -> Tensor:
     if wanted.is_floating_point():
-        return nn.functional.mse_loss(answers, wanted)
-    return nn.functional.cross_entropy(answers.flatten(0, 1), wanted.flatten())
+        return nn.functional.mse_loss(predictions, wanted)
+    return nn.functional.cross_entropy(predictions.flatten(0, 1), wanted.flatten())
 
 
 def _update_gate(gru: nn.GRU, inputs: Tensor, hidden: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from gru_viz.bins import Bins, align, reduce
 from gru_viz.conventions import Convention
 from gru_viz.sequences import Scaling
 from gru_viz.streaming.chunk_runner import ChunkRunner
-from gru_viz.streaming.plan import dtype_of
+from gru_viz.streaming.plan import Plan, dtype_of
 from gru_viz.streaming.pyramid import Pyramid
 from gru_viz.streaming.store import Rows, Scratch
 from gru_viz.trace import Direction, Trace, check_steps, find_direction
@@ -76,6 +76,17 @@ class LongTrace:
         return len(self.inputs)
 
     @property
+    def plan(self) -> Plan:
+        """How the sequence is cut."""
+        return self._runner.plan
+
+    @property
+    def cached_windows(self) -> tuple[tuple[int, ...], ...]:
+        """First step, end, width and layer of the windows whose recomputed bins are cached, the oldest first."""
+        with self._lock:
+            return tuple(self._recent)
+
+    @property
     def lengths(self) -> tuple[int]:
         """One entry, the steps of the sequence."""
         return (self.length,)
@@ -105,7 +116,7 @@ class LongTrace:
 
         So is a narrower one with few columns, since then the stored bins are narrow enough.
         """
-        return self._runner.plan.recomputed
+        return self.plan.recomputed
 
     def __len__(self) -> int:
         return self.length
@@ -194,7 +205,7 @@ class LongTrace:
     def _grid(self, start: int, stop: int, columns: int) -> tuple[int, int, int, bool]:
         """Where the bins of a view begin and end, how wide they are, and whether they are made from the steps."""
         first, last, width = align(start, stop, columns, self.length)
-        base, *coarser = self._runner.plan.widths
+        base, *coarser = self.plan.widths
         if last - first <= self.recomputed and width < FEW * base:
             return first, last, width, True
         unit = max([base, *(each for each in coarser if 2 * each <= width)])
@@ -202,7 +213,7 @@ class LongTrace:
 
     def _pieces(self, first: int, last: int, width: int) -> list[slice]:
         """A window cut into what may run again at a time, in whole bins."""
-        piece = max(self._runner.plan.piece // width, 1) * width
+        piece = max(self.plan.piece // width, 1) * width
         return [slice(begin, min(begin + piece, last)) for begin in range(first, max(last, first + 1), piece)]
 
     def _recompute(self, first: int, last: int, width: int, layer: int) -> dict[tuple[int, str], Rows]:

@@ -157,5 +157,5 @@ def _predictions(model: ModelChoice, trace: Trace, sequence: int) -> tuple[np.nd
         return None, []
     network = load_pretrained(model.trained)
     if network.training.alphabet is None:
-        return network.answers(trace)[sequence], []
-    return None, [Reading("predicted next", "", network.guesses(trace)[sequence])]
+        return network.predictions(trace)[sequence], []
+    return None, [Reading("predicted next", "", network.top_predictions(trace)[sequence])]

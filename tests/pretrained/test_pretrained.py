@@ -26,10 +26,10 @@ def cross_entropy(scores, wanted):
     return float(-np.take_along_axis(log, wanted[..., None], axis=-1).mean())
 
 
-def loss(answers, wanted):
+def loss(predictions, wanted):
     if wanted.dtype.kind == "f":
-        return float(np.mean((answers - wanted) ** 2))
-    return cross_entropy(answers, wanted)
+        return float(np.mean((predictions - wanted) ** 2))
+    return cross_entropy(predictions, wanted)
 
 
 @each
@@ -63,14 +63,14 @@ def test_the_network_reads_its_example_with_proof(name):
     assert sequences.features == network.training.features
     run = trace(network.weights, sequences)
     assert run.proof.holds
-    assert network.answers(run).shape == (len(sequences), len(sequences[0]), len(network.outputs))
+    assert network.predictions(run).shape == (len(sequences), len(sequences[0]), len(network.outputs))
 
 
 @pytest.mark.parametrize(("name", "factor"), [("impulse", 50), ("sine", 5), ("square", 5), ("sentence", 4)])
 def test_fresh_sequences_are_answered_far_better_than_by_the_baseline(name, factor):
     inputs, wanted = fresh(name)
     network = load_pretrained(name)
-    found = loss(network.answers(trace(network.weights, inputs)), wanted)
+    found = loss(network.predictions(trace(network.weights, inputs)), wanted)
     assert found * factor < TASKS[name].baseline_loss(inputs, wanted)
     assert found == pytest.approx(network.training.loss, rel=0.5)
 
@@ -80,10 +80,10 @@ def test_a_value_is_held_over_forty_steps():
     for value in (-0.9, -0.4, 0.4, 0.9):
         inputs = np.zeros((60, 3), np.float32)
         inputs[5], inputs[45] = (value, 1, 0), (0, 0, 1)
-        held = network.answers(trace(network.weights, inputs))[0, :, 0]
-        assert np.abs(held[6:45] - value).max() < 0.3
-        assert np.mean((held[6:45] - value) ** 2) < 0.01
-        assert np.mean(held[47:] ** 2) < 0.01
+        stored = network.predictions(trace(network.weights, inputs))[0, :, 0]
+        assert np.abs(stored[6:45] - value).max() < 0.3
+        assert np.mean((stored[6:45] - value) ** 2) < 0.01
+        assert np.mean(stored[47:] ** 2) < 0.01
 
 
 def test_the_value_is_held_well_enough_and_by_the_update_gate():
@@ -92,7 +92,7 @@ def test_the_value_is_held_well_enough_and_by_the_update_gate():
     run = trace(network.weights, inputs)
     take, drop = inputs[..., 1] == 1, inputs[..., 2] == 1
     hold = (wanted[..., 0] != 0) & ~take
-    assert loss(network.answers(run), wanted) < 0.01
+    assert loss(network.predictions(run), wanted) < 0.01
     assert run.update[hold].mean() > 0.95
     assert run.update[take].mean() < 0.5
     assert run.update[drop].mean() < 0.6
@@ -108,7 +108,7 @@ def test_the_sentence_is_unseen_and_read_better_than_by_pairs():
     sequences = EXAMPLES["sentence"].load()
     inputs = sequences[0].values[None]
     wanted = inputs[:, 1:].argmax(-1)
-    found = cross_entropy(network.answers(trace(network.weights, sequences))[:, :-1], wanted)
+    found = cross_entropy(network.predictions(trace(network.weights, sequences))[:, :-1], wanted)
     assert found * 4 < bigram_loss(inputs[:, :-1], wanted)
 
 
@@ -140,15 +140,15 @@ def test_hidden_states_turn_only_where_the_level_changes():
 def test_answers_end_with_the_sequence():
     network = load_pretrained("sine")
     run = trace(network.weights, np.zeros((2, 5, 1), np.float32), lengths=[5, 3])
-    answers = network.answers(run)
-    assert np.isfinite(answers[0]).all()
-    assert np.isnan(answers[1, 3:]).all()
+    predictions = network.predictions(run)
+    assert np.isfinite(predictions[0]).all()
+    assert np.isnan(predictions[1, 3:]).all()
 
 
 def test_a_trace_of_other_units_is_refused():
     run = trace(random_weights("torch", 1, 3), np.zeros((5, 1), np.float32))
     with pytest.raises(TraceError, match="3 units; wanted 12"):
-        load_pretrained("sine").answers(run)
+        load_pretrained("sine").predictions(run)
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():

@@ -43,7 +43,7 @@ def stop(done, total):
         raise EnoughError
 
 look(gru_viz.stream(weights, x[:{warm}]))  # kernels and libraries are loaded and warm
-told = []
+reported = []
 for progress in (None, stop, None, stop)[:{runs}]:
     trim(0)
     clear.write_text("5")  # the peak counts from here
@@ -56,8 +56,8 @@ for progress in (None, stop, None, stop)[:{runs}]:
         pass
     peak = kilobytes("VmHWM")
     trim(0)
-    told.append(((peak - before) * 1024, (kilobytes("VmRSS") - before) * 1024))
-print(json.dumps(told))
+    reported.append(((peak - before) * 1024, (kilobytes("VmRSS") - before) * 1024))
+print(json.dumps(reported))
 """
 
 

@@ -147,7 +147,7 @@ def test_the_size_of_the_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch)
     wide, _ = both("both directions")
     for long in (small, wide):
         assert_bins(long, whole, 0, 211, 30)
-    assert wide._runner.plan.chunk == 4 * small._runner.plan.chunk
+    assert wide.plan.chunk == 4 * small.plan.chunk
 
 
 def test_panning_keeps_the_bins() -> None:
@@ -233,10 +233,10 @@ def test_a_nan_is_seen_from_afar() -> None:
 
 @pytest.mark.parametrize(("kind", "passes"), [("gru", 1), ("both directions", 4)])
 def test_progress_comes_after_each_chunk_and_ends_at_the_end(kind: str, passes: int) -> None:
-    told: list[tuple[int, int]] = []
-    gru_viz.stream(network(kind), lopsided.inputs(211, 3), progress=lambda *each: told.append(each))
-    assert {total for _, total in told} == {211 * passes}
-    done = [each for each, _ in told]
+    reported: list[tuple[int, int]] = []
+    gru_viz.stream(network(kind), lopsided.inputs(211, 3), progress=lambda *each: reported.append(each))
+    assert {total for _, total in reported} == {211 * passes}
+    done = [each for each, _ in reported]
     assert done == sorted(done)
     assert len(set(done)) == passes * 7
     assert done[-1] == 211 * passes
@@ -359,7 +359,7 @@ def test_without_numba_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_disk_with_little_room_makes_the_narrowest_bins_wider(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gru_viz.streaming.store.Scratch.free", 2 * 24_000)
     long, whole = both("gru")
-    assert long._runner.plan.base == 8
+    assert long.plan.base == 8
     assert_bins(long, whole, 0, 211, 40)
 
 
@@ -373,7 +373,7 @@ def test_windows_that_were_run_again_are_kept_for_the_other_quantities(monkeypat
             long.bins("hidden", 100, 110, 5)
     monkeypatch.setattr("gru_viz.streaming.long.REMEMBERED", 0)
     long.bins("hidden", 20, 30, 10)
-    assert len(long._recent) == 1
+    assert len(long.cached_windows) == 1
 
 
 def test_where_few_columns_are_asked_for_nothing_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -388,5 +388,5 @@ def test_of_many_windows_the_latest_are_kept(open_files: Callable[[], int]) -> N
     before = open_files()
     for start in range(0, 200, 10):
         long.bins("hidden", start, start + 10, 10)
-    assert len(long._recent) == open_files() - before == WINDOWS
-    assert next(reversed(long._recent))[0] == 190
+    assert len(long.cached_windows) == open_files() - before == WINDOWS
+    assert long.cached_windows[-1][0] == 190
