@@ -119,10 +119,10 @@ class Network:
 
     def closure(self) -> float:
         """How far the states that the recovered gates lead to are from the states of the fused pass."""
-        shown = self.recovered()
-        hidden = shown["hidden"]
-        before = [torch.cat([s[:, None], shown[name][:, :-1]], 1) for name, s in self.start.items()]
-        return float((equations.state(self.convention, shown, *before)["hidden"] - hidden).abs().max())
+        run = self.recovered()
+        hidden = run["hidden"]
+        before = [torch.cat([s[:, None], run[name][:, :-1]], 1) for name, s in self.start.items()]
+        return float((equations.state(self.convention, run, *before)["hidden"] - hidden).abs().max())
 
 
 # --- what is measured ---------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def closed(shapes: tuple[Shape, ...], device: torch.device) -> str:
 
 def gradients(cell: str, hidden: int, device: torch.device) -> float:
     """The largest difference of any gradient from the CPU's, as a share of the largest gradient of its matrix."""
-    told = []
+    found = []
     for where in (torch.device("cpu"), device):
         rng, convention = torch.Generator().manual_seed(0), CONVENTIONS[cell]
         rows, x = len(convention.gates) * hidden, torch.randn(1, 50, BATCH, 8, generator=rng).to(where)
@@ -171,8 +171,8 @@ def gradients(cell: str, hidden: int, device: torch.device) -> float:
         p = Parameters(*((scale * torch.randn(1, *s, generator=rng)).to(where).requires_grad_() for s in shapes))
         with full_precision(where):
             loss = run_layer("torch", convention, p, x).square().mean()
-            told.append([each.cpu() for each in torch.autograd.grad(loss, list(p))])
-    return max(float((here - there).abs().max() / here.abs().max()) for here, there in zip(*told, strict=True))
+            found.append([each.cpu() for each in torch.autograd.grad(loss, list(p))])
+    return max(float((here - there).abs().max() / here.abs().max()) for here, there in zip(*found, strict=True))
 
 
 def trained(device: torch.device, hidden: tuple[int, ...], updates: int) -> str:
@@ -246,8 +246,8 @@ def main() -> None:
     }
     heading = f"# What a GPU gives\n\n{describe_machine(('torch', 'numpy'), **more)}\n\n"
     if device.type == "cuda" and not there:
-        kept = RESULTS / "cuda.md"
-        if kept.exists() and NONE not in kept.read_text(encoding="utf-8"):
+        before = RESULTS / "cuda.md"
+        if before.exists() and NONE not in before.read_text(encoding="utf-8"):
             raise SystemExit("No GPU is at hand; benchmarks/results/cuda.md stays as it was measured on one.")
         write("cuda.md", heading + NONE)
     elif asked.quick or device.type != "cuda":

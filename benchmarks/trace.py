@@ -25,7 +25,7 @@ AIMS = {
     ("onnx", "float32"): (0.06, 0.15, 0.85, 0.12, 0.95),
     ("torch", "float64"): (0.10, 0.25, 0.90, 0.25, 0.95),
 }
-SAID = {
+TITLES = {
     ("torch", "float32"): "float32, reset after",
     ("onnx", "float32"): "float32, reset before",
     ("torch", "float64"): "float64, reset after",
@@ -116,7 +116,7 @@ def onnx_runtime(weights: Weights, x: np.ndarray) -> Callable[[], object]:
 
 def table_of_gates() -> tuple[str, dict[str, list[float]], list[float]]:
     """Every shape in every precision and variant; the medians for the plot, by series, and their aims."""
-    rows, series = [], {f"gru_viz, {said}": [float("nan")] * len(SHAPES) for said in SAID.values()}
+    rows, series = [], {f"gru_viz, {text}": [float("nan")] * len(SHAPES) for text in TITLES.values()}
     series["onnxruntime, states alone, float32"] = []
     for (name, dtype), aims in AIMS.items():
         for n, (shape, aim) in enumerate(zip(SHAPES, aims, strict=True)):
@@ -130,14 +130,14 @@ def table_of_gates() -> tuple[str, dict[str, list[float]], list[float]]:
             if dtype == "float32":  # onnxruntime has no GRU in float64
                 ways["onnxruntime"] = onnx_runtime(weights, x)
             seconds = interleave(ways)
-            middle, said = ratio(seconds, "gates", rival)
-            series[f"gru_viz, {SAID[name, dtype]}"][n] = middle
+            middle, text = ratio(seconds, "gates", rival)
+            series[f"gru_viz, {TITLES[name, dtype]}"][n] = middle
             other, theirs = ratio(seconds, "onnxruntime", rival)
             if (name, dtype) == ("torch", "float32"):
                 series["onnxruntime, states alone, float32"].append(other)
-            row = [SAID[name, dtype], "×".join(map(str, shape)), f"{1e3 * np.median(seconds[rival]):.3g}"]
+            row = [TITLES[name, dtype], "×".join(map(str, shape)), f"{1e3 * np.median(seconds[rival]):.3g}"]
             proved = ratio(seconds, "gates and proof", rival)[1]
-            rows.append([*row, said, f"{aim:g}", theirs, proved, str(len(seconds[rival]))])
+            rows.append([*row, text, f"{aim:g}", theirs, proved, str(len(seconds[rival]))])
     header = ["", "batch×time×features×hidden", "bare nn.GRU, ms", "gates", "aim", "onnxruntime, states alone",
               "gates and proof", "rounds"]  # fmt: skip
     return table(header, rows), series, list(AIMS["torch", "float32"])
@@ -154,7 +154,7 @@ def table_of_others() -> str:
             for backend in backends:
                 ways[backend] = lambda backend=backend, w=weights, x=x: gru_viz.trace(w, x, backend=backend)
             seconds = interleave(ways)
-            row = [SAID[name, dtype], "×".join(map(str, shape)), ratio(seconds, "loop", "bare")[1], "1.15"]
+            row = [TITLES[name, dtype], "×".join(map(str, shape)), ratio(seconds, "loop", "bare")[1], "1.15"]
             rows.append([*row, *(ratio(seconds, each, "bare")[1] for each in ("torch", "scratch"))])
     header = ["", "batch×time×features×hidden", "without numba: loop", "aim", "torch, recovered", "scratch"]
     return table(header, rows)
@@ -215,8 +215,8 @@ def _errors(trace: Any) -> tuple[float, float]:
     before = [torch.from_numpy(run.previous(name).astype(np.float64)) for name in run.convention.states]
     true = equations.gates(run.convention, p, equations.project(p, x), before[0])
     gates = max(float(np.abs(run.quantities[name] - values.numpy()).max()) for name, values in true.items())
-    shown = {name: torch.from_numpy(values.astype(np.float64)) for name, values in run.quantities.items()}
-    states = equations.state(run.convention, shown, *before)
+    recorded = {name: torch.from_numpy(values.astype(np.float64)) for name, values in run.quantities.items()}
+    states = equations.state(run.convention, recorded, *before)
     return gates, max(float(np.abs(run.quantities[n] - each.numpy()).max()) for n, each in states.items())
 
 
@@ -260,7 +260,7 @@ every step again by torch's own cell, or in float64 where torch has none.
 
 ## Errors
 
-The gates from the recorded states, against the equations in float64; closure: the states rebuilt from the gates shown.
+The gates from the recorded states, against the equations in float64; closure: the states rebuilt from the recorded gates.
 
 {table_of_errors()}""",
     )

@@ -200,7 +200,7 @@ def of_compiling() -> list[list[str]]:
 def main() -> None:
     """Measure all and write it down."""
     torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", message="TF32")  # said once by switching oneDNN off
+    warnings.filterwarnings("ignore", message="TF32")  # a warning of switching oneDNN off
     machine = describe_machine(("torch", "numba", "numpy"))
     one = ("cell", "hidden", "rounds", "ours, ms", "rival, ms", "rival ÷ ours", "nn.LSTM without oneDNN ÷ ours")
     several_models = ("cell", "rounds", f"{MODELS} stacked, ms", "one after another ÷ stacked", "torch's ÷ stacked")

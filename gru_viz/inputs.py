@@ -56,7 +56,12 @@ class Batch(NamedTuple):
 
 
 def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> Batch:
-    """Pad sequences into one array, keeping their lengths, names and labels.
+    """Pad sequences into one array, with their lengths, names and labels.
+
+    Args:
+        x: (batch, time, features), (time, features), a list of (time, features), or ``Sequences``.
+        lengths: steps of each sequence; None for all of them.
+        features: how many the network reads.
 
     Raises:
         TraceError: they are not what a network of so many features reads, or lengths do not fit.
@@ -155,7 +160,7 @@ def _as_tensor(state: Any) -> Tensor:
 def initial_states(
     h0: Any, weights: Weights, batch: int, device: torch.device, dtype: torch.dtype
 ) -> dict[str, list[Tensor]]:
-    """Bring h0, or (h0, c0), to a (batch, hidden) for each layer and direction, by state name; zero where None.
+    """The initial states as one (batch, hidden) for each layer and direction, by state name; zero where None.
 
     Where all layers have one size, it may be anything that broadcasts to (layers·directions, batch, hidden); where
     they differ, a list with something that broadcasts to (batch, hidden) for each layer and direction.

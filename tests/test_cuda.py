@@ -104,13 +104,13 @@ def parts(name: str) -> tuple[Parameters, torch.Tensor]:
 def test_gradients_there_are_those_here(cell: str, way: str) -> None:
     from gru_viz.training.recurrence import run_layer
 
-    told = []
+    found = []
     for device in ("cpu", "cuda"):
         p, x = parts(cell)
         p = Parameters(*(each[None].to(device).detach().requires_grad_() for each in p))
         loss = run_layer(way, CONVENTIONS[cell], p, x.transpose(0, 1)[None].to(device)).square().mean()
-        told.append([each.cpu() for each in torch.autograd.grad(loss, list(p))])
-    for here, there in zip(*told, strict=True):
+        found.append([each.cpu() for each in torch.autograd.grad(loss, list(p))])
+    for here, there in zip(*found, strict=True):
         assert (here - there).abs().max() <= 1e-10 * here.abs().max()
 
 
@@ -120,8 +120,8 @@ def test_training_there_follows_training_here(cell: str) -> None:
 
     def curves(device: str) -> dict[str, Curve]:
         lane = Lane(cell=cell, hidden=12, layers=2, dropout=0.0, device=device, backend="auto")
-        told = train(Settings("adding", {"length": 10}, (lane,), updates=30, seeds=2))
-        return {curve.measure: curve for curve in told}
+        found = train(Settings("adding", {"length": 10}, (lane,), updates=30, seeds=2))
+        return {curve.measure: curve for curve in found}
 
     here, there = curves("cpu"), curves("cuda")
     for measure, curve in here.items():

@@ -2,7 +2,8 @@
 
 An operation of numpy on a few numbers takes a fraction of the time that torch needs to begin one. σ(x) is
 ½ + ½ tanh(x / 2); the halves are in the weights beforehand, exactly, since they are powers of two.
-``gru_viz.equations`` says the same in a form to be read.
+
+This backend repeats ``gru_viz.equations``; tests/backends/test_parity.py compares the two.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gru_viz.backends.compiled.array_layout import keep_pages
+from gru_viz.backends.compiled.array_layout import reuse_pages
 from gru_viz.backends.interface import BackendRun, finished_run
 from gru_viz.backends.layers import run_directions, run_layers
 from gru_viz.conventions import Convention
@@ -41,7 +42,7 @@ class Block(NamedTuple):
     Attributes:
         sums: what U h is added to: W x + b, but for a product that the reset gate acts on; it is written over.
         inputs: W x + b of the candidate where it is not in the sums.
-        out: room for what is shown.
+        out: the quantities, to be filled.
     """
 
     sums: np.ndarray
@@ -57,48 +58,48 @@ def run(weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any, devi
 
 def run_steps(convention: Convention, p: Parameters, x: Tensor, start: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Every quantity (batch, time, hidden) of one layer that reads x (batch, time, features) from its first step."""
-    keep_pages()
+    reuse_pages()
     batch, steps, _ = x.shape
-    w, u, b, c = (np.array(each.numpy()) for each in p)
-    size, walk = u.shape[1], {"gru": _gru, "lstm": _lstm, "rnn": _rnn}[convention.cell]
+    w, u, b, b_h = (np.array(each.numpy()) for each in p)
+    size, run_block = u.shape[1], {"gru": _gru, "lstm": _lstm, "rnn": _rnn}[convention.cell]
     out = {q.name: np.empty((steps, batch, size), w.dtype) for q in convention.quantities if q.name not in PAIR}
-    if convention.cell == "gru":  # what one operation makes lies together
+    if convention.cell == "gru":  # one operation fills both
         out["both"] = np.empty((steps, batch, 2 * size), w.dtype)
     states = [start[name].numpy() for name in convention.states]
     after, before = convention.reset == "after", convention.reset == "before"
     joined, apart = slice(2 * size if after else None), slice(2 * size, None)
-    b[joined] += c[joined]
+    b[joined] += b_h[joined]
     for n, name in enumerate(convention.gates):
         if convention.quantity(name).kind == "gate":
             for matrix in (w, u, b):
                 matrix[n * size : (n + 1) * size] *= 0.5
     products = [_product(part, batch) for part in ((u[: 2 * size], u[2 * size :]) if before else (u,))]
-    read, block = x.transpose(0, 1), min(max(CELLS // max(batch * len(b), 1), 1), steps)
-    room = np.empty((block, batch, len(b)), w.dtype)
+    steps_first, block = x.transpose(0, 1), min(max(CELLS // max(batch * len(b), 1), 1), steps)
+    memory = np.empty((block, batch, len(b)), w.dtype)
     for first in range(0, steps, block):
-        seen = read[first : first + block]
+        read = steps_first[first : first + block]
         here = {name: values[first : first + block] for name, values in out.items()}
-        sums = room[: len(seen)]
-        _project(seen, w[joined], b[joined], sums[..., joined])
+        sums = memory[: len(read)]
+        _project(read, w[joined], b[joined], sums[..., joined])
         inputs = np.empty((*sums.shape[:2], size if after else 0), w.dtype)
         if after:
-            sums[..., apart] = c[apart]
-            _project(seen, w[apart], b[apart], inputs)
+            sums[..., apart] = b_h[apart]
+            _project(read, w[apart], b[apart], inputs)
         with np.errstate(all="ignore"):  # NaN and ±∞ are meant to come through
-            states = walk(convention, products, Block(sums, inputs, here), states)
+            states = run_block(convention, products, Block(sums, inputs, here), states)
     if convention.cell == "gru":
         out |= zip(PAIR, np.split(out.pop("both"), 2, -1), strict=True)
     return {q.name: torch.from_numpy(out[q.name].swapaxes(0, 1)) for q in convention.quantities}
 
 
 def _project(x: Tensor, w: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
-    """Write x Wᵀ + b (time, batch, gates) to where it is told."""
+    """Write x Wᵀ + b (time, batch, gates) to ``out``."""
     rows = torch.from_numpy(out).view(-1, out.shape[-1])
     torch.addmm(torch.from_numpy(b), x.reshape(len(rows), -1), torch.from_numpy(w).T, out=rows)
 
 
 def _product(u: np.ndarray, rows: int) -> Adds:
-    """A function that adds h Uᵀ to what it is given."""
+    """A function that adds h Uᵀ to an array."""
     turned = np.ascontiguousarray(u.T)
     if rows > FEW:
         by = torch.from_numpy(turned)

@@ -70,7 +70,7 @@ def recurrence(
         convention: the variant.
         projected: (models, time, batch, gates·hidden), W x + b of every step. Time comes before batch.
         weight_recurrent: (models, gates·hidden, hidden), U.
-        bias_recurrent: (models, gates·hidden), c.
+        bias_recurrent: (models, gates·hidden), b_h.
         states: the states before the first step, each (models, batch, hidden): (h,), or (h, c) for an LSTM.
         threads: how many threads share the models; each waits without Python's interpreter lock.
 

@@ -1,4 +1,4 @@
-"""How the kernels' arrays lie in memory."""
+"""How the kernels' arrays are laid out in memory."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import math
 
 import numpy as np
 
-__all__ = ["aligned", "keep_pages", "panels"]
+__all__ = ["aligned", "panels", "reuse_pages"]
 
 LINE = 64
-"""Bytes of a cache line. A vector that lies across two takes twice as long to read."""
+"""Bytes of a cache line. A vector across two takes twice as long to read."""
 
 
 @functools.cache
-def keep_pages() -> None:
+def reuse_pages() -> None:
     """Let the memory of arrays be used again within the process.
 
     The C library of Linux returns large blocks to the system at once, and a fresh page costs as much as the arithmetic
@@ -26,9 +26,9 @@ def keep_pages() -> None:
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An empty array that begins with a cache line."""
     size = math.prod(shape) * dtype.itemsize
-    room = np.empty(size + LINE, np.uint8)
-    first = -room.ctypes.data % LINE
-    return room[first : first + size].view(dtype).reshape(shape)
+    memory = np.empty(size + LINE, np.uint8)
+    first = -memory.ctypes.data % LINE
+    return memory[first : first + size].view(dtype).reshape(shape)
 
 
 def panels(matrices: np.ndarray, panel: int) -> np.ndarray:

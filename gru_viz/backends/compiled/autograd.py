@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from gru_viz.backends.compiled import gru_training, lstm_training, rnn_training
-from gru_viz.backends.compiled.array_layout import keep_pages, panels
+from gru_viz.backends.compiled.array_layout import panels, reuse_pages
 from gru_viz.backends.compiled.product import PANEL_BYTES
 from gru_viz.backends.compiled.training_arrays import BackwardArrays, ForwardArrays, Gradients
 from gru_viz.conventions import Convention
 
 __all__ = ["run"]
 
-keep_pages()
+reuse_pages()
 
 
 class TrainingKernels(NamedTuple):
@@ -75,7 +75,7 @@ class _Recurrence(torch.autograd.Function):
         models, steps, batch, height = projected.shape
         u, size, panel = weight.numpy(), weight.shape[-1], PANEL_BYTES // projected.element_size()
         wide = size + -size % panel
-        hidden = _with_room(projected, (models, steps + 1, batch, size), panel)
+        hidden = _with_padding(projected, (models, steps + 1, batch, size), panel)
         cells = projected.new_empty((models, steps + 1, batch, size) if len(states) == 2 else (models, 0, 0, 0))
         h, c = hidden.numpy(), cells.numpy()
         for every, state in zip((h, c), states, strict=False):
@@ -101,7 +101,7 @@ class _Recurrence(torch.autograd.Function):
         cell, (models, times, batch, size) = ctx.cell, hidden.shape
         height, panel, u = weight.shape[1], PANEL_BYTES // hidden.element_size(), weight.numpy()
         wide = size + -size % panel
-        gradient = _with_room(hidden, (models, times - 1, batch, cell.differentiated * size), panel)
+        gradient = _with_padding(hidden, (models, times - 1, batch, cell.differentiated * size), panel)
         d_weight, d_bias = np.zeros((models, height, wide), u.dtype), np.zeros((models, height + panel), u.dtype)
         d_state = np.zeros((models, batch, wide), u.dtype)
         d_cell = np.zeros((models, batch, size) if ctx.states == 2 else (models, 0, 0), u.dtype)
@@ -118,7 +118,7 @@ class _Recurrence(torch.autograd.Function):
         return None, None, None, None, gradient[..., -height:], *map(torch.from_numpy, results)
 
 
-def _with_room(like: Tensor, shape: tuple[int, ...], panel: int) -> Tensor:
+def _with_padding(like: Tensor, shape: tuple[int, ...], panel: int) -> Tensor:
     """An empty tensor past whose end there is memory: a product reads whole panels, and ignores what is too much."""
     return like.new_empty(math.prod(shape) + panel)[:-panel].view(shape)
 

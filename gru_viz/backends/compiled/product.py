@@ -47,7 +47,7 @@ BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx") else 16
 """As many sums as the processor has registers for: 32, of 64 bytes (AVX-512) or 16 (ARM); 16 of 32 (AVX)."""
 PANEL_BYTES = VECTORS * BYTES
 DEPTH = 128
-"""How many rows, steps × batch, a product of the weights' gradient runs over: what still lies in a near cache."""
+"""How many rows, steps × batch, a product of the weights' gradient runs over: what is still in a near cache."""
 
 
 class PanelRows(NamedTuple):

@@ -138,7 +138,7 @@ def _begin(batch: BatchArrays, work: Workspace, first: int, rows: int) -> None:
 def _project(
     cell: PackedMatrices, batch: BatchArrays, work: Workspace, first: int, rows: int, begin: int, columns: int
 ) -> None:
-    """W x + b of the steps from ``begin`` on, as many as there is room for, of each row that has them."""
+    """W x + b of the steps from ``begin`` on, as many as fit, of each row that has them."""
     _, times, features = batch.x.shape
     _, block, width = work.projected.shape
     panel, stride = columns_of_a_panel(batch.x), -features if batch.backward else features

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from gru_viz.backends.compiled import trace_kernels
-from gru_viz.backends.compiled.array_layout import keep_pages, panels
+from gru_viz.backends.compiled.array_layout import panels, reuse_pages
 from gru_viz.backends.compiled.product import BYTES, PANEL_BYTES
 from gru_viz.backends.compiled.trace_kernels import PackedMatrices
 from gru_viz.backends.interface import DirectionRun
@@ -20,7 +20,7 @@ from gru_viz.weights import CellWeights, Weights
 
 __all__ = ["PackedCell", "pack", "run", "run_layers"]
 
-keep_pages()
+reuse_pages()
 
 ROWS, FAR = 16, 1 << 19
 """So many rows go through time together; twice as many where U has more bytes than stay near, so that each reading

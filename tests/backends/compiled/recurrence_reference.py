@@ -1,4 +1,4 @@
-"""What the kernels are held against: ``gru_viz.equations`` in a loop, differentiated by torch; and random arguments."""
+"""The reference of the kernels: ``gru_viz.equations`` in a loop, differentiated by torch; and random arguments."""
 
 from __future__ import annotations
 

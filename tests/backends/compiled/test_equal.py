@@ -46,7 +46,7 @@ def test_it_equals_the_equations_whatever_the_shape(
 @every_variant
 @pytest.mark.parametrize("wrong", ["weight", "bias", "state", "reset", "update"])
 def test_the_comparison_can_fail(name: str, wrong: str) -> None:
-    """A last row, a last unit, or another variant is enough to be told apart."""
+    """A last row, a last unit, or another variant is enough to differ."""
     convention = other = VARIANTS[name]
     there = arguments(convention)
     changed = Arguments(*(each.clone() for each in there[:3]), tuple(each.clone() for each in there.states))
