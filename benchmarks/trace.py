@@ -260,7 +260,7 @@ every step again by torch's own cell, or in float64 where torch has none.
 
 ## Errors
 
-The gates from the recorded states, against the equations in float64; closure: the states rebuilt from the recorded gates.
+The gates from the recorded states, against the equations in float64; closure: states rebuilt from the gates.
 
 {table_of_errors()}""",
     )

@@ -1,10 +1,10 @@
 """Trace: every gate and state of a recurrent network, at every layer, direction, sequence and step, with proof.
 
-``trace`` runs the network in one of four ways. *Compiled* kernels for the CPU write every gate as they go. *Torch*
-lets the framework's fused layer produce every hidden state, shifts them by one step to get every previous state, and
-evaluates the equations once over all steps. *Loop* takes torch's operations step by step, in place. *Scratch* walks the
-equations as they are written. All but torch serve every variant. Whichever ran, the result is compared with
-an independent witness on the first use of ``trace.proof``.
+``trace`` runs the network on one of four backends (``gru_viz.backends``). *Compiled* kernels for the CPU write every
+gate as they go. *Torch* lets the framework's fused layer produce every hidden state, shifts them by one step to get
+every previous state, and evaluates the equations once over all steps. *Loop* is numpy, step by step, on a CPU without
+numba. *Scratch* evaluates the equations as they are written, on any device. All but torch run every variant. Whichever
+ran, the result is compared with an independent witness on the first use of ``trace.proof``.
 """
 
 from __future__ import annotations
@@ -398,7 +398,7 @@ def trace(
             direction; for an LSTM a pair (h0, c0).
         lengths: steps of each sequence, where ``x`` is padded.
         backend: ``"compiled"`` (on a CPU, with numba), ``"torch"`` (fused, where torch has the variant), ``"loop"``
-            (torch's operations in place), ``"scratch"`` (the equations step by step), or ``"auto"``: the fastest.
+            (numpy, on a CPU), ``"scratch"`` (the equations step by step), or ``"auto"``: the fastest.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:k"``.
 
     Runs in the dtype of the weights: float64, or else float32.
