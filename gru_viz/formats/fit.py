@@ -56,9 +56,8 @@ def fit(
     if table is not None and _is_one_hot(sequences) and (alphabet or count == len(table.matrix)):
         return _embedded(sequences, table, [item.values @ table.matrix[:count] for item in sequences])
     if table is not None and count == 1:
-        return _embedded(
-            sequences, table, [table.matrix[_symbol_numbers(item, sequences, table)] for item in sequences]
-        )
+        numbers = [_symbol_numbers(item, sequences, table) for item in sequences]
+        return _embedded(sequences, table, [table.matrix[rows] for rows in numbers])
     raise _mismatch(model, sequences, table)
 
 

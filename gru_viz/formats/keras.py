@@ -11,7 +11,7 @@ import numpy as np
 
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import ConventionError, FormatError
-from gru_viz.formats.keras_graph import CELLS, KerasGraph, KerasLayer, VariablePath, activation_name, read_config
+from gru_viz.formats.keras_graph import CELLS, KerasGraph, KerasLayer, VariablePath, name_in_config, read_config
 from gru_viz.formats.keras_h5 import Tree, read_tree
 from gru_viz.formats.keras_variables import KerasVariables
 from gru_viz.formats.layer_stacks import GraphHead, RecurrentLayer, build_networks, stack_layers
@@ -134,7 +134,7 @@ def _layer(where: str, placed: KerasLayer, variables: KerasVariables) -> Recurre
                 f"{placed.name} has no bias that would show where its reset acts: reset_after=True is assumed.",
             )
             alternatives = ("keras_reset_before",)
-        if "float16" in (policy := activation_name(config.get("dtype"))) or "float8" in policy or "int" in policy:
+        if "float16" in (policy := name_in_config(config.get("dtype"))) or "float8" in policy or "int" in policy:
             notices = (*notices, f"{placed.name} computes in {policy} in Keras, and in float32 or finer here.")
     return RecurrentLayer(
         placed.name,
@@ -150,7 +150,7 @@ def _layer(where: str, placed: KerasLayer, variables: KerasVariables) -> Recurre
 def _check_functions(where: str, kind: str, config: Mapping[str, Any]) -> None:
     wanted = {"activation": "tanh"} | ({"recurrent_activation": "sigmoid"} if kind != "SimpleRNN" else {})
     for key, known in wanted.items():
-        if key in config and (found := activation_name(config[key])) != known:
+        if key in config and (found := name_in_config(config[key])) != known:
             remedy = f"Its gates would differ from the model's; train it with {known}."
             raise FormatError(where, f"{key} {found!r}", repr(known), remedy)
 
@@ -183,7 +183,7 @@ def _embeddings_and_heads(
             kernel = arrays[0]
             bias = arrays[1] if len(arrays) == 2 else np.zeros(kernel.shape[1], kernel.dtype)
             if bias.shape == kernel.shape[1:]:
-                activation = activation_name(config.get("activation"))
+                activation = name_in_config(config.get("activation"))
                 activation = activations.get(each.name, "") if activation == "linear" else activation
                 heads.append(GraphHead(Head(each.name, kernel.T, bias, activation), each.reads.source))
     return tables, heads

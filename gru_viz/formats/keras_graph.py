@@ -11,10 +11,13 @@ from typing import Any, NamedTuple
 from gru_viz.errors import FormatError
 from gru_viz.formats.model_bytes import Limits, damaged, printable
 
-__all__ = ["CELLS", "KerasGraph", "KerasLayer", "VariablePath", "activation_name", "read_config"]
+__all__ = ["CELLS", "KerasGraph", "KerasLayer", "VariablePath", "name_in_config", "read_config"]
 
 CELLS = {"GRU": "GRUCell", "LSTM": "LSTMCell", "SimpleRNN": "SimpleRNNCell"}
 """The recurrent layers and the class of their cells."""
+
+KerasConfig = Mapping[str, Any]
+"""Any part of a configuration that is a JSON object."""
 
 INERT = {"Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization",
          "Identity", "InputLayer"}  # fmt: skip
@@ -42,7 +45,7 @@ class VariablePath(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LayerOutput:
+class Output:
     """What a layer outputs: all hidden states, the last one, rows of an embedding, or something else.
 
     Attributes:
@@ -71,8 +74,8 @@ class KerasLayer:
 
     kind: str
     name: str
-    cells: tuple[tuple[VariablePath, Mapping[str, Any]], ...]
-    reads: LayerOutput = LayerOutput()
+    cells: tuple[tuple[VariablePath, KerasConfig], ...]
+    reads: Output = Output()
     backward: bool = False
     merges: str = "concat"
     notices: tuple[str, ...] = ()
@@ -116,11 +119,11 @@ def _objects(config: object, where: str, limits: Limits) -> Iterator[dict[str, A
             pending += node
 
 
-def activation_name(value: object) -> str:
-    """The name of an activation in a configuration; of a custom one, its class or function.
+def name_in_config(value: object) -> str:
+    """The name of an activation or dtype policy in a configuration; of a custom one, its class or function.
 
     Example:
-        >>> [activation_name(value) for value in ("tanh", None, {"class_name": "function", "config": "mine"})]
+        >>> [name_in_config(value) for value in ("tanh", None, {"class_name": "function", "config": "mine"})]
         ['tanh', 'linear', 'mine']
     """
     if isinstance(value, Mapping):
@@ -129,13 +132,13 @@ def activation_name(value: object) -> str:
     return "linear" if value is None else printable(value, 60)
 
 
-def _name(entry: Mapping[str, Any]) -> str:
+def _name(entry: KerasConfig) -> str:
     config = entry.get("config")
     name = config.get("name") if isinstance(config, Mapping) else None
     return str(name if isinstance(name, str) else entry.get("name") or "")
 
 
-def _is_own(entry: Mapping[str, Any]) -> bool:
+def _is_own(entry: KerasConfig) -> bool:
     """Whether a class is custom, whatever its name."""
     module, registered = entry.get("module"), entry.get("registered_name")
     if isinstance(registered, str) and ">" in registered:
@@ -168,9 +171,7 @@ class KerasGraph:
     left_out: list[str] = field(default_factory=list)
     depth: int = 0
 
-    def model(
-        self, entry: Mapping[str, Any], place: VariablePath, inputs: Sequence[LayerOutput] = ()
-    ) -> list[LayerOutput] | None:
+    def model(self, entry: KerasConfig, place: VariablePath, inputs: Sequence[Output] = ()) -> list[Output] | None:
         """Follow a model through its layers.
 
         Returns:
@@ -197,7 +198,7 @@ class KerasGraph:
             count = used[base] = used.get(base, -1) + 1
             places.append(place.inside(f"layers/{base}_{count}" if count else f"layers/{base}", _name(each)))
         if entry["class_name"] == "Sequential":
-            flow = list(inputs[:1]) or [LayerOutput()]
+            flow = list(inputs[:1]) or [Output()]
             for each, at in zip(entries, places, strict=True):
                 flow = self._apply(each, at, flow)
         else:
@@ -207,12 +208,12 @@ class KerasGraph:
 
     def _functional(
         self,
-        config: Mapping[str, Any],
-        entries: Sequence[Mapping[str, Any]],
+        config: KerasConfig,
+        entries: Sequence[KerasConfig],
         places: Sequence[VariablePath],
-        inputs: Sequence[LayerOutput],
-    ) -> list[LayerOutput]:
-        done: dict[tuple[str, int], list[LayerOutput]] = {}
+        inputs: Sequence[Output],
+    ) -> list[Output]:
+        done: dict[tuple[str, int], list[Output]] = {}
         given = dict(
             zip(((name, node) for name, node, _ in _references(config.get("input_layers"))), inputs, strict=False)
         )
@@ -222,30 +223,30 @@ class KerasGraph:
             nodes = each.get("inbound_nodes")
             calls = [list(_references(node)) for node in nodes] if isinstance(nodes, list) else []
             if not calls:
-                done[name, 0] = [given.get((name, 0), LayerOutput())]
+                done[name, 0] = [given.get((name, 0), Output())]
             waiting += [(name, k, each, at, call) for k, call in enumerate(calls)]
         while waiting:
             ready = [item for item in waiting if all((name, node) in done for name, node, _ in item[4])]
             for name, k, each, at, call in ready or waiting:  # a cycle is followed in file order
                 tensors = [self._pick(done.get((source, node)), index) for source, node, index in call]
-                done[name, k] = self._apply(each, at, tensors or [LayerOutput()])
+                done[name, k] = self._apply(each, at, tensors or [Output()])
             waiting = [item for item in waiting if (item[0], item[1]) not in done]
         return [self._pick(done.get((name, node)), k) for name, node, k in _references(config.get("output_layers"))]
 
     @staticmethod
-    def _pick(outputs: Sequence[LayerOutput] | None, index: int) -> LayerOutput:
-        return outputs[index] if outputs is not None and 0 <= index < len(outputs) else LayerOutput()
+    def _pick(outputs: Sequence[Output] | None, index: int) -> Output:
+        return outputs[index] if outputs is not None and 0 <= index < len(outputs) else Output()
 
-    def _apply(self, entry: Mapping[str, Any], place: VariablePath, inputs: list[LayerOutput]) -> list[LayerOutput]:
+    def _apply(self, entry: KerasConfig, place: VariablePath, inputs: list[Output]) -> list[Output]:
         """The outputs of a layer for its inputs."""
         kind = str(entry.get("class_name"))
         if kind in MODELS and not _is_own(entry):
-            return self.model(entry, place, inputs) or [LayerOutput()]
+            return self.model(entry, place, inputs) or [Output()]
         config = self._dict(entry.get("config"), place)
         if _is_own(entry):
             if re.search("GRU|LSTM|RNN", kind):
                 self.left_out.append(f"{place.name} is left out: {printable(kind)} is a custom class.")
-            return [LayerOutput()]
+            return [Output()]
         if kind in INERT:
             return inputs
         if kind in CELLS or kind == "RNN":
@@ -256,20 +257,18 @@ class KerasGraph:
             return self._apply(self._dict(config.get("layer"), place), place.inside("layer"), inputs)
         if kind in ("Embedding", "Dense"):
             self._place(KerasLayer(kind, place.name, ((place, config),), inputs[0]))
-            return [LayerOutput("table" if kind == "Embedding" else "dense", place.name)]
+            return [Output("table" if kind == "Embedding" else "dense", place.name)]
         if kind in ("Activation", "Softmax", "ReLU") and inputs[0].kind == "dense":
-            self.activations[inputs[0].source] = activation_name(config.get("activation", kind.lower()))
-        if kind == "Activation" and activation_name(config.get("activation")) == "linear":
+            self.activations[inputs[0].source] = name_in_config(config.get("activation", kind.lower()))
+        if kind == "Activation" and name_in_config(config.get("activation")) == "linear":
             return inputs
         if re.search("GRU|LSTM|RNN", kind):
             self.left_out.append(f"{place.name} is left out: {printable(kind)} is not a GRU, LSTM or RNN.")
-        return [LayerOutput()]
+        return [Output()]
 
-    def _recurrent(
-        self, kind: str, config: Mapping[str, Any], place: VariablePath, inputs: list[LayerOutput]
-    ) -> list[LayerOutput]:
+    def _recurrent(self, kind: str, config: KerasConfig, place: VariablePath, inputs: list[Output]) -> list[Output]:
         cell = place.inside("cell")
-        cells: list[tuple[str, str, VariablePath, Mapping[str, Any]]] = [(kind, place.name, cell, config)]
+        cells: list[tuple[str, str, VariablePath, KerasConfig]] = [(kind, place.name, cell, config)]
         if kind == "RNN":
             cells = self._cells(self._dict(config.get("cell"), place), place, cell)
         reads = inputs[0]
@@ -279,15 +278,15 @@ class KerasGraph:
             notices = (f"{place.name} gets its initial state from another layer; here it starts from h0.",)
         for known, name, at, described in cells:
             self._place(KerasLayer(known, name, ((at, described),), reads, backward, notices=notices))
-            reads, notices = LayerOutput("states", name, backward), ()
+            reads, notices = Output("states", name, backward), ()
         if not cells:
-            return [LayerOutput()]
+            return [Output()]
         everything = config.get("return_sequences") is True
-        return [LayerOutput("states" if everything else "last", cells[-1][1], backward)]
+        return [Output("states" if everything else "last", cells[-1][1], backward)]
 
     def _cells(
-        self, cell: Mapping[str, Any], place: VariablePath, at: VariablePath
-    ) -> list[tuple[str, str, VariablePath, Mapping[str, Any]]]:
+        self, cell: KerasConfig, place: VariablePath, at: VariablePath
+    ) -> list[tuple[str, str, VariablePath, KerasConfig]]:
         """The cells of an RNN layer, lowest first; none if one of them is unknown."""
         layer_of = {each: layer for layer, each in CELLS.items()}
         config = self._dict(cell.get("config"), place)
@@ -309,9 +308,7 @@ class KerasGraph:
             found.append((layer_of[inner["class_name"]], f"{place.name}/{k}", spot, described))
         return found
 
-    def _bidirectional(
-        self, config: Mapping[str, Any], place: VariablePath, inputs: list[LayerOutput]
-    ) -> list[LayerOutput]:
+    def _bidirectional(self, config: KerasConfig, place: VariablePath, inputs: list[Output]) -> list[Output]:
         layer = self._dict(config.get("layer"), place)
         forward = self._dict(layer.get("config"), place)
         other = config.get("backward_layer")
@@ -322,7 +319,7 @@ class KerasGraph:
         if own or forward.get("go_backwards") or not (backward.get("go_backwards") or given is layer):
             what = f"{printable(kind)} and {printable(given.get('class_name'))}, forward and backward"
             self.left_out.append(f"{place.name} is left out: it wraps {what}, which is not supported.")
-            return [LayerOutput()]
+            return [Output()]
         merges = config.get("merge_mode")
         notices: tuple[str, ...] = ()
         if merges != "concat":
@@ -337,18 +334,18 @@ class KerasGraph:
             notices += (f"{place.name} gets its initial state from another layer; here it starts from h0.",)
         self._place(KerasLayer(kind, place.name, at, inputs[0], merges=str(merges), notices=notices))
         if merges != "concat":
-            return [LayerOutput()]
-        return [LayerOutput("states" if forward.get("return_sequences") is True else "last", place.name)]
+            return [Output()]
+        return [Output("states" if forward.get("return_sequences") is True else "last", place.name)]
 
     def _place(self, found: KerasLayer) -> None:
         key = found.cells[0][0].store
         before = self.placed.get(key)
         if before is not None and before.reads != found.reads:
             notice = f"{found.name} is used several times in the model."
-            found = replace(found, reads=LayerOutput(), notices=(*before.notices, notice))
+            found = replace(found, reads=Output(), notices=(*before.notices, notice))
         self.placed[key] = found
 
-    def _dict(self, value: object, place: VariablePath) -> Mapping[str, Any]:
+    def _dict(self, value: object, place: VariablePath) -> KerasConfig:
         if not isinstance(value, dict):
             raise damaged(
                 f"{self.where}, {printable(place.name or 'configuration')}", "its configuration is incomplete"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gru_viz.formats.keras_graph import KerasLayer, LayerOutput, VariablePath
+from gru_viz.formats.keras_graph import KerasLayer, Output, VariablePath
 from gru_viz.formats.keras_h5 import Tree
 
 __all__ = ["KerasVariables"]
@@ -101,7 +101,7 @@ class KerasVariables:
                 below = last.get(family)
                 if below is not None and self._width(below) == len(self.arrays(layer.cells[0][0])[0]):
                     layer = KerasLayer(
-                        layer.kind, layer.name, layer.cells, LayerOutput("states", below.name), layer.backward
+                        layer.kind, layer.name, layer.cells, Output("states", below.name), layer.backward
                     )
                 last[family] = layer
             listed.append(layer)

@@ -9,7 +9,7 @@ from functools import cache
 
 from gru_viz.conventions import CONVENTIONS, Convention, Matrix
 
-__all__ = ["PROJECTION", "CellKey", "ConventionFamily", "MatrixGroup", "families", "group"]
+__all__ = ["PROJECTION", "CellKey", "Family", "MatrixGroup", "families", "group"]
 
 PROJECTION = "weight_hr"
 UNKNOWN_BIAS = "unknown bias"
@@ -23,7 +23,7 @@ CellKey = tuple[int, bool]
 
 
 @dataclass(frozen=True)
-class ConventionFamily:
+class Family:
     """Conventions with the same matrix names, likeliest first.
 
     Attributes:
@@ -57,20 +57,20 @@ class MatrixGroup:
     places: dict[CellKey, dict[str, str]] = field(default_factory=dict)
     unplaced: list[str] = field(default_factory=list)
 
-    def paths(self, family: ConventionFamily) -> tuple[str, ...]:
+    def paths(self, family: Family) -> tuple[str, ...]:
         """The paths of the arrays with a family's names."""
         return tuple(path for cell in self.places.values() for name, path in cell.items() if name in family.names)
 
 
 @cache
-def families() -> tuple[ConventionFamily, ...]:
+def families() -> tuple[Family, ...]:
     """All conventions, grouped by the names of their matrices."""
     by_names: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Convention]] = {}
     for each in sorted(CONVENTIONS.values(), key=lambda known: known.name not in _FIRST):
         products = tuple(m.name for m in each.matrices if _parts(m) & {"W", "U"})
         biases = tuple(m.name for m in each.matrices if not _parts(m) & {"W", "U"})
         by_names.setdefault((products, biases), []).append(each)
-    return tuple(ConventionFamily(tuple(kinds), *names) for names, kinds in by_names.items())
+    return tuple(Family(tuple(kinds), *names) for names, kinds in by_names.items())
 
 
 def group(paths: Iterator[str]) -> tuple[MatrixGroup, ...]:

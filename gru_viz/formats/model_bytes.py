@@ -136,9 +136,9 @@ _NOT_MODELS = dict.fromkeys(ARCHIVES, "Unpack it and open the file inside.") | {
 
 
 def _format_of(data: bytes, name: str, limits: Limits) -> Format:
-    if data.startswith(b"PK\x03\x04"):
-        return _format_of_archive(data, name, limits)
     kind = file_kind(data)
+    if kind in ("a zip archive", "an Excel workbook (xlsx)"):
+        return _format_of_archive(data, name, limits)
     if kind == "an HDF5 file":
         return "Keras"
     if data[:1] == b"\x80" and _TORCH_LEGACY in data[:64]:

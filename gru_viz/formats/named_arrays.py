@@ -43,18 +43,19 @@ class ArrayBudget:
         self.where, self.limits = where, limits
         self.bytes = self.count = 0
 
-    def take(self, name: str, shape: Sequence[int], itemsize: int) -> int:
+    def take(self, name: str, shape: Sequence[int], itemsize: int, stored: int | None = None) -> int:
         """Add an array to the total.
 
         Args:
             name: its path in the file.
             itemsize: bytes per number.
+            stored: the bytes that the file has for it, if they must match its shape.
 
         Returns:
             The size of the array in bytes.
 
         Raises:
-            FormatError: the shape is invalid, or the total exceeds the limits.
+            FormatError: the shape is invalid or does not match ``stored``, or the total exceeds the limits.
         """
         where = f"{self.where}, {printable(name)}"
         if len(shape) > 32 or any(type(n) is not int or not 0 <= n < 1 << 60 for n in shape):
@@ -75,6 +76,10 @@ class ArrayBudget:
                 f"at most {self.limits.max_entries:,}",
                 "Save only the weights.",
             )
+        if stored not in (None, size):
+            found = f"{stored:,} bytes for the shape {printable(tuple(shape))}, which takes {size:,}"
+            remedy = "The file is damaged: copy or save it again."
+            raise FormatError(where, found, "as many bytes as the shape takes", remedy)
         return size
 
 

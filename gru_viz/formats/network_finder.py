@@ -12,7 +12,7 @@ from gru_viz.conventions import Convention
 from gru_viz.errors import ConventionError, FormatError
 from gru_viz.formats.embeddings_and_heads import EmbeddingsAndHeads
 from gru_viz.formats.framework_check import check_against_torch
-from gru_viz.formats.matrix_names import PROJECTION, CellKey, ConventionFamily, MatrixGroup, families, group
+from gru_viz.formats.matrix_names import PROJECTION, CellKey, Family, MatrixGroup, families, group
 from gru_viz.formats.model_bytes import LIMITS, Limits, printable
 from gru_viz.formats.model_file import FoundModel
 from gru_viz.formats.named_arrays import NamedArrays
@@ -31,12 +31,7 @@ _RECURRENT_ONLY = frozenset({"weight_ih", "weight_hh", "recurrent_kernel", "gate
 def find_networks(
     arrays: NamedArrays, where: str, limits: Limits = LIMITS
 ) -> tuple[tuple[FoundModel, ...], tuple[str, ...]]:
-    """Find every network in a file, with its embeddings and heads.
-
-    Args:
-        arrays: the file's arrays by path.
-        where: the file's name in messages.
-        limits: the largest number of networks.
+    """Find every network in a file, called ``where`` in messages, with its embeddings and heads.
 
     Returns:
         The networks in the order of the file, and notices about the whole file.
@@ -53,11 +48,10 @@ def find_networks(
     """
     order = {path: k for k, path in enumerate((*arrays.arrays, *arrays.unreadable))}
     finder = _Finder(arrays, where)
-    candidates = finder.candidates(order, limits.max_networks)
     models: list[tuple[int, FoundModel]] = []
     errors: list[FormatError] = []
     used: set[str] = set()
-    for each, family in candidates:
+    for each, family in finder.candidates(order, limits.max_networks):
         used.update(each.paths(family), each.unplaced)
         try:
             models.append((min(order[path] for path in each.paths(family)), finder.model(each, family)))
@@ -80,7 +74,7 @@ class _Finder:
     def __init__(self, arrays: NamedArrays, where: str) -> None:
         self.arrays, self.where = arrays, where
 
-    def candidates(self, paths: Iterable[str], most: int) -> list[tuple[MatrixGroup, ConventionFamily]]:
+    def candidates(self, paths: Iterable[str], most: int) -> list[tuple[MatrixGroup, Family]]:
         """The groups of arrays that look like a recurrent network, each with its likeliest conventions."""
         groups = [(each, family) for each in group(iter(paths)) if (family := self.family_of(each)) is not None]
         if len(groups) > most:
@@ -88,11 +82,11 @@ class _Finder:
             raise FormatError(self.where, found, wanted, "Save only the networks that you need.")
         return groups
 
-    def family_of(self, found: MatrixGroup) -> ConventionFamily | None:
+    def family_of(self, found: MatrixGroup) -> Family | None:
         """The conventions whose matrix names fit a group best; None if it does not look recurrent."""
         names = {matrix for cell in found.places.values() for matrix in cell}
 
-        def share(family: ConventionFamily) -> float:
+        def share(family: Family) -> float:
             return len(names.intersection(family.products)) / len(family.products)
 
         likeliest = max(families(), key=share)
@@ -100,7 +94,7 @@ class _Finder:
             return likeliest
         return None
 
-    def model(self, found: MatrixGroup, family: ConventionFamily) -> FoundModel:
+    def model(self, found: MatrixGroup, family: Family) -> FoundModel:
         """Assemble the network of a group.
 
         Raises:
@@ -140,7 +134,7 @@ class _Finder:
                     "Train it with proj_size=0.",
                 )
 
-    def _cells(self, found: MatrixGroup, family: ConventionFamily, notices: list[str]) -> CellMatrices:
+    def _cells(self, found: MatrixGroup, family: Family, notices: list[str]) -> CellMatrices:
         """The matrices of every layer and direction, converted to one dtype."""
         layers = sorted({layer for layer, _ in found.places})
         directions = {backward for _, backward in found.places}
@@ -166,9 +160,7 @@ class _Finder:
             cells = {place: {n: a.astype(widest) for n, a in cell.items()} for place, cell in cells.items()}
         return cells
 
-    def _array(
-        self, path: str | None, found: MatrixGroup, family: ConventionFamily, ending: str, last: int
-    ) -> np.ndarray:
+    def _array(self, path: str | None, found: MatrixGroup, family: Family, ending: str, last: int) -> np.ndarray:
         array = self.arrays.arrays.get(path) if path is not None else None
         if array is not None and array.dtype.kind == "f" and array.size:
             return array
@@ -188,9 +180,7 @@ class _Finder:
             else "Save the whole network.",
         )
 
-    def _fit(
-        self, found: MatrixGroup, family: ConventionFamily, cells: CellMatrices
-    ) -> tuple[list[Convention], Weights]:
+    def _fit(self, found: MatrixGroup, family: Family, cells: CellMatrices) -> tuple[list[Convention], Weights]:
         """The conventions that fit the shapes, likeliest first, and the weights in the first."""
         specified = self.arrays.convention
         kinds = sorted(family.conventions, key=lambda each: each.name != specified)
@@ -203,16 +193,14 @@ class _Finder:
             kinds = fitting
         raise self._why_not(found, family, cells, kinds)
 
-    def _weights(self, found: MatrixGroup, kind: Convention, family: ConventionFamily, cells: CellMatrices) -> Weights:
+    def _weights(self, found: MatrixGroup, kind: Convention, family: Family, cells: CellMatrices) -> Weights:
         layers = sorted({layer for layer, _ in cells})
         directions = sorted({backward for _, backward in cells})
         origin = f"{printable(self.where)}, {printable(found.prefix)}" if found.prefix else printable(self.where)
         listed = [[_with_biases(kind, family, cells[k, backward]) for backward in directions] for k in layers]
         return Weights.from_matrices(kind, listed, origin)
 
-    def _why_not(
-        self, found: MatrixGroup, family: ConventionFamily, cells: CellMatrices, kinds: list[Convention]
-    ) -> FormatError:
+    def _why_not(self, found: MatrixGroup, family: Family, cells: CellMatrices, kinds: list[Convention]) -> FormatError:
         """The error for shapes that fit no convention: names the first wrong matrix and the one it contradicts."""
         recurrent = family.products[-1]
 
@@ -253,7 +241,7 @@ class _Finder:
             "Save each network in its own file.",
         )
 
-    def _refuse_unplaced(self, found: MatrixGroup, family: ConventionFamily, kind: Convention) -> None:
+    def _refuse_unplaced(self, found: MatrixGroup, family: Family, kind: Convention) -> None:
         for path in set(found.unplaced).difference(found.paths(family)):
             if np.any(self.arrays.arrays.get(path, np.ones(1))):
                 raise FormatError(
@@ -264,7 +252,7 @@ class _Finder:
                 )
 
 
-def _fits(kind: Convention, family: ConventionFamily, cell: dict[str, np.ndarray]) -> bool:
+def _fits(kind: Convention, family: Family, cell: dict[str, np.ndarray]) -> bool:
     try:
         sizes(kind, _with_biases(kind, family, cell))
     except ConventionError:
@@ -272,7 +260,7 @@ def _fits(kind: Convention, family: ConventionFamily, cell: dict[str, np.ndarray
     return True
 
 
-def _with_biases(kind: Convention, family: ConventionFamily, cell: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _with_biases(kind: Convention, family: Family, cell: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """A cell's matrices, with zeros for missing biases."""
     matrices = {matrix.name: matrix for matrix in kind.matrices}
     recurrent = matrices[family.products[-1]]

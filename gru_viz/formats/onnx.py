@@ -138,9 +138,8 @@ class _Recurrent:
         hidden = self.given.get("hidden_size", cells[0].hidden)
         if hidden != cells[0].hidden:
             raise self._problem(f"hidden_size {printable(hidden)}", f"{cells[0].hidden}, as in R")
-        return RecurrentLayer(
-            self.name, cells, self._reads(), self.direction == "reverse", notices=tuple(self._notices(dtype))
-        )
+        notices, backward = tuple(self._notices(dtype)), self.direction == "reverse"
+        return RecurrentLayer(self.name, cells, self._reads(), backward, notices=notices)
 
     def node(self) -> RecurrentNode:
         """The node for onnxruntime."""
@@ -165,9 +164,7 @@ class _Recurrent:
     def _refuse_other_equations(self) -> None:
         kind, given = self.proto.op_type, self.given
         if any(each.ref_attr_name for each in self.proto.attribute):
-            raise self._problem(
-                "attributes that refer to a caller's", "attributes with values", "Inline the model's functions."
-            )
+            raise self._problem("attributes of a caller", "attributes with values", "Inline the model's functions.")
         if self.direction not in ("forward", "reverse", "bidirectional"):
             raise self._problem(f"direction {printable(self.direction)!r}", "forward, reverse or bidirectional")
         usual = FUNCTIONS[kind] * (2 if self.direction == "bidirectional" else 1)
@@ -181,9 +178,7 @@ class _Recurrent:
         if kind == "LSTM" and len(self.proto.input) > 7 and self.proto.input[7]:
             peepholes = self._value(7)
             if peepholes is None or np.any(peepholes):
-                raise self._problem(
-                    "peepholes (the input P), through which the gates read the cell state", "no peepholes"
-                )
+                raise self._problem("peepholes (the input P), which let the gates read the cell state", "none")
 
     def _matrix(self, k: int, name: str) -> np.ndarray:
         array = self._optional(k)
@@ -200,10 +195,8 @@ class _Recurrent:
         array = self.scope.constant(name)
         if array is None:
             maker = self.scope.makers.get(name, (NodeProto(), 0))[0].op_type
-            quantised = "Dequantize" in maker
-            found = (
-                "quantised matrices" if quantised else f"{printable(name)!r}, which is known only when the model runs"
-            )
+            found = f"{printable(name)!r}, which is known only when the model runs"
+            found = "quantised matrices" if "Dequantize" in maker else found
             raise self._problem(found, "floating-point matrices in the file")
         if array.dtype.kind != "f" or not array.size:
             raise self._problem(f"{printable(name)!r} of {array.dtype}, shape {array.shape}", "floating-point numbers")

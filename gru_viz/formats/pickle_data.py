@@ -69,7 +69,6 @@ def read_pickle(
     """Read the pickle that starts at byte ``at``; sets become lists.
 
     Args:
-        where: the file's name in messages.
         call: replaces each call in the pickle; raises to refuse it.
         persistent: replaces each object stored outside the pickle.
 

@@ -165,10 +165,7 @@ def _collect(root: Any, content: ModelBytes) -> _Found:
             return
         if depth > content.limits.max_depth:
             raise FormatError(
-                content.name,
-                f"containers nested more than {content.limits.max_depth} deep",
-                "a checkpoint",
-                _REMEDY,
+                content.name, f"containers nested more than {content.limits.max_depth} deep", "a checkpoint", _REMEDY
             )
         seen.add(id(value))
         for key, child in value.items() if isinstance(value, dict) else enumerate(value):

@@ -25,11 +25,11 @@ MOST_GROWN = 64 << 10
 """KiB: what a few MB of file may cost, far below what the files claim."""
 
 
-ON_LINUX = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measured as Linux tells it")
+ON_LINUX = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measured by Linux's /proc")
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What became of each, all read by one process in a folder where code would leave its mark."""
     folder, home = tmp_path_factory.mktemp("hostile"), tmp_path_factory.mktemp("home")
     write(folder)
@@ -45,16 +45,16 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @ON_LINUX
 @pytest.mark.parametrize("name", KINDS)
-def test_it_is_refused_with_the_reason_nothing_is_run_and_little_is_allocated(name: str, told: Any) -> None:
-    refusal, (_, words) = told[name]["refusal"], KINDS[name]
+def test_it_is_refused_with_the_reason_nothing_is_run_and_little_is_allocated(name: str, outcomes: Any) -> None:
+    refusal, (_, words) = outcomes[name]["refusal"], KINDS[name]
     assert len(refusal) == 4, refusal
     assert all(refusal)
     assert refusal[0].startswith(name)
     message = " ".join(refusal)
     assert all(word in message for word in words), message
     assert len(message) < 1000
-    assert told[name]["events"] == []
-    assert told[name]["grown_kib"] < MOST_GROWN
+    assert outcomes[name]["events"] == []
+    assert outcomes[name]["grown_kib"] < MOST_GROWN
 
 
 def test_there_are_many_kinds() -> None:
@@ -86,10 +86,10 @@ def test_the_measure_would_see_what_is_run_and_what_is_allocated(tmp_path: Path)
         timeout=300,
     )
     assert run.returncode == 0, run.stderr
-    told = json.loads(run.stdout)
+    outcomes = json.loads(run.stdout)
     assert (home / CANARY).exists()
-    assert any(event.startswith("os.system") for event in told["code"]["events"])
-    assert told["memory"]["grown_kib"] > MOST_GROWN
+    assert any(event.startswith("os.system") for event in outcomes["code"]["events"])
+    assert outcomes["memory"]["grown_kib"] > MOST_GROWN
     assert measure.refused(folder / "code")[0] == "code"
 
 

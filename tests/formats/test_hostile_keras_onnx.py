@@ -511,7 +511,7 @@ measure.main(Path(sys.argv[1]))
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What became of each, all read by one process in a folder where code would leave its mark."""
     root = tmp_path_factory.mktemp("hostile")
     folder, home = root / "files", root / "home"
@@ -535,18 +535,18 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return dict(json.loads(run.stdout))
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measured as Linux tells it")
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measured by Linux's /proc")
 @pytest.mark.parametrize("name", KINDS)
-def test_it_is_refused_with_the_reason_nothing_is_run_and_little_is_allocated(name: str, told: Any) -> None:
-    refusal = told[name]["refusal"]
+def test_it_is_refused_with_the_reason_nothing_is_run_and_little_is_allocated(name: str, outcomes: Any) -> None:
+    refusal = outcomes[name]["refusal"]
     assert len(refusal) == 4, refusal
     assert all(refusal)
     assert refusal[0].startswith(name)
     message = " ".join(refusal)
     assert all(word in message for word in KINDS[name][1]), message
     assert len(message) < 1000
-    assert [event for event in told[name]["events"] if not event.startswith(READER) and not PIPE.match(event)] == []
-    assert told[name]["grown_kib"] < MOST_GROWN
+    assert [event for event in outcomes[name]["events"] if not event.startswith(READER) and not PIPE.match(event)] == []
+    assert outcomes[name]["grown_kib"] < MOST_GROWN
 
 
 WHOLE = {
@@ -574,8 +574,8 @@ def test_any_bytes_are_read_or_refused(which: str, patches: list[tuple[int, byte
     try:
         read_model(bytes(data), "any", SMALL)
     except FormatError as error:
-        told = error.where, error.found, error.wanted, error.remedy
-        assert all(told)
+        parts = error.where, error.found, error.wanted, error.remedy
+        assert all(parts)
 
 
 @pytest.mark.parametrize("program", ["import time; time.sleep(60)", "import os; os.abort()", ""])

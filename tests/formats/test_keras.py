@@ -87,7 +87,7 @@ def test_three_layers_of_unequal_size_from_every_kind_of_file(keras, save, kind:
         assert (file.format, found.weights.convention.name) == ("Keras", CONVENTIONS[kind])
         assert (found.weights.features, found.weights.units, found.weights.bidirectional) == (3, (5, 4, 6), both)
         assert difference(found, model, x) < 1e-6
-        assert bool(file.notices) == (ending == "m.weights.h5"), "what was assumed is said, and only then"
+        assert bool(file.notices) == (ending == "m.weights.h5"), "assumptions are reported, and only then"
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [("float16", 2e-3), ("bfloat16", 2e-2), ("float64", 1e-12)])
@@ -255,7 +255,7 @@ def test_one_that_is_refused_leaves_the_others(keras, save) -> None:
 
 
 def test_a_class_of_the_authors_own(keras, save) -> None:
-    """A model whose code only its author has: its matrices are found, and what is assumed is said."""
+    """A model whose code only its author has: its matrices are found, and assumptions are reported."""
 
     class Mine(keras.Model):
         def __init__(self, **options: Any) -> None:

@@ -226,9 +226,11 @@ def test_a_network_in_a_branch_and_one_in_a_function() -> None:
     tensors = [numpy_helper.from_array(array, name) for name, array in constants.items()]
     branch = helper.make_graph([node("onnx", ["x", "W", "R", "B"], "z")], "b",
                                [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)], tensors)  # fmt: skip
-    held = [helper.make_node("Constant", [], [name], value=tensor) for name, tensor in zip("WRB", tensors, strict=True)]
+    stored_nodes = [
+        helper.make_node("Constant", [], [name], value=tensor) for name, tensor in zip("WRB", tensors, strict=True)
+    ]
     function = helper.make_function(
-        "own", "F", ["x"], ["y"], [*held, node("onnx", ["x", "W", "R", "B"])], [helper.make_opsetid("", 14)]
+        "own", "F", ["x"], ["y"], [*stored_nodes, node("onnx", ["x", "W", "R", "B"])], [helper.make_opsetid("", 14)]
     )
     outer = [
         helper.make_node("If", ["c"], ["a"], "choose", then_branch=branch, else_branch=branch),
@@ -254,8 +256,8 @@ def test_numbers_of_every_type_however_they_are_stored(dtype: str, stored: str) 
         constants[name] = exact
         kind = helper.tensor_dtype_to_np_dtype(number)
         raw = stored == "raw"
-        held = exact.astype(kind).tobytes() if raw else exact.ravel()
-        tensors.append(helper.make_tensor(name, number, array.shape, held, raw))
+        numbers = exact.astype(kind).tobytes() if raw else exact.ravel()
+        tensors.append(helper.make_tensor(name, number, array.shape, numbers, raw))
     casts = [helper.make_node("Cast", [name], [f"{name}f"], to=TensorProto.FLOAT) for name in constants]
     built = onnx.load_from_string(model([*casts, node("onnx_rnn", ["x", "Wf", "Rf", "Bf"])], {}))
     built.graph.initializer.extend(tensors)

@@ -1,4 +1,4 @@
-"""Read every file of a folder, and tell of each how it was refused, what it cost, and whether anything was run.
+"""Read every file of a folder; report how each was refused, what it cost, and whether any code was run.
 
 Run in a process of its own: what was allocated shows in the peak of its memory, what was run in its audit events.
 """
@@ -34,16 +34,16 @@ def main(folder: Path) -> None:
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, used + ROOM))
     sys.addaudithook(listen)
-    told = {}
+    outcomes = {}
     for path in sorted(folder.iterdir()):
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         before = kib("VmRSS")
         listening = True
         parts = refused(path)
         listening = False
-        told[path.name] = {"refusal": parts, "grown_kib": kib("VmHWM") - before, "events": events.copy()}
+        outcomes[path.name] = {"refusal": parts, "grown_kib": kib("VmHWM") - before, "events": events.copy()}
         events.clear()
-    print(json.dumps(told))
+    print(json.dumps(outcomes))
 
 
 def kib(what: str) -> int:
