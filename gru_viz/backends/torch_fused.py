@@ -53,11 +53,7 @@ def _difference_at_once(
 
 
 def fuse(
-    weights: Weights,
-    x: Tensor,
-    lengths: tuple[int, ...],
-    initial: Mapping[str, StateList],
-    dtype: torch.dtype | None = None,
+    weights: Weights, x: Tensor, lengths: tuple[int, ...], initial: Mapping[str, StateList], dtype: Any = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Let torch run whole layers at once over x (batch, time, features), each sequence to its own end.
 
@@ -66,7 +62,7 @@ def fuse(
         x: (batch, time, features).
         lengths: steps of each sequence.
         initial: state name → (batch, hidden) for each layer and direction.
-        dtype: what to compute in, by default that of x.
+        dtype: the torch.dtype to compute in, by default that of x.
 
     Returns:
         The hidden states of the top layer (batch, time, directions·hidden), and state name → the last states of all
@@ -84,19 +80,15 @@ def fuse(
     if all(n == x.shape[1] for n in lengths):
         hidden, ends = call(x, list(states.values()))
         return hidden, dict(zip(states, ends, strict=True))
-    width = weights.hidden * len(weights.layers[0])
-    hidden = x.new_zeros(*x.shape[:2], width)
+    hidden = x.new_zeros(*x.shape[:2], weights.hidden * len(weights.layers[0]))
     used = [i for i, n in enumerate(lengths) if n]
     if used:
-        packed = torch.nn.utils.rnn.pack_padded_sequence(
-            x[used], torch.tensor([lengths[i] for i in used], device="cpu"), batch_first=True, enforce_sorted=False
-        )
+        steps = torch.tensor([lengths[i] for i in used], device="cpu")
+        packed = torch.nn.utils.rnn.pack_padded_sequence(x[used], steps, batch_first=True, enforce_sorted=False)
         output, ends = call(packed, [state[:, used].contiguous() for state in states.values()])
         values, _ = torch.nn.utils.rnn.pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])
-        hidden = hidden.to(values.dtype).index_copy(0, torch.tensor(used, device=x.device), values)
-        states = {name: _put(state, used, end) for (name, state), end in zip(states.items(), ends, strict=True)}
+        rows = torch.tensor(used, device=x.device)
+        hidden = hidden.to(values.dtype).index_copy(0, rows, values)
+        for (name, state), end in zip(list(states.items()), ends, strict=True):
+            states[name] = state.to(end.dtype).index_copy(1, rows, end)
     return hidden, states
-
-
-def _put(states: Tensor, rows: list[int], new: Tensor) -> Tensor:
-    return states.to(new.dtype).index_copy(1, torch.tensor(rows, device=states.device), new)

@@ -25,8 +25,8 @@ from gru_viz.backends.compiled.product import (
     columns_of_a_panel,
 )
 from gru_viz.backends.compiled.vectors import (
-    Blocks,
     RowArrays,
+    RowBlocks,
     RowPlaces,
     RowResult,
     choose,
@@ -89,7 +89,7 @@ They are passed as plain tuples, whose type numba reads faster than that of a na
 
 
 @rowwise
-def _gru(x: Blocks, s: Blocks, carried: Blocks, keeps: object) -> RowResult:
+def _gru(x: RowBlocks, s: RowBlocks, carried: RowBlocks, keeps: object) -> RowResult:
     r, z, old = sigmoid(x[0] + s[0]), sigmoid(x[1] + s[1]), carried[0]
     n = tanh(x[2] + r * s[2])
     h = (1 - z) * choose(keeps, n, old) + z * choose(keeps, old, n)
@@ -97,20 +97,20 @@ def _gru(x: Blocks, s: Blocks, carried: Blocks, keeps: object) -> RowResult:
 
 
 @rowwise
-def _gru_gates(x: Blocks, s: Blocks, carried: Blocks, keeps: object) -> RowResult:
+def _gru_gates(x: RowBlocks, s: RowBlocks, carried: RowBlocks, keeps: object) -> RowResult:
     r, z = sigmoid(x[0] + s[0]), sigmoid(x[1] + s[1])
     return {0: r, 1: z}, {1: r * carried[0], 2: z}
 
 
 @rowwise
-def _gru_state(x: Blocks, s: Blocks, carried: Blocks, keeps: object) -> RowResult:
+def _gru_state(x: RowBlocks, s: RowBlocks, carried: RowBlocks, keeps: object) -> RowResult:
     n, z, old = tanh(x[2] + s[2]), carried[2], carried[0]
     h = (1 - z) * choose(keeps, n, old) + z * choose(keeps, old, n)
     return {2: n, 3: h}, {0: h}
 
 
 @rowwise
-def _lstm(x: Blocks, s: Blocks, carried: Blocks, keeps: object) -> RowResult:
+def _lstm(x: RowBlocks, s: RowBlocks, carried: RowBlocks, keeps: object) -> RowResult:
     i, f = sigmoid(x[0] + s[0]), sigmoid(x[1] + s[1])
     g, o = tanh(x[2] + s[2]), sigmoid(x[3] + s[3])
     c = f * carried[1] + i * g
@@ -119,7 +119,7 @@ def _lstm(x: Blocks, s: Blocks, carried: Blocks, keeps: object) -> RowResult:
 
 
 @rowwise
-def _rnn(x: Blocks, s: Blocks, carried: Blocks, keeps: object) -> RowResult:
+def _rnn(x: RowBlocks, s: RowBlocks, carried: RowBlocks, keeps: object) -> RowResult:
     h = tanh(x[0] + s[0])
     return {0: h}, {0: h}
 

@@ -19,7 +19,7 @@ from gru_viz.backends.compiled.activations import ONE, WIDE, WIDER, expm1_parts,
 from gru_viz.backends.compiled.compiler import intrinsic
 from gru_viz.backends.compiled.product import BYTES
 
-__all__ = ["Blocks", "RowArrays", "RowPlaces", "RowResult", "Vector", "choose", "rowwise", "sigmoid", "tanh"]
+__all__ = ["RowArrays", "RowBlocks", "RowPlaces", "RowResult", "Vector", "choose", "rowwise", "sigmoid", "tanh"]
 
 FLAGS = ("nsz", "contract", "arcp")
 INDEX = ir.IntType(64)
@@ -94,7 +94,7 @@ def choose(condition: Any, one: Vector, other: Vector) -> Vector:
     return Vector(one.builder, one.builder.select(condition, one.value, other.value))
 
 
-class Blocks:
+class RowBlocks:
     """The blocks of a row, each read as a vector when it is asked for by its number."""
 
     def __init__(self, builder: Any, vector: Any, size: int, start: Any, gap: Any) -> None:
@@ -110,7 +110,7 @@ class Blocks:
 
 
 RowResult = tuple[Mapping[int, Vector], Mapping[int, Vector]]
-RowEquations = Callable[[Blocks, Blocks, Blocks, Any], RowResult]
+RowEquations = Callable[[RowBlocks, RowBlocks, RowBlocks, Any], RowResult]
 """From W x + b, U h + b_h, what is carried and ``keeps``: the quantities to write and what to carry on, by block."""
 
 
@@ -163,15 +163,15 @@ def rowwise(equations: RowEquations) -> Any:
     return row
 
 
-def _blocks(context: Any, builder: Any, kind: Any, arguments: Any, n: int, first: Any, vector: Any) -> Blocks:
+def _blocks(context: Any, builder: Any, kind: Any, arguments: Any, n: int, first: Any, vector: Any) -> RowBlocks:
     """The blocks of a row in one array, from unit ``first`` on."""
     value, start, gap = (builder.extract_value(each, n) for each in arguments)
     data = context.make_array(kind)(context, builder, value).data
     size = context.get_abi_sizeof(vector.element)
-    return Blocks(builder, vector, size, builder.gep(data, [builder.add(start, first)]), gap)
+    return RowBlocks(builder, vector, size, builder.gep(data, [builder.add(start, first)]), gap)
 
 
-def _store(builder: Any, out: Blocks, quantities: Mapping[int, Vector], left: Any, step: Any) -> None:
+def _store(builder: Any, out: RowBlocks, quantities: Mapping[int, Vector], left: Any, step: Any) -> None:
     """Write a vector of each quantity, or as many numbers as are left of its units."""
     with builder.if_else(builder.icmp_signed(">=", left, step)) as (whole, rest):
         with whole:
