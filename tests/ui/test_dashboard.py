@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from streamlit.testing.v1.element_tree import Widget  # noqa: TID251
 
 import gru_viz
 from gru_viz.sequences import EXAMPLES
+from gru_viz.ui.result_cache import result_cache
+from gru_viz.verification import Proof
 
 pytestmark = [
     pytest.mark.usefixtures("unchecked"),
@@ -110,6 +113,29 @@ def test_every_example_is_on_screen_with_its_proof() -> None:
         assert trained == ("trained" if EXAMPLES[name].pretrained else None), name
 
 
+@pytest.mark.parametrize(
+    ("witness", "difference", "badge"),
+    [
+        ("torch.nn.GRU", 3e-7, ":green-badge[✓ matches PyTorch (max difference 3e-07)]"),
+        (
+            "the equations in float64",
+            3e-7,
+            ":green-badge[✓ matches an independent float64 evaluation (max difference 3e-07)]",
+        ),
+        ("torch.nn.GRU", 0.2, ":red-badge[✗ differs from PyTorch (max difference 2e-01)]"),
+    ],
+)
+def test_the_badge_says_what_was_compared_and_whether_it_matches(
+    monkeypatch: pytest.MonkeyPatch, witness: str, difference: float, badge: str
+) -> None:
+    result_cache().clear()
+    monkeypatch.setattr(sys.modules["gru_viz.trace"], "prove", lambda runs, witnessed: Proof(difference, 3e-5, witness))
+    (summary,) = [each for each in Dashboard().app.markdown if "-badge[" in each.value]
+    result_cache().clear()
+    assert summary.value.endswith(badge)
+    assert f"differ from {witness} by at most {difference:.1e}; tolerance 3e-05." in summary.proto.help
+
+
 # --- a control changes what it says, and nothing else -------------------------------------------------------------
 
 Check = Callable[[dict[str, Any], dict[str, Any]], bool]
@@ -193,8 +219,6 @@ def test_a_choice_survives_while_its_control_is_away() -> None:
      {"weights": "random", "variant": "torch_lstm", "layers": 2, "both_ways": True, "order": "similarity"}],
 )  # fmt: skip
 def test_the_same_choices_are_the_same_bytes(choices: dict[str, Any]) -> None:
-    from gru_viz.ui.result_cache import result_cache
-
     first = Dashboard().press(**choices).packed
     result_cache().clear()  # the second page computes everything again
     assert Dashboard().press(**choices).packed == first
