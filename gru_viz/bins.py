@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from gru_viz.backends.compiled import why_not
 from gru_viz.conventions import CONVENTIONS
@@ -39,10 +40,10 @@ class Bins:
         4
     """
 
-    low: np.ndarray
-    high: np.ndarray
-    mean: np.ndarray
-    edges: np.ndarray
+    low: Float[np.ndarray, "units bins"]
+    high: Float[np.ndarray, "units bins"]
+    mean: Float[np.ndarray, "units bins"]
+    edges: Int[np.ndarray, bins + 1]
 
     def __post_init__(self) -> None:
         for array in (self.low, self.high, self.mean, self.edges):

@@ -9,13 +9,13 @@ import numpy as np
 from gru_viz.conventions import Convention, Matrix, Piece
 from gru_viz.errors import ConventionError
 
-__all__ = ["Blocks", "assemble", "sizes", "take_apart"]
+__all__ = ["GateBlocks", "assemble", "sizes", "take_apart"]
 
-Blocks = dict[tuple[str, str], np.ndarray]
+GateBlocks = dict[tuple[str, str], np.ndarray]
 """A cell's arrays by (part, gate): W (hidden, features), U (hidden, hidden), b and c (hidden,)."""
 
 
-def assemble(matrix: Matrix, blocks: Blocks) -> np.ndarray:
+def assemble(matrix: Matrix, blocks: GateBlocks) -> np.ndarray:
     """Lay blocks out as ``matrix`` wants them."""
 
     def oriented(piece: Piece) -> np.ndarray:
@@ -27,9 +27,9 @@ def assemble(matrix: Matrix, blocks: Blocks) -> np.ndarray:
     return np.concatenate([np.concatenate([np.atleast_2d(oriented(p)) for p in row], 1) for row in matrix.grid])
 
 
-def take_apart(matrix: Matrix, array: np.ndarray, size: Mapping[str, int]) -> Blocks:
+def take_apart(matrix: Matrix, array: np.ndarray, size: Mapping[str, int]) -> GateBlocks:
     """Cut an array laid out as ``matrix`` into its blocks."""
-    blocks: Blocks = {}
+    blocks: GateBlocks = {}
     array = array[None] if matrix.flat else array
     top = 0
     for row in matrix.grid:

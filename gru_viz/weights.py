@@ -15,7 +15,7 @@ from torch import Tensor
 from gru_viz.conventions import Convention, convention as lookup
 from gru_viz.equations import Parameters
 from gru_viz.errors import ConventionError
-from gru_viz.matrix_layout import Blocks, assemble, sizes, take_apart
+from gru_viz.matrix_layout import GateBlocks, assemble, sizes, take_apart
 
 __all__ = ["TORCH_CELL", "CellWeights", "Weights", "convert", "kind_of", "sort_tensors"]
 
@@ -56,7 +56,7 @@ class CellWeights:
     def from_parameters(cls, convention: Convention, parameters: Parameters) -> CellWeights:
         """Lay stacked tensors out as the convention does; the inverse of ``parameters``."""
         count = len(convention.gates)
-        blocks: Blocks = {
+        blocks: GateBlocks = {
             (part, gate): block
             for part, tensor in zip("WUbc", parameters, strict=True)
             for gate, block in zip(convention.gates, np.split(tensor.detach().cpu().numpy(), count), strict=True)
@@ -77,11 +77,11 @@ class CellWeights:
     def _size(self) -> dict[str, int]:
         return sizes(self.convention, self.matrices)
 
-    def blocks(self) -> Blocks:
+    def blocks(self) -> GateBlocks:
         """Take the matrices apart into one array per part and gate; biases that the convention has not are zero."""
         size = self._size
         hidden, dtype = size["U"], next(iter(self.matrices.values())).dtype
-        blocks: Blocks = {(part, gate): np.zeros(hidden, dtype) for part in "bc" for gate in self.convention.gates}
+        blocks: GateBlocks = {(part, gate): np.zeros(hidden, dtype) for part in "bc" for gate in self.convention.gates}
         for matrix in self.convention.matrices:
             blocks |= take_apart(matrix, self.matrices[matrix.name], size)
         return blocks
@@ -372,7 +372,7 @@ def convert(weights: Weights, to: str | Convention) -> Weights:
     return weights._map_cells(lambda cell: _put_together(target, _move_reset(cell, target)))
 
 
-def _relabel(cell: CellWeights, target: Convention) -> Blocks:
+def _relabel(cell: CellWeights, target: Convention) -> GateBlocks:
     """The cell's blocks with the update gate meaning what the target means by it."""
     blocks = cell.blocks()
     if cell.convention.update != target.update:
@@ -381,7 +381,7 @@ def _relabel(cell: CellWeights, target: Convention) -> Blocks:
     return blocks
 
 
-def _move_reset(cell: CellWeights, target: Convention) -> Blocks:
+def _move_reset(cell: CellWeights, target: Convention) -> GateBlocks:
     """The relabelled blocks, once the reset acts at the same place in both or provably makes no difference."""
     blocks, source = _relabel(cell, target), cell.convention
     if source.reset == target.reset:
@@ -409,7 +409,7 @@ def _move_reset(cell: CellWeights, target: Convention) -> Blocks:
     return blocks
 
 
-def _put_together(target: Convention, blocks: Blocks, *, lossy: bool = False) -> CellWeights:
+def _put_together(target: Convention, blocks: GateBlocks, *, lossy: bool = False) -> CellWeights:
     """Lay blocks out as the target does, summing biases where one is enough and refusing those without a place."""
     room = {piece[:2] for matrix in target.matrices for row in matrix.grid for piece in row}
     for gate in target.gates:

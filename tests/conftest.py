@@ -19,7 +19,14 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
-CHECKED = ("gru_viz.equations", "gru_viz.analysis.ordering")
+CHECKED = (
+    "gru_viz.analysis.ordering",
+    "gru_viz.analysis.population",
+    "gru_viz.bins",
+    "gru_viz.equations",
+    "gru_viz.sequences.scaling",
+    "gru_viz.sequences.sequence",
+)
 """Modules that annotate shapes, which are enforced while the tests run; all other types are mypy's business.
 
 Enforcing types where no shape is said proved nothing more, and took most of the time of many tests.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -95,3 +96,11 @@ def test_bins_cannot_be_changed() -> None:
     bins = bins_of(np.zeros((10, 1)), 5)
     with pytest.raises(ValueError, match="read-only"):
         bins.low[0] = 1
+
+
+def test_the_shapes_of_bins_are_checked() -> None:
+    low, wrong = np.zeros((2, 3)), np.zeros((2, 4))
+    Bins(low, low.copy(), low.copy(), np.arange(4))
+    for shapes in ((low, wrong, low), (low, low, wrong)):
+        with pytest.raises(jaxtyping.TypeCheckError):
+            Bins(*shapes, np.arange(4))

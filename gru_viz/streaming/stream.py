@@ -67,7 +67,7 @@ def stream(
     find_device(device)
     backend = choose_backend(backend, weights.convention, device).name
     initial = _initial(weights, h0)
-    tell, scratch = progress or (lambda done, total: None), Scratch()
+    report, scratch = progress or (lambda done, total: None), Scratch()
     plan = make_plan(weights, len(values), scratch.free // 2)
     try:
         runner = ChunkRunner(weights, values, plan, Checkpoints(weights, plan, initial, scratch), backend, device)
@@ -80,10 +80,10 @@ def stream(
         done, total = 0, passes * len(values)
         for steps in runner.first_time(put):
             done += steps
-            tell(done, total)
+            report(done, total)
         for pyramid in pyramids.values():
             pyramid.finish()
-            tell(done, total)
+            report(done, total)
     except BaseException:
         scratch.close()
         raise
