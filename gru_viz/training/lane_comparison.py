@@ -14,16 +14,7 @@ from gru_viz.training.curves import Curve
 from gru_viz.training.paired_test import PairedTest, holm, paired_test, pairs_needed
 from gru_viz.training.tasks.base_task import Measure
 
-__all__ = [
-    "LEVEL",
-    "Crossing",
-    "LaneComparison",
-    "beats",
-    "compare_lanes",
-    "final_values",
-    "find_crossing",
-    "last_values",
-]
+__all__ = ["LEVEL", "Crossing", "LaneComparison", "beats", "compare_lanes", "final_values", "find_crossing"]
 
 LEVEL = 0.95
 LAST_SHARE = 0.1

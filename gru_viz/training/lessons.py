@@ -27,14 +27,15 @@ class Lesson:
     settings: Settings
 
 
-SLOW = {"initialisation": "chrono"}
-"""Gates that start with time scales of up to a hundred steps; with torch's, a memory halves at every step."""
-
-
 def _lanes(hidden: int, rate: float, *, recurrent: bool = False, **more: Any) -> tuple[Lane, ...]:
     """A GRU and an LSTM that differ in the cell only; and a tanh RNN if the lesson is about the need for gates."""
     cells = {"GRU": "torch", "LSTM": "torch_lstm"} | ({"RNN": "torch_rnn"} if recurrent else {})
     return tuple(Lane(name, cell=cell, hidden=hidden, learning_rate=rate, **more) for name, cell in cells.items())
+
+
+def _recall(distance: int) -> Settings:
+    lanes = _lanes(32, 0.005, recurrent=True, initialisation="chrono")  # time scales of up to a hundred steps
+    return Settings("recall", {"distance": distance, "noise": 0.2}, lanes, updates=800, seeds=3)
 
 
 LESSONS: Mapping[str, Lesson] = MappingProxyType(
@@ -47,24 +48,12 @@ LESSONS: Mapping[str, Lesson] = MappingProxyType(
         "memory_10": Lesson(
             "Remember over 10 steps",
             "All three cells remember over ten noisy steps; watch which one needs the fewest updates.",
-            Settings(
-                "recall",
-                {"distance": 10, "noise": 0.2},
-                _lanes(32, 0.005, recurrent=True, **SLOW),
-                updates=800,
-                seeds=3,
-            ),
+            _recall(10),
         ),
         "memory_100": Lesson(
             "Remember over 100 steps",
             "The same over ten times the distance: gates preserve the memory, the tanh RNN stays near chance level.",
-            Settings(
-                "recall",
-                {"distance": 100, "noise": 0.2},
-                _lanes(32, 0.005, recurrent=True, **SLOW),
-                updates=800,
-                seeds=3,
-            ),
+            _recall(100),
         ),
         "own_data": Lesson(
             "Forecast your own data",

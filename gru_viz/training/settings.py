@@ -89,10 +89,6 @@ def _check_range(where: str, what: str, value: float, least: float, most: float,
         raise TrainingError(f"{where}, {what}", found, wanted, "Choose a number within these limits.")
 
 
-def _renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {RENAMED.get(name, name): value for name, value in fields.items()}
-
-
 def check_rate(where: str, rate: float) -> None:
     """Check a learning rate.
 
@@ -230,9 +226,8 @@ class Settings:
             TrainingError: the text is something else.
         """
         try:
-            read = json.loads(text)
-            lanes = tuple(Lane(**_renamed(lane)) for lane in read["lanes"])
-            return cls(**{**read, "lanes": lanes, "options": _renamed(read.get("options", {}))})
+            read = json.loads(text, object_hook=lambda fields: {RENAMED.get(k, k): v for k, v in fields.items()})
+            return cls(**{**read, "lanes": tuple(Lane(**lane) for lane in read["lanes"])})
         except (ValueError, TypeError, KeyError) as reason:
             remedy = "They may have been written by another version; choose them again."
             raise TrainingError("settings", str(reason), "what Settings.to_json writes", remedy) from reason

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gru_viz.training import verdict_text
+from gru_viz.training import lane_comparison, verdict_text
 from gru_viz.training.curves import Curve
-from gru_viz.training.lane_comparison import (
-    LEVEL,
-    Crossing,
-    LaneComparison,
-    beats,
-    compare_lanes,
-    final_values,
-    find_crossing,
-    last_values,
-)
+from gru_viz.training.lane_comparison import Crossing, LaneComparison, final_values, find_crossing, last_values
 from gru_viz.training.tasks.base_task import Measure, Task
 from gru_viz.training.training_records import Diverged
 
@@ -82,19 +73,19 @@ def verdict(
     update = min((int(held_out[name].updates[-1]) for name in names), default=0)
     if not update:
         return Verdict(0, 0, (), (), (), ("Nothing has been measured yet.",))
-    comparisons = compare_lanes(HELD_OUT, [held_out[name] for name in names], update)
+    comparisons = lane_comparison.compare_lanes(HELD_OUT, [held_out[name] for name in names], update)
     by_measure: tuple[LaneComparison, ...] = ()
     own = {} if task is None else _by_lane(curves, task.measure)
     if task is not None and all(name in own for name in names):
-        by_measure = compare_lanes(task.measure, [own[name] for name in names], update)
+        by_measure = lane_comparison.compare_lanes(task.measure, [own[name] for name in names], update)
     finite = [pair for pair in comparisons if pair.trouble != "not finite"]
     crossings = tuple(filter(None, (find_crossing(pair, held_out, update) for pair in finite)))
     finals = {name: final_values(held_out[name], update) for name in names}
     best = min(task.baselines, key=lambda baseline: baseline.loss, default=None) if task is not None else None
-    unbeaten = tuple(name for name in names if best is not None and not beats(finals[name], best.loss))
+    unbeaten = tuple(name for name in names if best is not None and not lane_comparison.beats(finals[name], best.loss))
     sentences = (
         *verdict_text.single(finals),
-        *verdict_text.comparisons(comparisons, by_measure, LEVEL),
+        *verdict_text.comparisons(comparisons, by_measure, lane_comparison.LEVEL),
         *(verdict_text.baseline(best, unbeaten, names) if best is not None else ()),
         *verdict_text.crossings(crossings, comparisons, update),
         *verdict_text.ends({name: int(held_out[name].updates[-1]) for name in names}, update, diverged or {}),

@@ -11,21 +11,10 @@ from gru_viz.errors import TrainingError
 from gru_viz.sequences import LabelledSequences, Sequences
 from gru_viz.training.settings import LIMITS, Settings
 from gru_viz.training.tasks import classification, forecast, memory_tasks, text_task
-from gru_viz.training.tasks.base_task import Baseline, Examples, Measure, Predictions, Task, Tensors
+from gru_viz.training.tasks.base_task import Baseline, Examples, Measure, Predictions, Task
 from gru_viz.training.tasks.task_options import Option, complete
 
-__all__ = [
-    "TASKS",
-    "Baseline",
-    "Examples",
-    "Measure",
-    "Option",
-    "Predictions",
-    "Task",
-    "TaskKind",
-    "Tensors",
-    "make_task",
-]
+__all__ = ["TASKS", "Baseline", "Examples", "Measure", "Option", "Predictions", "Task", "TaskKind", "make_task"]
 
 
 @dataclass(frozen=True)
@@ -47,14 +36,7 @@ class TaskKind:
     make: Callable[[Mapping[str, Any], Any], Task]
 
 
-VALIDATION = Option(
-    "validation",
-    "Held-out share",
-    0.2,
-    0.05,
-    0.5,
-    help="Never trained on; it measures generalisation.",
-)
+VALIDATION = Option("validation", "Held-out share", 0.2, 0.05, 0.5, help="Never trained on: measures generalisation.")
 LENGTH = Option("length", "Length, in steps", 50, 2, 1000)
 DISTANCE = Option("distance", "Distance, in steps", 20, 1, 1000, help="For how many steps the memory has to last.")
 
@@ -77,9 +59,7 @@ TASKS: Mapping[str, TaskKind] = MappingProxyType(
             "From the last few steps of your own data, predict the next value.",
             "sequences",
             (
-                Option(
-                    "length", "Window, in steps", 0, 0, LIMITS.steps, help="0: chosen from the data, at most 32 steps."
-                ),
+                Option("length", "Window, in steps", 0, 0, LIMITS.steps, help="0: chosen from the data, at most 32."),
                 Option("horizon", "Steps ahead", 1, 1, 200, help="Steps from the window's end to the target."),
                 VALIDATION,
                 Option("target", "Feature to forecast", "", help="The name of a feature, or several; empty for all."),
@@ -98,14 +78,7 @@ TASKS: Mapping[str, TaskKind] = MappingProxyType(
             "After each character of a text, predict the next; then generate text.",
             "text",
             (
-                Option(
-                    "length",
-                    "Window, in characters",
-                    0,
-                    0,
-                    1000,
-                    help="0: chosen from the text, at most 64 characters.",
-                ),
+                Option("length", "Window, in characters", 0, 0, 1000, help="0: chosen from the text, at most 64."),
                 replace(VALIDATION, default=0.1),
             ),
             lambda options, data: text_task.Text(data, **options),

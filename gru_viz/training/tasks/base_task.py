@@ -144,14 +144,14 @@ class Task(ABC):
         counts = examples.counts.flatten(1)
         return torch.where(counts, each, each.new_zeros(())).sum(1) / counts.sum(1)
 
-    @abstractmethod
     def measured(self, loss: float, outputs: np.ndarray) -> float:
-        """Compute the task's measure on the held-out examples.
+        """Compute the task's measure on the held-out examples; unless overridden, the accuracy.
 
         Args:
             loss: held-out loss.
             outputs: of the network, (batch, outputs) or (batch, time, outputs).
         """
+        return float((outputs.argmax(-1) == self.held_out.y).mean())
 
     @abstractmethod
     def predictions(self, predict: Callable[[Examples], np.ndarray]) -> Predictions:

@@ -82,10 +82,6 @@ class Classify(Task):
         """Training sequences, each once per epoch."""
         return self._rows(self._training[draw_rows(seed, update, size, self.epoch_size)])
 
-    def measured(self, loss: float, outputs: np.ndarray) -> float:
-        """Accuracy on the held-out sequences."""
-        return float((outputs.argmax(-1) == self.held_out.y).mean())
-
     def predictions(self, predict: Callable[[Examples], np.ndarray]) -> Predictions:
         """The probability of each class for every evaluated held-out sequence."""
         predicted = softmax(predict(self.held_out))

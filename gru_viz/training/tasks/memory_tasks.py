@@ -171,10 +171,6 @@ class Recall(_Drawn):
         x[np.arange(size), 0, symbol] = 1
         return Examples(x, symbol)
 
-    def measured(self, loss: float, outputs: np.ndarray) -> float:
-        """Accuracy over the held-out examples."""
-        return float((outputs.argmax(-1) == self.held_out.y).mean())
-
     def predictions(self, predict: Callable[[Examples], np.ndarray]) -> Predictions:
         """The probability of each symbol for every held-out example."""
         predicted = softmax(predict(self.held_out))
@@ -209,10 +205,6 @@ class Parity(_Drawn):
     def _draw(self, rng: np.random.Generator, size: int) -> Examples:
         bits = rng.integers(0, 2, (size, self.length))
         return Examples(bits[:, :, None].astype(np.float32), np.bitwise_xor.accumulate(bits, axis=1))
-
-    def measured(self, loss: float, outputs: np.ndarray) -> float:
-        """Accuracy over all steps."""
-        return float((outputs.argmax(-1) == self.held_out.y).mean())
 
     def predictions(self, predict: Callable[[Examples], np.ndarray]) -> Predictions:
         """A few examples, step by step."""

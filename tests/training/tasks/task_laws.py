@@ -12,7 +12,7 @@ import torch
 from gru_viz.sequences import Scaling, Sequences
 from gru_viz.trace import trace
 from gru_viz.training import Lane, Point, Settings, Trainer
-from gru_viz.training.tasks import Examples, Task, Tensors
+from gru_viz.training.tasks.base_task import Examples, Task, Tensors
 from gru_viz.weights import Weights
 
 LANES = (Lane(cell="torch", hidden=16, learning_rate=0.01, backend="torch"),)
