@@ -81,7 +81,7 @@ def to_tensorboard(
         The files written.
 
     Raises:
-        TrainingError: tensorboard is not installed.
+        MissingPackageError: tensorboard is not installed.
     """
     written = []
     for name, data in _files(curves, settings, tokens, began).items():
@@ -96,7 +96,7 @@ def tensorboard_zip(curves: Sequence[Curve], settings: Settings, tokens: int, *,
     """The same folder as a ZIP, byte for byte a function of the arguments.
 
     Raises:
-        TrainingError: tensorboard is not installed.
+        MissingPackageError: tensorboard is not installed.
     """
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

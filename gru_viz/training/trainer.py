@@ -141,7 +141,7 @@ class Trainer:
         """Train to the end; a checkpoint about every second, and one at the end."""
         self._saved = time.monotonic()
         while True:
-            yield from self._evaluate_if_due()
+            yield from self.evaluate_if_due()
             if self.update >= self.until:
                 break
             if self._requested:
@@ -209,7 +209,7 @@ class Trainer:
         if due:  # if the training is later extended, these enter the mean of the next point
             self._recent = []
 
-    def _evaluate_if_due(self) -> Iterator[Point | Snapshot]:
+    def evaluate_if_due(self) -> Iterator[Point | Snapshot]:
         """If due: the held-out values of all models, and a snapshot of the first."""
         last = self.update == self.until
         if last or is_evaluated(self.update, self.settings.updates):

@@ -58,7 +58,7 @@ def settings(lanes: Iterable[Lane], **more: Any) -> Settings:
     return Settings("small", {}, tuple(lanes), **{"updates": 12, "batch": 5, "seeds": 3, **more})
 
 
-def telling(record: TrainingRecord) -> tuple[Any, ...]:
+def comparable(record: TrainingRecord) -> tuple[Any, ...]:
     """All that a record says but for the seconds, comparable to the last bit."""
 
     def plain(value: Any) -> Any:
@@ -71,14 +71,14 @@ def telling(record: TrainingRecord) -> tuple[Any, ...]:
     return type(record).__name__, *(plain(each) for name, each in asdict(record).items() if name not in SECONDS)
 
 
-def after(told: Iterable[TrainingRecord], update: int = -1) -> list[tuple[Any, ...]]:
-    """What is told past an update, without checkpoints, whose times the clock decides, and changes made by hand."""
-    return [telling(r) for r in told if not isinstance(r, Checkpoint | RateChange) and r.update > update]
+def after(records: Iterable[TrainingRecord], update: int = -1) -> list[tuple[Any, ...]]:
+    """The records past an update, without checkpoints, whose times the clock decides, and changes made by hand."""
+    return [comparable(r) for r in records if not isinstance(r, Checkpoint | RateChange) and r.update > update]
 
 
-def final(told: Iterable[TrainingRecord]) -> Checkpoint:
-    return [record for record in told if isinstance(record, Checkpoint)][-1]
+def final(records: Iterable[TrainingRecord]) -> Checkpoint:
+    return [record for record in records if isinstance(record, Checkpoint)][-1]
 
 
-def points(told: Iterable[TrainingRecord], measure: str) -> dict[int, tuple[float, ...]]:
-    return {r.update: r.values for r in told if isinstance(r, Point) and r.measure == measure}
+def points(records: Iterable[TrainingRecord], measure: str) -> dict[int, tuple[float, ...]]:
+    return {r.update: r.values for r in records if isinstance(r, Point) and r.measure == measure}

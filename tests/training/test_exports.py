@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 from tensorboard.util import tensor_util
 
-from gru_viz.errors import TrainingError
+from gru_viz.errors import MissingPackageError, TrainingError
 from gru_viz.training import Curve, Lane, Settings
 from gru_viz.training.exports import tensorboard_zip, to_csv, to_table, to_tensorboard
 
@@ -128,8 +128,8 @@ def test_tensorboard_shows_the_settings_as_text_and_as_hyperparameters(tmp_path:
     (text,) = tensor_util.make_ndarray(events.Tensors("settings")[0].tensor_proto)
     assert "| hidden | 7 |" in text.decode()
     assert "| option_period | 12.0 |" in text.decode()
-    told = events.summary_metadata[metadata.SESSION_START_INFO_TAG].plugin_data.content
-    start = plugin_data_pb2.HParamsPluginData.FromString(told).session_start_info
+    plugin = events.summary_metadata[metadata.SESSION_START_INFO_TAG].plugin_data.content
+    start = plugin_data_pb2.HParamsPluginData.FromString(plugin).session_start_info
     assert start.group_name == "LSTM, büyük"
     assert start.start_time_secs == 1e9
     assert start.hparams["seed"].number_value == 5
@@ -178,7 +178,7 @@ def test_values_that_are_not_finite_are_written(tmp_path: Path) -> None:
 
 def test_without_tensorboard_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.record_writer", None)
-    with pytest.raises(TrainingError, match="pip install tensorboard"):
+    with pytest.raises(MissingPackageError, match=r"pip install .gru_viz\[exports\]"):
         tensorboard_zip(curves(), SETTINGS, 1)
 
 

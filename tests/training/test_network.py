@@ -57,8 +57,8 @@ def test_parameters_are_counted_as_the_weights_count_them(name: str, layers: int
     network = Network(Lane(cell=name, hidden=5, layers=layers), 3, 2, (0,))
     absent = 2 - (BIASES.get(name, 2))
     rows = {"gru": 15, "lstm": 20, "rnn": 5}[CELL[name]]
-    held = sum(tensor[0].numel() for tensor in network.parameters.values())
-    assert held == count_parameters(name, 3, 5, layers, 2) + absent * rows * layers
+    numbers = sum(tensor[0].numel() for tensor in network.parameters.values())
+    assert numbers == count_parameters(name, 3, 5, layers, 2) + absent * rows * layers
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -170,7 +170,7 @@ def test_parameters_come_back_and_others_are_refused() -> None:
     alone.load(one.arrays(1))
     assert np.array_equal(alone.predict(X, "last")[0], one.predict(X, "last")[1])
     for wrong in (one.arrays(0), Network(lane, 4, 2, (0, 1)).stacked(), {}):
-        with pytest.raises(TrainingError, match="Load what the same lane has written"):
+        with pytest.raises(TrainingError, match="Load parameters that the same model has saved"):
             one.load(wrong)
 
 

@@ -51,15 +51,15 @@ def test_its_memory_comes_back_to_the_last_bit(name: str, made: int, axes: str) 
     whole = [p.requires_grad_() for p in some(0)]
     first = make_optimiser(lane, whole)
     descend(first, whole, range(made))
-    kept = optimiser_arrays(first, names)
+    saved = optimiser_arrays(first, names)
     if axes != "as they are":
-        kept = {key: np.ascontiguousarray(array) for key, array in kept.items()}
+        saved = {key: np.ascontiguousarray(array) for key, array in saved.items()}
     copied = [p.detach().clone().requires_grad_() for p in whole]
     second = make_optimiser(lane, copied)
-    restore_optimiser(second, names, kept)
+    restore_optimiser(second, names, saved)
     for key, array in optimiser_arrays(second, names).items():
-        assert array.dtype == kept[key].dtype
-        assert np.array_equal(array.ravel(), kept[key].ravel()), key
+        assert array.dtype == saved[key].dtype
+        assert np.array_equal(array.ravel(), saved[key].ravel()), key
     descend(first, whole, range(made, made + 5))
     descend(second, copied, range(made, made + 5))
     assert all(torch.equal(a, b) for a, b in zip(whole, copied, strict=True))
@@ -69,11 +69,11 @@ def test_a_memory_is_a_copy() -> None:
     parameters = [p.requires_grad_() for p in some(0)]
     optimiser = make_optimiser(Lane(), parameters)
     descend(optimiser, parameters, range(1))
-    kept = optimiser_arrays(optimiser, "abc")
-    before = {key: array.copy() for key, array in kept.items()}
-    restore_optimiser(optimiser, "abc", kept)
+    saved = optimiser_arrays(optimiser, "abc")
+    before = {key: array.copy() for key, array in saved.items()}
+    restore_optimiser(optimiser, "abc", saved)
     descend(optimiser, parameters, range(1, 3))
-    assert all(np.array_equal(kept[key], array) for key, array in before.items())
+    assert all(np.array_equal(saved[key], array) for key, array in before.items())
 
 
 # --- schedules -----------------------------------------------------------------------------------------------------

@@ -134,8 +134,8 @@ def test_a_lane_is_found_by_its_name_alone() -> None:
 
 
 def test_points_become_a_curve_in_order_and_the_later_of_two_counts() -> None:
-    told = [(5, 1.0), (0, 3.0), (2, 9.0), (2, 2.0)]
-    points = [Point("train", u, u / 10, (v, -v)) for u, v in told] + [Point("held_out", 1, 0.1, (7.0, 7.0))]
+    measured = [(5, 1.0), (0, 3.0), (2, 9.0), (2, 2.0)]
+    points = [Point("train", u, u / 10, (v, -v)) for u, v in measured] + [Point("held_out", 1, 0.1, (7.0, 7.0))]
     curve = Curve.gather("GRU", "train", points)
     assert curve.updates.tolist() == [0, 2, 5]
     assert curve.seconds.tolist() == [0.0, 0.2, 0.5]

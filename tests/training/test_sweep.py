@@ -47,7 +47,7 @@ def test_what_is_named_twice_is_crossed_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cells", "sizes", "rates", "said"),
+    ("cells", "sizes", "rates", "message"),
     [
         ((), (4,), (0.1,), "cells"),
         (("torch",), (), (0.1,), "sizes"),
@@ -59,9 +59,9 @@ def test_what_is_named_twice_is_crossed_once() -> None:
     ],
 )
 def test_a_sweep_that_cannot_be_is_refused(
-    cells: tuple[str, ...], sizes: tuple[int, ...], rates: tuple[float, ...], said: str
+    cells: tuple[str, ...], sizes: tuple[int, ...], rates: tuple[float, ...], message: str
 ) -> None:
-    with pytest.raises(TrainingError, match=said):
+    with pytest.raises(TrainingError, match=message):
         Sweep(cells, sizes, rates, SETTINGS)
 
 
@@ -80,10 +80,10 @@ def test_a_sweep_is_kept_as_runs_and_told_as_points(tmp_path: Path) -> None:
         assert state.name == "Adding two marked numbers: 16 trainings"
 
         ended, diverged, running = (run.run_id for run in runs[:3])
-        told = [Point("held_out", update, 0.0, (1 / update,)) for update in (2, 16, 4)]
-        store.write(ended, "GRU", [*told, Point("train", 16, 0.0, (9.0,))], status="finished")
-        store.write(diverged, "LSTM", [*told, Diverged(17, (7,), "loss")])
-        store.write(running, "GRU", told, status="running")
+        records = [Point("held_out", update, 0.0, (1 / update,)) for update in (2, 16, 4)]
+        store.write(ended, "GRU", [*records, Point("train", 16, 0.0, (9.0,))], status="finished")
+        store.write(diverged, "LSTM", [*records, Diverged(17, (7,), "loss")])
+        store.write(running, "GRU", records, status="running")
         points = sweep_points(store, key)
         assert [(p.cell, p.hidden, p.learning_rate, p.seed, p.run_id) for p in points] == [
             ("GRU", 4, 0.01, 7, ended),

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from loops import Small, after, final, points, settings, telling
+from loops import Small, after, comparable, final, points, settings
 
 from gru_viz import DeviceError
 from gru_viz.errors import TrainingError
@@ -40,7 +40,7 @@ def checkpoints_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", -1.0)
 
 
-def as_a_file_keeps_it(checkpoint: Checkpoint) -> Checkpoint:
+def as_saved_in_a_file(checkpoint: Checkpoint) -> Checkpoint:
     """What has no axes comes back with one."""
     return replace(checkpoint, arrays={name: np.ascontiguousarray(a).copy() for name, a in checkpoint.arrays.items()})
 
@@ -50,13 +50,13 @@ def train(made: Settings, task: Small | None = None, **more: object) -> list[Tra
 
 
 def changed_by_hand(made: Settings, at: dict[int, float], **more: object) -> list[TrainingRecord]:
-    """Ask for another rate as soon as an update's points are told."""
-    running, told = Trainer(Small(), made, made.lanes[0].name, **more), []  # type: ignore[arg-type]
+    """Ask for another rate as soon as an update's points are recorded."""
+    running, records = Trainer(Small(), made, made.lanes[0].name, **more), []  # type: ignore[arg-type]
     for record in running:
-        told.append(record)
+        records.append(record)
         if isinstance(record, Point) and record.measure == "gradient" and record.update in at:
             running.change_rate(at[record.update])
-    return told
+    return records
 
 
 # --- going on ------------------------------------------------------------------------------------------------------
@@ -69,12 +69,12 @@ def changed_by_hand(made: Settings, at: dict[int, float], **more: object) -> lis
 def test_from_any_checkpoint_it_goes_on_as_if_it_had_never_stopped(optimiser: str, schedule: str, backend: str) -> None:
     made = settings([replace(LANE, optimiser=optimiser, schedule=schedule, backend=backend)])
     whole = train(made)
-    kept = [record for record in whole if isinstance(record, Checkpoint)]
-    assert [c.update for c in kept] == [*range(1, 13), 12]
-    for checkpoint in kept[:: 5 if backend == "scratch" else 3]:
-        rest = train(made, checkpoint=as_a_file_keeps_it(checkpoint))
+    saved = [record for record in whole if isinstance(record, Checkpoint)]
+    assert [c.update for c in saved] == [*range(1, 13), 12]
+    for checkpoint in saved[:: 5 if backend == "scratch" else 3]:
+        rest = train(made, checkpoint=as_saved_in_a_file(checkpoint))
         assert after(rest, checkpoint.update) == after(whole, checkpoint.update)
-        assert telling(final(rest)) == telling(final(whole))
+        assert comparable(final(rest)) == comparable(final(whole))
 
 
 @pytest.mark.usefixtures("checkpoints_everywhere")
@@ -116,7 +116,7 @@ def test_stopped_between_two_points_it_goes_on_exactly(monkeypatch: pytest.Monke
     whole = train(made)
     assert sorted(points(whole, "train")) == [3, 6, 9, 12]
     running = Trainer(Small(), made, "a")
-    step, told = running.step, []
+    step, records = running.step, []
 
     def stopping_step() -> Diverged | None:
         diverged = step()
@@ -125,11 +125,11 @@ def test_stopped_between_two_points_it_goes_on_exactly(monkeypatch: pytest.Monke
         return diverged
 
     monkeypatch.setattr(running, "step", stopping_step)
-    told = list(running)
-    assert isinstance(told[-1], Checkpoint)
-    assert told[-1].update == stopped_at
-    rest = train(made, checkpoint=as_a_file_keeps_it(told[-1]))
-    known = after(told) + after(rest, stopped_at - 1)
+    records = list(running)
+    assert isinstance(records[-1], Checkpoint)
+    assert records[-1].update == stopped_at
+    rest = train(made, checkpoint=as_saved_in_a_file(records[-1]))
+    known = after(records) + after(rest, stopped_at - 1)
     assert list(dict.fromkeys(known)) == after(whole)
 
 
@@ -145,23 +145,23 @@ def test_carried_on_past_its_end_it_is_what_a_longer_training_would_have_been(mo
 
 def test_no_more_points_than_promised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "MOST_POINTS", 10)
-    told = train(settings([replace(LANE, layers=1)], updates=19, seeds=1))
-    assert len(points(told, "train")) == 10
+    records = train(settings([replace(LANE, layers=1)], updates=19, seeds=1))
+    assert len(points(records, "train")) == 10
 
 
 def test_a_stop_takes_effect_after_one_update_and_from_another_thread() -> None:
     running = Trainer(Small(), settings([LANE], updates=200_000), "a")
     threading.Timer(0.2, running.stop).start()
-    told = list(running)
-    assert isinstance(told[-1], Checkpoint)
-    assert 0 < told[-1].update < 200_000
+    records = list(running)
+    assert isinstance(records[-1], Checkpoint)
+    assert 0 < records[-1].update < 200_000
 
 
 def test_a_checkpoint_of_another_lane_is_refused() -> None:
     made = settings([LANE, replace(LANE, name="b", hidden=5)])
-    told = list(Trainer(Small(), made, "a"))
-    with pytest.raises(TrainingError, match="Load what the same lane has written"):
-        Trainer(Small(), made, "b", checkpoint=final(told))
+    records = list(Trainer(Small(), made, "a"))
+    with pytest.raises(TrainingError, match="Load parameters that the same model has saved"):
+        Trainer(Small(), made, "b", checkpoint=final(records))
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), float("inf")])
@@ -223,9 +223,9 @@ def test_the_same_choices_give_the_same_records() -> None:
 @pytest.mark.parametrize("loss", ["squared", "cross_entropy"])
 def test_it_learns_a_task_of_any_shape(answers: str, loss: str) -> None:
     lane = replace(LANE, dropout=0.0, hidden=8, layers=1, learning_rate=0.03)
-    told = train(settings([lane], updates=60, batch=16), Small(answers, loss))
-    held = points(told, "held_out")
-    assert max(held[60]) < 0.8 * min(held[0])
+    records = train(settings([lane], updates=60, batch=16), Small(answers, loss))
+    evaluated = points(records, "held_out")
+    assert max(evaluated[60]) < 0.8 * min(evaluated[0])
 
 
 def test_held_out_values_do_not_depend_on_how_many_are_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,19 +256,19 @@ class Growing(Small):
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 def test_a_lane_that_diverges_stops_before_it_takes_over_what_is_not_finite(optimiser: str, clip: float) -> None:
     made = settings([replace(LANE, optimiser=optimiser, clip=clip)], updates=30)
-    told = train(made, Growing())
-    diverged, last = told[-1], final(told)
+    records = train(made, Growing())
+    diverged, last = records[-1], final(records)
     assert isinstance(diverged, Diverged)
-    assert last.update == diverged.update - 1 == max(r.update for r in told if isinstance(r, Point))
+    assert last.update == diverged.update - 1 == max(r.update for r in records if isinstance(r, Point))
     assert all(np.isfinite(array).all() for array in last.arrays.values())
-    assert telling(train(made, Growing(), checkpoint=last)[-1]) == telling(diverged)
+    assert comparable(train(made, Growing(), checkpoint=last)[-1]) == comparable(diverged)
 
 
 def test_a_rate_far_too_large_diverges_by_itself() -> None:
     lane = replace(LANE, optimiser="sgd", learning_rate=100.0, clip=0.0, dropout=0.0)
-    told = train(settings([lane], updates=200))
-    assert isinstance(told[-1], Diverged)
-    assert all(np.isfinite(r.values).all() for r in told if isinstance(r, Point) and r.measure == "train")
+    records = train(settings([lane], updates=200))
+    assert isinstance(records[-1], Diverged)
+    assert all(np.isfinite(r.values).all() for r in records if isinstance(r, Point) and r.measure == "train")
 
 
 class Poisoned(Small):
@@ -280,9 +280,9 @@ class Poisoned(Small):
 
 
 def test_which_seed_diverged_and_when_is_told() -> None:
-    told = train(settings([LANE]), Poisoned())
-    assert told[-1] == Diverged(5, (1,), "loss")
-    assert sorted(points(told, "train")) == [1, 2, 3, 4]
+    records = train(settings([LANE]), Poisoned())
+    assert records[-1] == Diverged(5, (1,), "loss")
+    assert sorted(points(records, "train")) == [1, 2, 3, 4]
 
 
 # --- torch's own loop ----------------------------------------------------------------------------------------------
@@ -319,9 +319,9 @@ def test_it_is_the_loop_that_one_would_write_with_torch(cell: str, backend: str)
         adam.step()
         losses.append(loss.item())
     assert 0 < clipped < 100
-    told = list(running)
-    assert [v for (v,) in points(told, "train").values()] == pytest.approx(losses, abs=1e-5)
-    assert [v for (v,) in points(told, "gradient").values()] == pytest.approx(norms, abs=1e-4)
+    records = list(running)
+    assert [v for (v,) in points(records, "train").values()] == pytest.approx(losses, abs=1e-5)
+    assert [v for (v,) in points(records, "gradient").values()] == pytest.approx(norms, abs=1e-4)
 
 
 # --- when it looks -------------------------------------------------------------------------------------------------
@@ -340,15 +340,15 @@ def test_it_looks_sixty_times_evenly_and_at_the_end(planned: int) -> None:
 
 
 def test_what_is_kept_is_even_on_a_logarithmic_scale() -> None:
-    kept = [u for u in range(100_001) if is_snapshot(u)]
-    assert {0, 1, 10, 100, 1000, 10_000, 100_000} <= set(kept)
-    assert all(sum(10**k <= u < 10 ** (k + 1) for u in kept) == 8 for k in (1, 2, 3, 4))
+    saved = [u for u in range(100_001) if is_snapshot(u)]
+    assert {0, 1, 10, 100, 1000, 10_000, 100_000} <= set(saved)
+    assert all(sum(10**k <= u < 10 ** (k + 1) for u in saved) == 8 for k in (1, 2, 3, 4))
 
 
 def test_it_looks_at_the_beginning_and_at_the_end() -> None:
-    told = train(settings([LANE], updates=9))
-    assert {0, 9} <= set(points(told, "held_out")) & set(points(told, "error"))
-    assert [s.update for s in told if isinstance(s, Snapshot)][-1] == 9
+    records = train(settings([LANE], updates=9))
+    assert {0, 9} <= set(points(records, "held_out")) & set(points(records, "error"))
+    assert [s.update for s in records if isinstance(s, Snapshot)][-1] == 9
 
 
 def test_what_is_hidden_follows_from_the_seed_and_the_update_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,13 +363,13 @@ def test_what_is_hidden_follows_from_the_seed_and_the_update_alone(monkeypatch: 
     assert asked == [(seed, "dropout", update) for update in range(12) for seed in (5, 6, 7)]
 
 
-def test_a_look_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_evaluation_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = points(train(settings([LANE])), "train")
 
     def blind(_: Trainer) -> Iterator[Point]:
         yield from ()
 
-    monkeypatch.setattr(Trainer, "_look", blind)
+    monkeypatch.setattr(Trainer, "evaluate_if_due", blind)
     assert points(train(settings([LANE])), "train") == whole
 
 

@@ -303,7 +303,7 @@ def test_a_loss_of_zero_is_compared_by_difference() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rnn", "said"),
+    ("rnn", "wanted"),
     [
         ([0.5, 0.5, 0.52], None),
         (
@@ -312,10 +312,10 @@ def test_a_loss_of_zero_is_compared_by_difference() -> None:
         ),
     ],
 )
-def test_who_loses_to_a_guess_is_told(rnn: list[float], said: str | None) -> None:
+def test_who_loses_to_a_guess_is_told(rnn: list[float], wanted: str | None) -> None:
     task = Measured(Baseline("majority class (1)", 3.0, 0.0), Baseline("chance level", 1.0, 0.0))
     found = verdict([curve("GRU", [0.4, 0.5, 0.6]), curve("RNN", rnn)], task)
-    assert [s for s in found.sentences if "baseline" in s] == ([said] if said else [])
+    assert [s for s in found.sentences if "baseline" in s] == ([wanted] if wanted else [])
     both = verdict([curve("GRU", [1.4, 1.5, 1.6]), curve("RNN", [1.1, 0.9, 1.0])], task)
     assert both.unbeaten == ("GRU", "RNN")
     assert "Neither model clearly beats the best baseline: chance level, held-out loss 1." in both.sentence

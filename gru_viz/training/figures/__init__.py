@@ -46,11 +46,11 @@ __all__ = [
 def loss_curves(
     curves: Iterable[Curve], baselines: Sequence[Baseline] = (), options: PlotOptions | None = None
 ) -> go.Figure:
-    """Draw the losses of a run: training, thin and smoothed over what was measured; held-out, with markers.
+    """Draw the losses of a run: training thin and smoothed, held-out with markers.
 
     Args:
-        curves: of the run; those of other measures are left out.
-        baselines: what is reached without learning, as dotted lines.
+        curves: of the run; other measures are ignored.
+        baselines: drawn as dotted lines.
         options: the axis, its scale, and smoothing.
 
     Example:
@@ -66,7 +66,7 @@ def loss_curves(
 def measure_curves(
     curves: Iterable[Curve], measure: Measure, baselines: Sequence[Baseline] = (), options: PlotOptions | None = None
 ) -> go.Figure:
-    """Draw the task's own measure of every lane, on examples it never saw.
+    """Draw the task's own measure of every lane on the held-out examples.
 
     Example:
         >>> import numpy as np
@@ -78,7 +78,7 @@ def measure_curves(
 
 
 def gradient_curves(curves: Iterable[Curve], clip: float = 0.0, options: PlotOptions | None = None) -> go.Figure:
-    """Draw the norm of every lane's gradient before clipping, and where it is clipped.
+    """Draw the gradient norm of every lane before clipping, and the clipping threshold.
 
     Example:
         >>> import numpy as np

@@ -54,11 +54,11 @@ def test_a_lane_keeps_its_colour_dash_and_marker_by_its_place() -> None:
 def test_values_are_those_of_the_run() -> None:
     curves = run(points=500)
     drawn = traces(loss_picture(curves))
-    train, _, held, _ = curves[:4]
+    train, _, held_out, _ = curves[:4]
     assert np.array_equal(drawn["GRU, training, as measured"]["y"], train.median)
     assert np.allclose(drawn["GRU, training"]["y"], smooth(train.median, 0.9))
-    assert np.array_equal(drawn["GRU, held-out"]["y"], held.median)
-    assert np.array_equal(drawn["GRU, held-out"]["x"], held.updates)
+    assert np.array_equal(drawn["GRU, held-out"]["y"], held_out.median)
+    assert np.array_equal(drawn["GRU, held-out"]["x"], held_out.updates)
     assert "as measured" not in "".join(traces(loss_picture(curves, options=PlotOptions(smoothing=0))))
 
 
@@ -132,9 +132,9 @@ def test_names_at_the_ends_make_room_for_each_other() -> None:
     assert traces(measure_picture(far, MEASURE))["names"]["textposition"] == ["middle right"] * 2
 
 
-@pytest.mark.parametrize(("wrong", "said"), [({"axis": "hours"}, "hours"), ({"smoothing": 1.0}, "smoothing")])
-def test_a_reading_that_is_none_is_refused(wrong: dict[str, Any], said: str) -> None:
-    with pytest.raises(TrainingError, match=said):
+@pytest.mark.parametrize(("wrong", "guessed"), [({"axis": "hours"}, "hours"), ({"smoothing": 1.0}, "smoothing")])
+def test_a_reading_that_is_none_is_refused(wrong: dict[str, Any], guessed: str) -> None:
+    with pytest.raises(TrainingError, match=guessed):
         PlotOptions(**wrong)
 
 
@@ -167,8 +167,10 @@ def test_a_long_run_is_drawn_by_as_many_points_as_a_screen_shows() -> None:
 
 def test_curves_lie_over_the_truth() -> None:
     truth = np.arange(20.0).reshape(10, 2)
-    shown = {lane: Predictions("curves", truth, truth + k, ("a", NAUGHTY)) for k, lane in enumerate(("GRU", "LSTM"), 1)}
-    picture = predictions_picture(shown)
+    by_lane = {
+        lane: Predictions("curves", truth, truth + k, ("a", NAUGHTY)) for k, lane in enumerate(("GRU", "LSTM"), 1)
+    }
+    picture = predictions_picture(by_lane)
     assert [(t["name"], t["yaxis"]) for t in picture.data] == [
         (name, axis) for axis in ("y", "y2") for name in ("ground truth", "GRU", "LSTM")
     ]
@@ -187,8 +189,8 @@ def test_dots_carry_what_is_said_and_what_is_true() -> None:
 
 
 def test_classes_are_counted_truth_by_answer() -> None:
-    truth, said = np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 2, 2])
-    picture = predictions_picture({"GRU": Predictions("classes", truth, np.eye(3)[said], ("x", "y", "z"))})
+    truth, guessed = np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 2, 2])
+    picture = predictions_picture({"GRU": Predictions("classes", truth, np.eye(3)[guessed], ("x", "y", "z"))})
     assert picture.data[0]["text"] == [["1", "1", ""], ["", "1", ""], ["", "", "2"]]
     assert picture.data[0]["z"].tolist() == [[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]]
     assert "80%" in picture.summary
@@ -198,8 +200,8 @@ def test_classes_are_counted_truth_by_answer() -> None:
 
 
 def test_wrong_symbols_are_marked_and_what_does_not_count_is_blank() -> None:
-    truth, said = np.array([[-1, -1, 0, 1, -1, 2]]), np.array([[2, 2, 0, 0, 1, 2]])
-    picture = predictions_picture({"GRU": Predictions("symbols", truth, said, ("a", "b", " "))})
+    truth, guessed = np.array([[-1, -1, 0, 1, -1, 2]]), np.array([[2, 2, 0, 0, 1, 2]])
+    picture = predictions_picture({"GRU": Predictions("symbols", truth, guessed, ("a", "b", " "))})
     (cells,) = picture.data
     assert cells["x"].tolist() == [3, 4, 5, 6]
     assert cells["text"] == [["a", "b", "", "␣"], ["a", "<b>a</b>✕", "", "␣"]]

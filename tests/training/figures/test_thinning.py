@@ -53,11 +53,11 @@ def test_a_growing_line_leaves_its_full_bins_where_they_were(points: int) -> Non
 
 @pytest.mark.parametrize("points", [601, 2000, 2001, 123_457])
 def test_ends_of_bins_hold_the_first_and_the_newest(points: int) -> None:
-    kept, more = bin_ends(points), bin_ends(points + 1)
-    assert (kept[0], kept[-1]) == (0, points - 1)
-    assert len(kept) <= MOST_DRAWN
+    chosen, more = bin_ends(points), bin_ends(points + 1)
+    assert (chosen[0], chosen[-1]) == (0, points - 1)
+    assert len(chosen) <= MOST_DRAWN
     if stride(points, MOST_DRAWN - 2) == stride(points + 1, MOST_DRAWN - 2):
-        assert set(kept[:-1].tolist()) <= set(more.tolist())
+        assert set(chosen[:-1].tolist()) <= set(more.tolist())
 
 
 def test_what_is_not_a_number_leaves_a_gap_between_the_bins() -> None:

@@ -52,9 +52,9 @@ def epoch(task: Classify) -> np.ndarray:
 def test_every_class_is_held_out_in_its_share_and_nothing_twice(kinds: list[str], validation: float, seed: int) -> None:
     lengths = np.random.default_rng(seed).integers(1, 6, len(kinds)).tolist()
     task = Classify(labelled(kinds, lengths), validation)
-    training, held = firsts(task, epoch(task)), firsts(task, task.held_out.x)
-    assert not training & held
-    assert len(training) + len(held) == len(kinds)
+    training, held_out = firsts(task, epoch(task)), firsts(task, task.held_out.x)
+    assert not training & held_out
+    assert len(training) + len(held_out) == len(kinds)
     counted = Counter(task.classes[k] for k in task.held_out.y.tolist())
     for name, n in Counter(kinds).items():
         assert counted[name] == (0 if n == 1 else min(n - 1, max(1, round(validation * n))))
@@ -83,9 +83,9 @@ def test_labels_stay_with_their_sequences() -> None:
 @pytest.mark.parametrize("method", ["none", "standardise", "minmax", "robust"])
 def test_training_knows_nothing_of_the_held_out_values(method: str) -> None:
     tame = labelled(["a", "b"] * 20, [4] * 40, method=method)
-    held = {int(name[1:]) for name in Classify(tame).names}
+    held_out = {int(name[1:]) for name in Classify(tame).names}
     items = tuple(
-        Sequence(1e6 * np.cos(item.values), item.features, None, item.name) if k in held else item
+        Sequence(1e6 * np.cos(item.values), item.features, None, item.name) if k in held_out else item
         for k, item in enumerate(tame.sequences)
     )
     wild = LabelledSequences(Sequences(items, tame.sequences.scaling), tame.labels)
@@ -107,11 +107,11 @@ def test_the_laws_hold() -> None:
 def test_sequences_of_unequal_length_are_answered_at_their_own_end() -> None:
     task = Classify(labelled(["a", "b"] * 10, [2, 6] * 10))
     network = Network(Lane(hidden=4, backend="torch"), task.features, task.outputs, (0,))
-    held = task.held_out
-    assert held.lengths is not None
-    together = network.predict(held.x, "last", held.lengths)[0]
-    for row, length in enumerate(held.lengths.tolist()):
-        alone = network.predict(held.x[row : row + 1, :length], "last")[0, 0]
+    held_out = task.held_out
+    assert held_out.lengths is not None
+    together = network.predict(held_out.x, "last", held_out.lengths)[0]
+    for row, length in enumerate(held_out.lengths.tolist()):
+        alone = network.predict(held_out.x[row : row + 1, :length], "last")[0, 0]
         assert np.allclose(together[row], alone, atol=1e-6)
 
 

@@ -58,11 +58,11 @@ def test_windows_cross_neither_the_cut_nor_sequences(
     except TrainingError as error:
         assert str(length + horizon) in str(error)  # noqa: PT017
         return
-    held_from = np.concatenate([np.arange(n) >= n - round(validation * n) for n in lengths])
+    is_held_out = np.concatenate([np.arange(n) >= n - round(validation * n) for n in lengths])
     of = np.repeat(np.arange(len(lengths)), lengths)
-    for examples, held in ((epoch(task), False), (task.held_out, True)):
+    for examples, wanted in ((epoch(task), False), (task.held_out, True)):
         seen = np.concatenate([own(task, examples.x)[..., 0], own(task, examples.y)], axis=1)
-        assert (held_from[seen] == held).all()
+        assert (is_held_out[seen] == wanted).all()
         assert (of[seen] == of[seen[:, :1]]).all()
         assert np.array_equal(seen[:, :length], seen[:, :1] + np.arange(length))
         assert np.array_equal(seen[:, length], seen[:, length - 1] + horizon)
@@ -115,10 +115,10 @@ def test_the_baselines_are_worked_out_again() -> None:
     season = np.tile([3.0, 1.0, 4.0, 1.0, 5.0, 9.0], 40)
     values = (season + 0.1 * np.random.default_rng(1).standard_normal(240))[:, None]
     task = Forecast(sequences(values, method="standardise"), 9, validation=0.25)
-    held, errors = values[180:, 0].astype(np.float32).astype(float), {"last": [], "season": []}
+    held_out, errors = values[180:, 0].astype(np.float32).astype(float), {"last": [], "season": []}
     for start in range(60 - 9):
-        errors["last"].append(held[start + 9] - held[start + 8])
-        errors["season"].append(held[start + 9] - held[start + 3])
+        errors["last"].append(held_out[start + 9] - held_out[start + 8])
+        errors["season"].append(held_out[start + 9] - held_out[start + 3])
     wanted = [np.sqrt(np.mean(np.square(errors[name]))) for name in ("last", "season")]
     assert [each.title for each in task.baselines] == ["naive baseline", "seasonal-naive baseline (lag 6)"]
     assert np.allclose([each.measure for each in task.baselines], wanted, rtol=1e-4)
@@ -179,12 +179,12 @@ def test_a_chosen_target_is_measured_in_its_own_unit() -> None:
 def test_the_held_out_stretch_is_shown_in_its_own_unit() -> None:
     data = sequences(np.arange(40.0)[:, None], np.arange(100.0, 200.0)[:, None], method="standardise", time=True)
     task = Forecast(data, 5, validation=0.2)
-    shown = task.predictions(lambda examples: examples.x[:, -1])
-    assert shown.kind == "curves"
-    assert np.allclose(shown.truth[:, 0], np.arange(185, 200), atol=1e-3)
-    assert np.allclose(shown.predicted, shown.truth - 1, atol=1e-3)
-    assert shown.labels == tuple(f"t{k}" for k in range(85, 100))
-    assert shown.names == ("x0",)
+    drawn = task.predictions(lambda examples: examples.x[:, -1])
+    assert drawn.kind == "curves"
+    assert np.allclose(drawn.truth[:, 0], np.arange(185, 200), atol=1e-3)
+    assert np.allclose(drawn.predicted, drawn.truth - 1, atol=1e-3)
+    assert drawn.labels == tuple(f"t{k}" for k in range(85, 100))
+    assert drawn.names == ("x0",)
     assert task.probe.time == tuple(f"t{k}" for k in range(80, 100))
 
 
@@ -196,9 +196,9 @@ def test_saying_the_change_changes_neither_errors_nor_what_is_shown() -> None:
     last = value.held_out.x[:, -1]
     assert np.allclose(change.held_out.y, value.held_out.y - last, atol=1e-6)
     assert change.baselines == value.baselines
-    shown = value.predictions(lambda examples: examples.x[:, -1]), change.predictions(lambda examples: 0 * examples.y)
-    assert np.array_equal(shown[0].truth, shown[1].truth)
-    assert np.allclose(shown[0].predicted, shown[1].predicted, atol=1e-5)
+    drawn = value.predictions(lambda examples: examples.x[:, -1]), change.predictions(lambda examples: 0 * examples.y)
+    assert np.array_equal(drawn[0].truth, drawn[1].truth)
+    assert np.allclose(drawn[0].predicted, drawn[1].predicted, atol=1e-5)
 
 
 def test_a_series_that_climbs_is_better_said_by_its_change() -> None:

@@ -64,17 +64,17 @@ def test_no_answer_without_memory_beats_the_copy_baseline() -> None:
     losses = []
     for step in range(task.tokens):
         for symbol in np.unique(read[:, step]):
-            said = many.y[read[:, step] == symbol, step]
-            shares = np.bincount(said, minlength=9) / len(said)
-            losses.append(-np.log(shares[said]).sum())
+            targets = many.y[read[:, step] == symbol, step]
+            shares = np.bincount(targets, minlength=9) / len(targets)
+            losses.append(-np.log(shares[targets]).sum())
     assert sum(losses) / many.y.size == pytest.approx(task.baselines[0].loss, rel=1e-2)
 
 
 def test_the_distances_are_what_they_say() -> None:
     copy = Copy(12, 3).batch(0, 0, 1)
-    read, said = copy.x[0].argmax(-1), copy.y[0]
-    assert np.array_equal(said[3 + 12 :], read[:3])
-    assert (said[: 3 + 12] == 8).all()
+    read, targets = copy.x[0].argmax(-1), copy.y[0]
+    assert np.array_equal(targets[3 + 12 :], read[:3])
+    assert (targets[: 3 + 12] == 8).all()
     assert np.flatnonzero(read == 9).tolist() == [3 + 12 - 1]
     recall = Recall(12, 3).batch(0, 0, 1)
     assert recall.x.shape[1] == 1 + 12
@@ -85,8 +85,8 @@ def test_the_distances_are_what_they_say() -> None:
 
 
 def test_parity_counts_the_ones() -> None:
-    bits, said = (part[0].tolist() for part in (Parity(9).held_out.x[:, :, 0], Parity(9).held_out.y))
-    assert said == [sum(map(int, bits[: k + 1])) % 2 for k in range(9)]
+    bits, targets = (part[0].tolist() for part in (Parity(9).held_out.x[:, :, 0], Parity(9).held_out.y))
+    assert targets == [sum(map(int, bits[: k + 1])) % 2 for k in range(9)]
 
 
 @pytest.mark.parametrize("task", [Copy(7, 3), Parity(11)], ids=["copy", "parity"])
@@ -94,19 +94,19 @@ def test_a_few_examples_are_shown_as_symbols(task: Task) -> None:
     def cheat(examples: Examples) -> np.ndarray:
         return np.eye(task.outputs)[examples.y]
 
-    shown = task.predictions(cheat)
-    assert shown.kind == "symbols"
-    assert np.array_equal(shown.truth, shown.predicted)
-    assert shown.truth.max() < len(shown.names)
-    assert len(shown.labels) == len(shown.truth)
+    drawn = task.predictions(cheat)
+    assert drawn.kind == "symbols"
+    assert np.array_equal(drawn.truth, drawn.predicted)
+    assert drawn.truth.max() < len(drawn.names)
+    assert len(drawn.labels) == len(drawn.truth)
 
 
 def test_recall_shows_probabilities_of_classes() -> None:
     task = Recall(4, 3)
-    shown = task.predictions(lambda examples: 3.0 * np.eye(3)[examples.y])
-    assert shown.kind == "classes"
-    assert np.allclose(shown.predicted.sum(-1), 1)
-    assert np.array_equal(shown.predicted.argmax(-1), shown.truth)
+    drawn = task.predictions(lambda examples: 3.0 * np.eye(3)[examples.y])
+    assert drawn.kind == "classes"
+    assert np.allclose(drawn.predicted.sum(-1), 1)
+    assert np.array_equal(drawn.predicted.argmax(-1), drawn.truth)
 
 
 def test_a_short_training_remembers_over_five_steps() -> None:

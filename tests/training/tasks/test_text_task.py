@@ -67,8 +67,8 @@ def test_every_target_is_the_next_character() -> None:
     task = Text("hello, world. " * 30, 9)
     for examples in (task.batch(0, 0, 5), task.held_out):
         assert np.array_equal(examples.x[:, 1:].argmax(-1), examples.y[:, :-1])
-    held = ("hello, world. " * 30)[-42:]
-    assert "".join(window[:-1] for window in read(task, task.held_out)) == held[:36]
+    held_out = ("hello, world. " * 30)[-42:]
+    assert "".join(window[:-1] for window in read(task, task.held_out)) == held_out[:36]
 
 
 def test_the_held_out_part_changes_no_batch_and_no_alphabet() -> None:
@@ -81,12 +81,12 @@ def test_the_held_out_part_changes_no_batch_and_no_alphabet() -> None:
 def test_the_baselines_are_counted_again() -> None:
     task = Text(length=50)
     cut = len(fables()) - round(0.1 * len(fables()))
-    training, held = fables()[:cut], fables()[cut:]
+    training, held_out = fables()[:cut], fables()[cut:]
     singles, pairs, size = Counter(training), Counter(itertools.pairwise(training)), len(set(training)) + 1
     firsts, kinds = Counter(training[:-1]), Counter(first for first, _ in pairs)
     logs: tuple[list[float], list[float]] = ([], [])
-    for start in range(0, len(held) - 50, 50):
-        for before, after in zip(held[start : start + 50], held[start + 1 : start + 51], strict=True):
+    for start in range(0, len(held_out) - 50, 50):
+        for before, after in zip(held_out[start : start + 50], held_out[start + 1 : start + 51], strict=True):
             single = (singles[after] + 1) / (len(training) + size)
             n, t = firsts[before], kinds[before]
             logs[0].append(-math.log(single))
@@ -158,8 +158,8 @@ def test_stepping_answers_what_the_network_answers_to_the_whole(cell: str, layer
     tokens = task.alphabet.encode("wor").tolist()
     written = step(tokens, 20, 0)
     whole = np.eye(task.features, dtype=np.float32)[[*tokens, *written]][None]
-    said = network.predict(whole, "every")[0, 0]
-    assert said.argmax(-1)[2:-1].tolist() == written
+    logits = network.predict(whole, "every")[0, 0]
+    assert logits.argmax(-1)[2:-1].tolist() == written
 
 
 def test_the_same_arguments_write_the_same() -> None:
@@ -194,10 +194,10 @@ def test_the_temperature_sharpens_and_flattens() -> None:
 
 def test_a_few_windows_are_shown() -> None:
     task = Text()
-    shown = task.predictions(lambda examples: np.eye(task.outputs)[examples.y])
-    assert shown.kind == "symbols"
-    assert np.array_equal(shown.truth, shown.predicted)
-    assert len(shown.names) == task.outputs
+    drawn = task.predictions(lambda examples: np.eye(task.outputs)[examples.y])
+    assert drawn.kind == "symbols"
+    assert np.array_equal(drawn.truth, drawn.predicted)
+    assert len(drawn.names) == task.outputs
 
 
 def test_a_short_training_does_better_than_knowing_the_character_before() -> None:
