@@ -67,6 +67,11 @@ class Visitor:
         for thread in self._threads:
             thread.join(5)
 
+    @property
+    def refresh_rate(self) -> float:
+        """How many refreshes a second the timers of the page ask for."""
+        return sum(1 / interval for interval, _ in list(self._timers.values()))
+
     def rerun(self, press: str = "", fragment: str = "") -> None:
         """Have the script run; with a button's label, as if it had been pressed."""
         message = BackMsg()

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from gru_viz.training import Task
-from gru_viz.training.runs import Follower, RunStore
+from gru_viz.training.runs import Follower, RunStore, TrainingRun
 
 if TYPE_CHECKING:
     from gru_viz.training.engine import Engine
 
-__all__ = ["engine", "follower", "store", "task_of"]
+__all__ = ["engine", "follower", "refresh_seconds", "store", "task_of"]
+
+QUEUE_SECONDS = ((5, 1.0), (10, 2.0))
+"""Queued up to this position, a page refreshes this often; from there on every ``LAST_SECONDS``."""
+LAST_SECONDS = 4.0
 
 
 @st.cache_resource(show_spinner=False)
@@ -42,3 +46,21 @@ def follower(run_id: str) -> Follower:
 def task_of(run_id: str) -> Task:
     """The task of a run, built once for everyone who watches it."""
     return store().task(run_id)
+
+
+def refresh_seconds(run: TrainingRun, least: float = 0.5) -> float | None:
+    """Seconds between two refreshes of a run's page; None when nothing will change.
+
+    A refresh takes the server some 12 ms. Thirty queued pages that refresh twice a second leave it no time for an
+    answer: Streamlit drops the output of a refresh when the next one has begun.
+
+    Args:
+        run: the run on the page.
+        least: seconds between two refreshes while it trains.
+    """
+    if not run.active:
+        return None
+    position = engine().queue_position(run.run_id)
+    if position is None:
+        return least
+    return next((seconds for last, seconds in QUEUE_SECONDS if position <= last), LAST_SECONDS)

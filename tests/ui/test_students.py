@@ -53,6 +53,7 @@ def test_a_class_presses_start_at_once(server: str, tmp_path: Path) -> None:
             for click in clicks:
                 click.result()
         wait(lambda: all(sees(each, "in line") for each in students), "someone does not see their place")
+        wait(lambda: sum(each.refresh_rate for each in students) < 20, "those who wait leave the server no time")
         for each in students[STAYING:]:
             each.close()
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from gru_viz.training.runs import continuation, trained_network
 from gru_viz.training.tasks.text_task import Text
-from gru_viz.ui.resources import store, task_of
+from gru_viz.ui.resources import refresh_seconds, store, task_of
 
 __all__ = ["show_generated_text"]
 
@@ -33,8 +33,7 @@ def show_generated_text(run_id: str) -> None:
         bind="query-params",
         help="0 always picks the most likely character; higher values add randomness.",
     )
-    active = store().run(run_id).active
-    st.fragment(_show, run_every=REFRESH_SECONDS if active else None)(run_id, prompt, temperature)
+    st.fragment(_show, run_every=refresh_seconds(store().run(run_id), REFRESH_SECONDS))(run_id, prompt, temperature)
 
 
 def _show(run_id: str, prompt: str, temperature: float) -> None:

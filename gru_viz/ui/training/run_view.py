@@ -21,14 +21,13 @@ from gru_viz.training.figures import (
 from gru_viz.training.runs import LaneState, TrainingRun, predict_examples, trained_network
 from gru_viz.training.verdict import verdict
 from gru_viz.ui.messages import plain
-from gru_viz.ui.resources import engine, follower, store, task_of
+from gru_viz.ui.resources import engine, follower, refresh_seconds, store, task_of
 from gru_viz.ui.training.lane_choice import BACKEND_NAMES
 from gru_viz.ui.training.run_controls import offer_controls, show_refusal
 from gru_viz.ui.widgets import mount, pick
 
 __all__ = ["show_run"]
 
-REFRESH_SECONDS = 0.5
 STATUSES = {
     "running": "Training",
     "queued": "Starting",
@@ -44,15 +43,15 @@ _charts = mount("charts", CHARTS)
 
 
 def show_run(run_id: str) -> None:
-    """Show a run; while it is active, refresh twice a second."""
-    active = store().run(run_id).active
-    st.fragment(_show, run_every=REFRESH_SECONDS if active else None)(run_id, active)
+    """Show a run; while it trains, refresh twice a second."""
+    seconds = refresh_seconds(store().run(run_id))
+    st.fragment(_show, run_every=seconds)(run_id, seconds)
 
 
-def _show(run_id: str, active: bool) -> None:
+def _show(run_id: str, seconds: float | None) -> None:
     run = store().run(run_id)
-    if run.active != active:
-        st.rerun()  # starts the refreshing, or ends it
+    if refresh_seconds(run) != seconds:
+        st.rerun()  # refreshes more often, or no longer
     task, curves = task_of(run_id), follower(run_id).curves()
     with st.container(horizontal=True, vertical_alignment="center", key="controls"):
         st.markdown(_status(run), width="stretch")
@@ -61,7 +60,7 @@ def _show(run_id: str, active: bool) -> None:
         offer_controls(run)
     show_refusal("run")
     with st.container():
-        if not active and curves:
+        if not run.active and curves:
             _show_verdict(run, task, curves)
     pictures = [
         loss_picture(curves, task.baselines, options),

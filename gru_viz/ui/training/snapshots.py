@@ -10,7 +10,7 @@ from gru_viz.trace import Trace, trace
 from gru_viz.training.figures import Snapshots, pack_snapshots
 from gru_viz.training.runs import probe_sequences, trained_network
 from gru_viz.ui.messages import plain
-from gru_viz.ui.resources import store, task_of
+from gru_viz.ui.resources import refresh_seconds, store, task_of
 from gru_viz.ui.widgets import mount, pick
 
 __all__ = ["show_snapshots"]
@@ -22,8 +22,7 @@ _snapshots = mount("snapshots", SNAPSHOTS)
 
 def show_snapshots(run_id: str) -> None:
     """Show how the gates of every lane change during training; new snapshots appear by themselves."""
-    active = store().run(run_id).active
-    st.fragment(_show, run_every=REFRESH_SECONDS if active else None)(run_id)
+    st.fragment(_show, run_every=refresh_seconds(store().run(run_id), REFRESH_SECONDS))(run_id)
 
 
 def _show(run_id: str) -> None:
