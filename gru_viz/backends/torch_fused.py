@@ -28,7 +28,7 @@ def run(weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any, devi
     def run_layer(
         layer: Sequence[CellWeights], x: Tensor, lengths: tuple[int, ...], initial: Mapping[str, StateList]
     ) -> list[DirectionRun[Tensor]]:
-        hidden, last = fuse(Weights((layer,)), x, lengths, initial)
+        hidden, last = fuse(Weights((tuple(layer),)), x, lengths, initial)
         runs, difference = recover_layer(layer, x, lengths, initial, hidden, last)
         differences.append(difference)
         return runs

@@ -270,7 +270,7 @@ def _view(
         panels=panels,
         first=first + 1,
         steps=last - first,
-        labels=labels and tuple(labels[int(step)] for step in edges[:-1]),
+        labels=None if labels is None else tuple(labels[int(step)] for step in edges[:-1]),
         units=tuple(int(u) for u in units),
         edges=tuple(int(step) for step in edges),
         curve_limits=input_limits(long) if curves else None,

@@ -16,7 +16,7 @@ from gru_viz.sequences.table_file import TableFile, contains
 
 __all__ = ["ReadProgress", "read_frame"]
 
-ReadProgress = Callable[[int, int], None]
+ReadProgress = Callable[[int, int], object]
 """Called with the bytes read and all bytes; an exception it raises stops the reading."""
 
 MIN_PARALLEL_BYTES = 1 << 23

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import streamlit as st
 
@@ -50,20 +48,26 @@ def show_error(error: GruVizError, consequence: str) -> None:
     )
 
 
-@contextmanager
-def showing_errors(consequence: str) -> Iterator[None]:
+class showing_errors:  # noqa: N801 - used as a statement, as contextlib.suppress is
     """Show an error of the block below it, with its consequence.
 
     The container is always there, so that what follows keeps its place and is not drawn anew.
     """
-    error = None
-    try:
-        yield
-    except GruVizError as raised:
-        error = raised
-    with st.container():
-        if error:
-            show_error(error, consequence)
+
+    def __init__(self, consequence: str) -> None:
+        self.consequence = consequence
+
+    def __enter__(self) -> None:
+        """Run the block."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
+        """Show the block's error, if it is one of ours."""
+        expected = isinstance(error, GruVizError)
+        if error is None or expected:
+            with st.container():
+                if isinstance(error, GruVizError):
+                    show_error(error, self.consequence)
+        return expected
 
 
 def show_notices(label: str, notices: tuple[str, ...]) -> None:

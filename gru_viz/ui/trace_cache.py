@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -80,7 +80,9 @@ def cached_trace(
     short = sequences.lengths[sequence] <= most_steps(weights, sequences.features, model.outputs)
     if not together:
         sequences = replace(sequences, items=(sequences[sequence],))
-    compute = partial(_trace if together or short else _stream, weights, sequences, backend, model.device)
+    compute: Callable[[Progress], TraceLike] = partial(
+        _trace if together or short else _stream, weights, sequences, backend, model.device
+    )
     found = cached(name, f"Tracing {sum(sequences.lengths):,} steps", key, compute, lambda trace: trace.nbytes)
     return TracedSequence(found, sequence if together else 0, key)
 

@@ -10,7 +10,7 @@ This backend repeats ``gru_viz.equations``; tests/backends/test_parity.py compar
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -81,7 +81,7 @@ class Workspace(NamedTuple):
     carried: np.ndarray
 
 
-TraceKernel = Callable[[tuple[object, ...], tuple[object, ...], tuple[object, ...], np.ndarray], None]
+TraceKernel = Callable[[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...], np.ndarray], None]
 """Fills out (quantities, batch, time, units) from ``PackedMatrices``, ``BatchArrays`` and a ``Workspace``.
 
 They are passed as plain tuples, whose type numba reads faster than that of a named one, by some microseconds a call.
@@ -214,9 +214,7 @@ def _finish(batch: BatchArrays, out: np.ndarray, first: int, rows: int) -> None:
 
 
 @compiled
-def gru_after(
-    matrices: tuple[object, ...], read: tuple[object, ...], workspace: tuple[object, ...], out: np.ndarray
-) -> None:
+def gru_after(matrices: tuple[Any, ...], read: tuple[Any, ...], workspace: tuple[Any, ...], out: np.ndarray) -> None:
     """n = tanh(W x + b + r (U h + b_h)); writes r, z, n, h; carries h."""
     cell, batch, work = PackedMatrices(*matrices), BatchArrays(*read), Workspace(*workspace)
     most, block, _ = work.projected.shape
@@ -236,9 +234,7 @@ def gru_after(
 
 
 @compiled
-def gru_before(
-    matrices: tuple[object, ...], read: tuple[object, ...], workspace: tuple[object, ...], out: np.ndarray
-) -> None:
+def gru_before(matrices: tuple[Any, ...], read: tuple[Any, ...], workspace: tuple[Any, ...], out: np.ndarray) -> None:
     """n = tanh(W x + b + U (r h) + b_h); writes r, z, n, h; carries h, r h, z."""
     cell, batch, work = PackedMatrices(*matrices), BatchArrays(*read), Workspace(*workspace)
     most, block, _ = work.projected.shape
@@ -262,9 +258,7 @@ def gru_before(
 
 
 @compiled
-def lstm(
-    matrices: tuple[object, ...], read: tuple[object, ...], workspace: tuple[object, ...], out: np.ndarray
-) -> None:
+def lstm(matrices: tuple[Any, ...], read: tuple[Any, ...], workspace: tuple[Any, ...], out: np.ndarray) -> None:
     """c = f c + i g, h = o tanh c; writes i, f, g, o, c, h; carries h, c."""
     cell, batch, work = PackedMatrices(*matrices), BatchArrays(*read), Workspace(*workspace)
     most, block, _ = work.projected.shape
@@ -284,7 +278,7 @@ def lstm(
 
 
 @compiled
-def rnn(matrices: tuple[object, ...], read: tuple[object, ...], workspace: tuple[object, ...], out: np.ndarray) -> None:
+def rnn(matrices: tuple[Any, ...], read: tuple[Any, ...], workspace: tuple[Any, ...], out: np.ndarray) -> None:
     """h = tanh(W x + b + U h + b_h); writes and carries h."""
     cell, batch, work = PackedMatrices(*matrices), BatchArrays(*read), Workspace(*workspace)
     most, block, _ = work.projected.shape

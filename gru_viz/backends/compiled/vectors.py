@@ -152,7 +152,7 @@ def rowwise(equations: RowEquations) -> Any:
                 out, *given = [
                     _blocks(context, builder, arrays[n], arguments[:3], n, first, vector) for n in range(len(arrays))
                 ]
-                quantities, carried = equations(*given, keep)
+                quantities, carried = equations(given[0], given[1], given[2], keep)
                 for block, each in carried.items():
                     builder.store(each.value, given[2].place(block), align=bytes_each)
                 _store(builder, out, quantities, builder.sub(units, first), step)

@@ -103,10 +103,10 @@ def _colour_axis(medians: dict[Key, float]) -> dict[str, Any]:
     finite = [value for value in medians.values() if np.isfinite(value) and value > 0]
     low, high = (np.log10(min(finite)), np.log10(max(finite))) if finite else (0.0, 1.0)
     marks = [low, (low + high) / 2, high] if high > low else [low]
-    bar = {"tickmode": "array", "tickvals": marks, "ticktext": [f"{10**mark:.2g}" for mark in marks]}
+    bar: dict[str, Any] = {"tickmode": "array", "tickvals": marks, "ticktext": [f"{10**mark:.2g}" for mark in marks]}
     bar |= {"title": {"text": "loss", "side": "top"}, "thickness": 14, "outlinewidth": 0, "x": 1.01}
-    limits = {"cmin": low, "cmax": high if high > low else low + 1}
-    return {"colorscale": SEQUENTIAL, "reversescale": True, "colorbar": bar} | limits
+    limits: dict[str, Any] = {"cmin": low, "cmax": high if high > low else low + 1}
+    return limits | {"colorscale": SEQUENTIAL, "reversescale": True, "colorbar": bar}
 
 
 def _median(losses: list[float]) -> float:

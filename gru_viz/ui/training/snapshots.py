@@ -28,7 +28,9 @@ def show_snapshots(run_id: str) -> None:
 def _show(run_id: str) -> None:
     run = store().run(run_id)
     updates = {lane.name: store().snapshots(run_id, lane.name) for lane in run.lanes}
-    traces = {name: [(update, _trace(run_id, name, update)) for update in each] for name, each in updates.items()}
+    traces: dict[str, Snapshots] = {
+        name: [(update, _trace(run_id, name, update)) for update in each] for name, each in updates.items()
+    }
     if not any(traces.values()):
         return
     with st.container(horizontal=True, vertical_alignment="bottom", key="gates_choices"):
