@@ -53,7 +53,11 @@ def _difference_at_once(
 
 
 def fuse(
-    weights: Weights, x: Tensor, lengths: tuple[int, ...], initial: Mapping[str, StateList], dtype: Any = None
+    weights: Weights,
+    x: Tensor,
+    lengths: tuple[int, ...],
+    initial: Mapping[str, StateList],
+    dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Let torch run whole layers at once over x (batch, time, features), each sequence to its own end.
 
@@ -62,7 +66,7 @@ def fuse(
         x: (batch, time, features).
         lengths: steps of each sequence.
         initial: state name → (batch, hidden) for each layer and direction.
-        dtype: the torch.dtype to compute in, by default that of x.
+        dtype: what to compute in, by default that of x.
 
     Returns:
         The hidden states of the top layer (batch, time, directions·hidden), and state name → the last states of all
