@@ -24,13 +24,7 @@ TAGS = {"train": "loss/train", "held_out": "loss/held_out", "gradient": "gradien
 
 
 def to_table(curves: Sequence[Curve], settings: Settings, tokens: int) -> pd.DataFrame:
-    """One row per value: lane, cell, measure, update, tokens, seconds, seed, value.
-
-    Args:
-        curves: of a run.
-        settings: of the same run.
-        tokens: time steps per update, of one model.
-    """
+    """One row per value: lane, cell, measure, update, tokens (time steps of one model), seconds, seed, value."""
     parts = []
     for curve in curves:
         points, seeds = curve.values.shape

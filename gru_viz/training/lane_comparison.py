@@ -101,13 +101,7 @@ def final_values(curve: Curve, update: int) -> np.ndarray:
 
 
 def compare_lanes(measure: Measure, curves: Sequence[Curve], update: int) -> tuple[LaneComparison, ...]:
-    """Compare every pair of lanes by one measure, with p corrected for the number of pairs.
-
-    Args:
-        measure: of the curves.
-        curves: one for each lane.
-        update: after how many updates.
-    """
+    """Compare every pair of lanes by one measure after so many updates, with p corrected for the number of pairs."""
     finals = {curve.lane: final_values(curve, update) for curve in curves}
     together = np.concatenate([*finals.values(), [0.5]])
     scale: Scale = "difference"

@@ -177,12 +177,7 @@ def count_parameters(cell: str, features: int, hidden: int, layers: int, outputs
 
 
 def estimate_memory(lane: Lane, features: int, outputs: int, steps: int, settings: Settings) -> int:
-    """Estimate the bytes of training a lane: activations for the gradient, and four arrays per parameter.
-
-    Example:
-        >>> estimate_memory(Lane(hidden=32), features=1, outputs=1, steps=20, settings=Settings("sine")) // 2**20
-        1
-    """
+    """Estimate the bytes of training a lane: activations for the gradient, and four arrays per parameter."""
     gates = len(CONVENTIONS[lane.cell].gates)
     step = features + outputs + 4 * lane.layers * (gates + 1) * lane.hidden
     parameters = 4 * count_parameters(lane.cell, features, lane.hidden, lane.layers, outputs)

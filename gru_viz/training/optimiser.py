@@ -29,12 +29,7 @@ def make_optimiser(lane: Lane, parameters: Iterable[Tensor]) -> torch.optim.Opti
 
 
 def scheduled(schedule: str, rate: float, update: int, planned: int) -> float:
-    """The learning rate of an update, from 0; constant after the planned end.
-
-    Example:
-        >>> [scheduled("halving", 1.0, update, planned=4) for update in range(5)]
-        [1.0, 0.5, 0.25, 0.125, 0.125]
-    """
+    """The learning rate of an update, from 0; constant after the planned end."""
     done = min(update, planned - 1) / planned
     match schedule:
         case "cosine":
@@ -51,20 +46,10 @@ def _cosine(done: float) -> float:
 
 
 def clip_each(gradients: Iterable[Tensor], most: float) -> Tensor:
-    """Clip the norm of every model's gradient, in place (Pascanu et al. 2013).
-
-    Args:
-        gradients: (models, …) each.
-        most: the largest norm; 0: only measured.
+    """Clip the norm of each model's gradient, (models, …), in place (Pascanu et al. 2013); ``most`` = 0 only measures.
 
     Returns:
         (models,) norms before clipping.
-
-    Example:
-        >>> gradient = torch.tensor([[3.0, 4.0], [0.3, 0.4]])
-        >>> clip_each([gradient], 1.0), gradient
-        (tensor([5.0000, 0.5000]), tensor([[0.6000, 0.8000],
-                [0.3000, 0.4000]]))
     """
     listed = list(gradients)
     norms = torch.stack([g.flatten(1).square().sum(1) for g in listed]).sum(0).sqrt()

@@ -21,12 +21,7 @@ MAX_PAIRS = 1000
 class PairedTest:
     """A t-test of paired differences against a mean of zero.
 
-    Attributes:
-        mean: of the differences.
-        low: lower end of the confidence interval of the mean.
-        high: its upper end; both infinite for a single pair.
-        p: two-sided; 1 for a single pair.
-        effect: mean over standard deviation; NaN without spread.
+    A single pair has an infinite interval and p = 1; ``effect``, mean over standard deviation, is NaN without spread.
     """
 
     mean: float
@@ -37,18 +32,9 @@ class PairedTest:
 
 
 def paired_test(differences: np.ndarray, level: float) -> PairedTest:
-    """Run the paired t-test (Student 1908).
+    """Run the paired t-test (Student 1908) on (pairs,) differences, with a confidence interval of this level.
 
     Equal differences have no spread to estimate: the interval is then a point, and p is 1 or 0.
-
-    Args:
-        differences: (pairs,) first minus second.
-        level: of the confidence interval.
-
-    Example:
-        >>> found = paired_test(np.array([1.0, 2.0, 3.0]), 0.95)
-        >>> round(found.low, 2), round(found.high, 2), round(found.p, 3)
-        (-0.48, 4.48, 0.074)
     """
     mean = float(np.mean(differences))
     if len(differences) < 2:
@@ -62,12 +48,7 @@ def paired_test(differences: np.ndarray, level: float) -> PairedTest:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Correct p-values for their number (Holm 1979): at most the stated share of such families has a false result.
-
-    Example:
-        >>> holm([0.01, 0.04, 0.03])
-        [0.03, 0.06, 0.06]
-    """
+    """Correct p-values for their number (Holm 1979): at most the stated share of such families has a false result."""
     corrected, highest = [1.0] * len(p), 0.0
     for done, at in enumerate(sorted(range(len(p)), key=lambda k: p[k])):
         highest = max(highest, min(1.0, (len(p) - done) * p[at]))
@@ -76,19 +57,10 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def pairs_needed(effect: float, level: float, power: float = 0.8) -> int | None:
-    """Count the pairs that detect an effect of this size with this power.
-
-    Args:
-        effect: mean difference over the standard deviation of the differences.
-        level: of the confidence interval that must exclude zero.
-        power: probability of detection.
+    """Count the pairs that detect an effect (mean over standard deviation of the differences) with this power.
 
     Returns:
         The number of pairs; None above 1,000, or without an effect.
-
-    Example:
-        >>> pairs_needed(1.0, 0.95), pairs_needed(0.01, 0.95)
-        (10, None)
     """
     special = _scipy().special
 

@@ -15,12 +15,7 @@ __all__ = ["draw_rows", "generator", "torch_seed"]
 
 
 def generator(seed: int, purpose: str, update: int = 0) -> np.random.Generator:
-    """Make a generator that depends on its arguments alone (counter-based Philox, Salmon et al. 2011).
-
-    Example:
-        >>> generator(0, "batch", 7).integers(100) == generator(0, "batch", 7).integers(100)
-        np.True_
-    """
+    """Make a generator that depends on its arguments alone (counter-based Philox, Salmon et al. 2011)."""
     key = (seed << 32) | zlib.crc32(purpose.encode())
     return np.random.Generator(np.random.Philox(key=key, counter=update << 64))
 
@@ -31,21 +26,7 @@ def torch_seed(seed: int, purpose: str, update: int = 0) -> int:
 
 
 def draw_rows(seed: int, update: int, batch: int, rows: int) -> np.ndarray:
-    """Draw the rows of an update: every row once per epoch, each epoch shuffled anew.
-
-    Args:
-        seed: of the model.
-        update: from 0.
-        batch: rows per update.
-        rows: in an epoch.
-
-    Returns:
-        (batch,) row numbers.
-
-    Example:
-        >>> sorted(int(row) for update in range(3) for row in draw_rows(0, update, batch=2, rows=6))
-        [0, 1, 2, 3, 4, 5]
-    """
+    """Draw the (batch,) rows of an update, from 0: every row once per epoch, each epoch shuffled anew."""
     places = np.arange(update * batch, (update + 1) * batch)
     epochs = places // rows
     drawn = [_order(seed, int(epoch), rows)[places[epochs == epoch] % rows] for epoch in np.unique(epochs)]

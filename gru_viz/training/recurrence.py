@@ -26,12 +26,7 @@ ONE_AT_A_TIME = threading.Lock()
 
 
 def why_not(backend: str, lane: Lane) -> str | None:
-    """Why a backend cannot run a lane, in a sentence; None if it can.
-
-    Example:
-        >>> why_not("torch", Lane(cell="cho_2014_v3"))
-        'torch.nn.GRU has no reset gate that acts before the recurrent product.'
-    """
+    """Why a backend cannot run a lane, in a sentence; None if it can."""
     return backends.why_not(backend, CONVENTIONS[lane.cell], lane.device)
 
 
@@ -52,14 +47,7 @@ def choose(lane: Lane) -> str:
 def run_layer(
     backend: str, convention: Convention, parameters: Parameters, x: Tensor, *, onednn: bool = True
 ) -> Tensor:
-    """Run one layer of every model, from states of zero.
-
-    Args:
-        backend: ``"compiled"``, ``"torch"`` or ``"scratch"``.
-        convention: the variant.
-        parameters: of every model, (models, …) each.
-        x: (models, time, batch, features).
-        onednn: whether torch may use oneDNN for an LSTM.
+    """Run one layer of every model on (models, time, batch, features), from states of zero.
 
     Returns:
         (models, time, batch, hidden) the hidden states.

@@ -25,26 +25,10 @@ def sample(
     seed: int = 0,
     never: Collection[int] = (),
 ) -> list[int]:
-    """Read some symbols, then sample more, carrying the states from step to step.
+    """Read one or more one-hot symbols, then sample ``length`` more, carrying the states from step to step.
 
-    Args:
-        weights: of the recurrent layers, with one-hot symbols as input.
-        head_weight: (symbols, hidden) of the linear head.
-        head_bias: (symbols,) of the head.
-        tokens: symbols to read first; at least one.
-        length: number of symbols to sample.
-        temperature: divides the logits; 0: always the most likely symbol.
-        seed: of the draws.
-        never: symbols with probability 0.
-
-    Returns:
-        The sampled symbols, a pure function of the arguments.
-
-    Example:
-        >>> from gru_viz import random_weights
-        >>> always_two = np.array([0.0, 0.0, 9.0])
-        >>> sample(random_weights("torch", 3, 4), np.zeros((3, 4)), always_two, [0], length=4, temperature=0)
-        [2, 2, 2, 2]
+    The head is (symbols, hidden) and (symbols,). The temperature divides the logits; 0 takes the most likely symbol.
+    Symbols in ``never`` are not drawn. The result is a pure function of the arguments.
     """
     network, rng, forbidden = _Stepper(weights, head_weight, head_bias), generator(seed, "sample"), list(never)
     for token in tokens:

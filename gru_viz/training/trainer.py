@@ -28,12 +28,7 @@ EVALUATED_NUMBERS = 2**26
 
 
 def is_snapshot(update: int) -> bool:
-    """Whether a snapshot is saved after so many updates: 0, then eight per decade, log-spaced.
-
-    Example:
-        >>> [update for update in range(101) if is_snapshot(update)]
-        [0, 1, 2, 3, 4, 6, 7, 10, 13, 18, 24, 32, 42, 56, 75, 100]
-    """
+    """Whether a snapshot is saved after so many updates: 0, then eight per decade, log-spaced."""
     if update == 0:
         return True
     nearest = round(8 * np.log10(update))
@@ -41,12 +36,7 @@ def is_snapshot(update: int) -> bool:
 
 
 def is_evaluated(update: int, planned: int) -> bool:
-    """Whether the held-out loss is evaluated: at snapshots, and sixty times, evenly, over the planned updates.
-
-    Example:
-        >>> [update for update in range(900, 1001) if is_evaluated(update, planned=1000)]
-        [900, 917, 934, 950, 967, 984, 1000]
-    """
+    """Whether the held-out loss is evaluated: at snapshots, and sixty times, evenly, over the planned updates."""
     return is_snapshot(update) or update * EVALUATIONS // planned > (update - 1) * EVALUATIONS // planned
 
 

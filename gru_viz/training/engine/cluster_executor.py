@@ -26,9 +26,6 @@ class ClusterExecutor(Executor):
 
     Whoever can connect to the scheduler can run programs on the workers and in this process: dask sends pickle. On a
     shared network use an address with ``tls://`` and certificates in dask's own configuration.
-
-    Args:
-        address: address of the scheduler.
     """
 
     kind = "cluster"
@@ -98,12 +95,7 @@ def _python() -> str:
 
 @cache
 def fingerprint() -> str:
-    """Return the version of this gru_viz and a hash of all source files that take part in training.
-
-    Example:
-        >>> fingerprint().startswith(__version__)
-        True
-    """
+    """Return the version of this gru_viz and a hash of all source files that take part in training."""
     root = PACKAGE
     texts = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):

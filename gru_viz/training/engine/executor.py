@@ -43,14 +43,7 @@ class ExecutorLostError(Exception):
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker process.
-
-    Attributes:
-        address: its address for dask's scheduler.
-        name: its name; the process id of a local one.
-        threads: how many lanes it trains at once.
-        tasks: names of all tasks assigned to it, by any engine.
-    """
+    """A worker process: how many lanes it trains at once, and the names of all tasks that any engine assigned to it."""
 
     address: str
     name: str
@@ -95,12 +88,7 @@ class Executor:
         self._usable, self._workers = {}, {}
 
     def scale(self, count: int, busy: set[str]) -> None:
-        """Start or end workers, if that is up to this executor.
-
-        Args:
-            count: how many lanes are to train at once.
-            busy: addresses of workers that must not be ended.
-        """
+        """Start or end workers to train ``count`` lanes, if that is up to this executor; busy ones are not ended."""
 
     def check_worker(self, address: str) -> bool | None:
         """Return whether a new worker can train lanes; None if it has not answered yet."""
@@ -179,11 +167,7 @@ class Executor:
     def poll(
         self, requests: Mapping[str, Mapping[str, LaneRequest]], done: Mapping[str, list[str]]
     ) -> dict[str, LaneReply]:
-        """Send requests to the lanes of every worker.
-
-        Args:
-            requests: worker → token → request.
-            done: worker → tokens of lanes that the worker can delete; for the workers in ``requests``.
+        """Send the requests, worker → token → request, and the tokens of lanes that a worker can delete.
 
         Returns:
             token → reply, of the workers that answered in time.

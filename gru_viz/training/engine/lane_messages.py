@@ -13,14 +13,8 @@ __all__ = ["LaneJob", "LaneProgress", "LaneReply", "LaneRequest"]
 class LaneJob:
     """What a worker needs to train a lane.
 
-    Attributes:
-        settings: settings of the run, as JSON.
-        lane: name of the lane.
-        until: update at which training ends.
-        data: the user's own data, packed.
-        checkpoint: where to resume; None to begin.
-        changes: learning rates set by the user earlier.
-        lease: seconds without a request after which the lane stops by itself, because its engine is gone.
+    ``data`` are the user's, packed; ``checkpoint`` is None to begin; after ``lease`` seconds without a request the lane
+    stops by itself, because its engine is gone.
     """
 
     settings: str
@@ -36,12 +30,8 @@ class LaneJob:
 class LaneRequest:
     """What an engine asks of a lane; repeating a request is harmless.
 
-    Attributes:
-        received: number of records that are already stored.
-        checkpoint_update: update of the checkpoint that is already stored; -1 if none.
-        checkpoint: whether to send a newer one.
-        stop: whether to make a checkpoint and end.
-        rate: serial number of a change and the new learning rate; None for no change.
+    ``received`` counts the stored records; ``checkpoint_update`` is that of the stored checkpoint, or -1, and
+    ``checkpoint`` asks for a newer one; ``rate`` has a serial number and the new learning rate.
     """
 
     received: int
@@ -66,14 +56,8 @@ class LaneProgress:
 class LaneReply:
     """State and new records of a lane.
 
-    Attributes:
-        first: number of the first of the records.
-        records: records not yet received by the engine, without checkpoints.
-        checkpoint: the newest, if requested and newer.
-        progress: None before training has begun.
-        ended: why it no longer trains: ``"finished"``, ``"stopped"``, ``"diverged"``, ``"failed"``, ``"abandoned"``;
-            empty while it trains.
-        error: message for the page, and traceback for the log.
+    ``first`` is the number of the first record; ``ended`` is empty while it trains, then ``"finished"``, ``"stopped"``,
+    ``"diverged"``, ``"failed"`` or ``"abandoned"``; ``error`` has a message for the page and a traceback for the log.
     """
 
     first: int

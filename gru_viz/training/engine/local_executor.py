@@ -131,10 +131,5 @@ def _close_input(process: subprocess.Popen[bytes]) -> None:
 
 
 def package_path() -> str:
-    """Return a ``PYTHONPATH`` with which another process imports this gru_viz.
-
-    Example:
-        >>> package_path().split(os.pathsep)[0] == str(PACKAGE.parent)
-        True
-    """
+    """Return a ``PYTHONPATH`` with which another process imports this gru_viz."""
     return os.pathsep.join(filter(None, (str(PACKAGE.parent), os.environ.get("PYTHONPATH"))))

@@ -11,13 +11,7 @@ __all__ = ["QueuedRun", "RunQueue"]
 
 @dataclass(frozen=True)
 class QueuedRun:
-    """Lanes of a run that start together.
-
-    Attributes:
-        run_id: id of the run.
-        lanes: names of the lanes.
-        sweep: id of the sweep it belongs to, or empty.
-    """
+    """Lanes of a run that start together; ``sweep`` is the id of its sweep, or empty."""
 
     run_id: str
     lanes: tuple[str, ...]
@@ -31,16 +25,7 @@ class QueuedRun:
 class RunQueue:
     """Queued runs in order.
 
-    Attributes:
-        lock: guards the queue, and the lanes that have left it; methods expect that the caller has it where others may
-            change the queue.
-
-    Example:
-        >>> queue = RunQueue()
-        >>> for queued in (QueuedRun("a", ("GRU",), sweep="s"), QueuedRun("b", ("GRU",)), QueuedRun("c", ("GRU",))):
-        ...     queue.append(queued)
-        >>> queue.first.run_id, queue.position("c"), queue.position("a"), queue.position("d")
-        ('b', 2, 3, None)
+    The lock guards the queue and the lanes that have left it; the caller takes it where others may change the queue.
     """
 
     def __init__(self) -> None:

@@ -26,20 +26,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class RunningLane:
-    """A lane that was submitted to a worker.
+    """A lane that was submitted to a worker, which knows it by its token.
 
-    Attributes:
-        queued: what it was started from, with this lane only.
-        worker: where it trains.
-        token: its name on the worker.
-        future: dask's future of its training.
-        update: last reported update.
-        saved_update: update of the last stored checkpoint; -1 if none.
-        received: number of stored records.
-        next_checkpoint: time at which to request the next checkpoint.
-        started: whether it has reported progress.
-        end_status: status to set once it has stopped; None while it is to train.
-        rate: serial number and new learning rate, until the lane confirms it.
+    ``end_status`` is to be set once it has stopped, None while it is to train; ``rate``, a serial number and a learning
+    rate, stays until the lane confirms it.
     """
 
     queued: QueuedRun

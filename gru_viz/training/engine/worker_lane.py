@@ -137,16 +137,7 @@ def train(token: str) -> None:
 
 
 def poll(requests: Mapping[str, LaneRequest], done: tuple[str, ...]) -> bytes:
-    """Answer the requests to some lanes.
-
-    Args:
-        requests: request by token.
-        done: tokens of lanes that can be deleted.
-
-    Returns:
-        token → ``LaneReply`` of the lanes that this process has; pickled, since a scheduler on the way need not have
-        gru_viz.
-    """
+    """Answer requests, pickled since dask's scheduler need not have gru_viz; delete the lanes that are done."""
     for token in done:
         LANES.pop(token, None)
     return pickle.dumps({token: LANES[token].reply(request) for token, request in requests.items() if token in LANES})
@@ -155,8 +146,7 @@ def poll(requests: Mapping[str, LaneRequest], done: tuple[str, ...]) -> bytes:
 def warm_up(turn: int) -> None:
     """Compile, in a background thread, what the first lane would otherwise wait for.
 
-    Args:
-        turn: which cell comes first; several workers compile different ones, and share them through numba's cache.
+    Workers with different turns begin with different cells, and share them through numba's cache.
     """
     threading.Thread(target=_warm_up, args=(turn,), name="warm-up", daemon=True).start()
 

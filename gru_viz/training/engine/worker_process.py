@@ -20,12 +20,7 @@ NICE = int(os.environ.get("GRU_VIZ_NICE", "10"))
 
 
 def main(address: str, parent: int) -> None:
-    """Join a scheduler of dask, and train the lanes that it sends.
-
-    Args:
-        address: address of the scheduler.
-        parent: process id of the server.
-    """
+    """Join a scheduler of dask, and train the lanes that it sends; ``parent`` is the server's process id."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches every process; the server handles it
     scratch = tempfile.mkdtemp(prefix="gru_viz-worker-")  # dask requires a folder, and stores nothing in it
     threading.Thread(target=_exit_with_input, args=(scratch,), daemon=True).start()

@@ -122,12 +122,7 @@ def _strip(lane: LaneStatus, place: int) -> dict[str, Any]:
 
 
 def _number(value: float | None, digits: int = 4) -> str:
-    """A number with a fixed count of digits, so that it does not jitter; a dash for None.
-
-    Example:
-        >>> [_number(each) for each in (0.12, 1234.5, 0.00001, None, float("nan"))]
-        ['0.1200', '1,234', '1.000e-5', '–', 'not finite']
-    """
+    """A number with a fixed count of digits, so that it does not jitter; a dash for None."""
     if value is None:
         return "–"
     if not np.isfinite(value):
@@ -141,12 +136,7 @@ def _number(value: float | None, digits: int = 4) -> str:
 
 
 def _duration(seconds: float | None) -> str:
-    """Minutes and seconds, or hours and minutes.
-
-    Example:
-        >>> _duration(71.6), _duration(7500), _duration(None)
-        ('1:12', '2 h 05', '–')
-    """
+    """Minutes and seconds, or hours and minutes."""
     if seconds is None or not np.isfinite(seconds):
         return "–"
     whole = round(seconds)

@@ -27,15 +27,7 @@ MOST_UNITS, MOST_COLUMNS = 64, 200
 
 @dataclass(frozen=True)
 class LaneMaps:
-    """The maps of one lane at all its snapshots.
-
-    Attributes:
-        name: of the lane.
-        place: index of the lane, which decides its colour.
-        updates: of each snapshot.
-        panels: the map of each gate and state at the last snapshot, on a scale for all snapshots.
-        values: quantity → (snapshots, units, columns).
-    """
+    """The maps of one lane at its snapshots: its panels as at the last one; quantity → (snapshots, units, columns)."""
 
     name: str
     place: int
@@ -50,14 +42,7 @@ class LaneMaps:
 
 @dataclass(frozen=True)
 class SnapshotMaps:
-    """The maps of all lanes.
-
-    Attributes:
-        lanes: in the order of the run.
-        updates: of all snapshots of all lanes, rising.
-        steps: number of steps whose mean is a column.
-        probe: name of the input sequence.
-    """
+    """The maps of all lanes, the updates of all their snapshots, and how many steps a column is the mean of."""
 
     lanes: tuple[LaneMaps, ...]
     updates: tuple[int, ...]

@@ -21,12 +21,7 @@ PAPER = (128, 128, 128)
 
 
 def coded(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Round values between low and high to 0 … 254; 255 is NaN.
-
-    Example:
-        >>> coded(np.array([-1.0, 0.0, 1.0, np.nan]), -1, 1).tolist()
-        [0, 127, 254, 255]
-    """
+    """Round values between low and high to 0 … 254; 255 is NaN."""
     with np.errstate(invalid="ignore"):
         scaled = np.clip((values - low) / (high - low), 0, 1) * (NAN_CODE - 1)
     return np.where(np.isnan(values), NAN_CODE, np.rint(np.nan_to_num(scaled))).astype(np.uint8)

@@ -15,10 +15,6 @@ def stride(points: int, most: int) -> int:
 
     Bins begin at the first point, so those that are full stay as they are while points are added, until the stride
     doubles and each takes in its neighbour.
-
-    Example:
-        >>> stride(600, 600), stride(601, 600), stride(2000, 300)
-        (1, 2, 8)
     """
     bins = 1
     while -(-points // bins) > most:
@@ -27,12 +23,7 @@ def stride(points: int, most: int) -> int:
 
 
 def bin_ends(points: int, most: int = MOST_DRAWN) -> np.ndarray:
-    """The last place of every bin, with the first and the newest point.
-
-    Example:
-        >>> bin_ends(7, most=5).tolist()
-        [0, 3, 6]
-    """
+    """The last place of every bin, with the first and the newest point."""
     if points <= most:
         return np.arange(points)
     step = stride(points, most - 2)
@@ -40,13 +31,7 @@ def bin_ends(points: int, most: int = MOST_DRAWN) -> np.ndarray:
 
 
 def extremes(x: np.ndarray, y: np.ndarray, most: int = MOST_DRAWN) -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and the highest point of every bin, in the order in which they came; NaN where a bin has a gap.
-
-    Example:
-        >>> x, y = extremes(np.arange(8), np.array([1.0, 5, 2, 0, 3, 3, 9, 4]), most=4)
-        >>> x.tolist(), y.tolist()
-        ([1, 3, 4, 6], [5.0, 0.0, 3.0, 9.0])
-    """
+    """The lowest and the highest point of every bin, in the order in which they came; NaN where a bin has a gap."""
     if len(y) <= most:
         return x, y
     step = stride(len(y), most // 2)
@@ -69,10 +54,6 @@ def smooth(values: np.ndarray, memory: float) -> np.ndarray:
     """Exponential moving average along the first axis; each older point counts ``memory`` times as much.
 
     With the bias correction of Kingma and Ba, so that it starts at the first value; a NaN stays NaN and has no weight.
-
-    Example:
-        >>> smooth(np.array([4.0, 0.0, np.nan, 0.0]), 0.5).round(3).tolist()
-        [4.0, 1.333, nan, 0.364]
     """
     there = np.isfinite(values)
     sums, weights = np.where(there, values, 0.0), there.astype(float)

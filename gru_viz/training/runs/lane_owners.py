@@ -26,22 +26,12 @@ class NotOwnerError(TrainingError):
 
 
 def new_engine_id() -> str:
-    """Create a unique id for an engine of this process.
-
-    Example:
-        >>> is_dead(new_engine_id(), beat=time.time())
-        False
-    """
+    """Create a unique id for an engine of this process."""
     return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
 
 
 def is_dead(engine: str, beat: float | None) -> bool:
-    """Return whether an engine has ended: its process on this machine is gone, or its last heartbeat is too old.
-
-    Args:
-        engine: id of the engine.
-        beat: time of its last heartbeat, in seconds since 1970; None if there was none.
-    """
+    """Return whether an engine has ended: its process on this machine is gone, or its last heartbeat is too old."""
     if beat is None or time.time() - beat > HEARTBEAT_TIMEOUT:
         return True
     host, _, rest = engine.partition("/")

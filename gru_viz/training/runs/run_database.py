@@ -47,9 +47,6 @@ VERSION = 2
 class RunDatabase:
     """A connection that any number of threads may share, beside any number of other processes.
 
-    Args:
-        path: the database file; created if missing, upgraded if older.
-
     Raises:
         TrainingError: the file is damaged, cannot be written, or was made by a later version of gru_viz.
     """

@@ -18,16 +18,7 @@ __all__ = ["RunFiles"]
 
 
 class RunFiles:
-    """The folder of one run; lanes are numbered, since a user's name for one may not be a valid file name.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     files = RunFiles(Path(folder))
-        ...     files.write_snapshot(0, Snapshot(10, {"head.bias": np.ones(1, np.float32)}))
-        ...     files.snapshot(0, 10).arrays["head.bias"].tolist()
-        [1.0]
-    """
+    """The folder of one run; lanes are numbered, since a user's name for one may not be a valid file name."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -30,19 +30,8 @@ class Classify(Task):
         data: the sequences and their classes.
         validation: held-out share of each class.
 
-    Attributes:
-        epoch_size: number of training sequences.
-
     Raises:
         TrainingError: there are fewer than two classes, or none has two sequences.
-
-    Example:
-        >>> from gru_viz.sequences import open_table
-        >>> kinds = [(who, step, ("even", "odd")[who % 2]) for who in range(20) for step in range(3)]
-        >>> rows = "".join(f"{who},{step},{kind}\\n" for who, step, kind in kinds)
-        >>> task = Classify(open_table(("who,x,kind\\n" + rows).encode()).labelled("kind", id="who"), validation=0.2)
-        >>> task.classes, len(task.held_out.x), task.baselines[0].measure
-        (('even', 'odd'), 4, 0.5)
     """
 
     name = "classify"
@@ -147,14 +136,6 @@ class Digits(Classify):
     """Handwritten digits of 8 × 8 pixels, read row by row: eight steps of eight grey values (Alpaydin & Kaynak 1998).
 
     From scikit-learn's ``load_digits``.
-
-    Args:
-        validation: held-out share of each digit.
-
-    Example:
-        >>> task = Digits()
-        >>> task.held_out.x.shape, task.classes[:3]
-        ((359, 8, 8), ('0', '1', '2'))
     """
 
     name = "digits"

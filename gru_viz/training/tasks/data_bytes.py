@@ -20,12 +20,7 @@ HEADER = "header"
 
 
 def pack_data(data: Data) -> bytes:
-    """Write a task's data as safetensors: numbers as arrays, text as JSON, no code.
-
-    Example:
-        >>> unpack_data(pack_data("To be"))
-        'To be'
-    """
+    """Write a task's data as safetensors: numbers as arrays, text as JSON, no code."""
     arrays: dict[str, np.ndarray] = {}
     header: dict[str, Any] = {"kind": "none"}
     if isinstance(data, str):

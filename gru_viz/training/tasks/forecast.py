@@ -58,18 +58,8 @@ class Forecast(Task):
         predict: ``"value"``, or ``"change"`` since the window's last step. Errors and loss mean the same; a series that
             drifts beyond the training range is predicted better by its change.
 
-    Attributes:
-        epoch_size: number of training windows.
-
     Raises:
         TrainingError: no sequence is long enough, a target is unknown, or no target ever changes.
-
-    Example:
-        >>> from gru_viz.sequences import read_table
-        >>> rows = "".join(f"{step},{step % 7}\\n" for step in range(100))
-        >>> task = Forecast(read_table(("step,x\\n" + rows).encode()), length=10)
-        >>> [(each.title, round(each.measure, 2)) for each in task.baselines]
-        [('naive baseline', 2.83), ('seasonal-naive baseline (lag 7)', 0.0)]
     """
 
     name = "forecast"
@@ -235,18 +225,7 @@ class Forecast(Task):
 
 
 class Sine(Forecast):
-    """The sine of the tutorials: from a few steps of a noisy wave, predict the next.
-
-    Args:
-        period: in steps.
-        noise: standard deviation, added to every step.
-        length: steps of a window.
-        validation: held-out share, the last.
-
-    Example:
-        >>> Sine(noise=0.0).sentence
-        'From 20 steps of a sine with a period of 25 steps, predict the next.'
-    """
+    """The sine of the tutorials: from a few steps of a noisy wave, predict the next."""
 
     name = "sine"
 

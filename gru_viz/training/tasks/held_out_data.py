@@ -22,25 +22,12 @@ LARGEST = 1e15
 
 
 def affordable(numbers: int) -> int:
-    """How many held-out examples are evaluated, so that evaluation stays cheap beside training.
-
-    Args:
-        numbers: in one example.
-
-    Example:
-        >>> affordable(50), affordable(2000 * 100)
-        (512, 20)
-    """
+    """How many held-out examples of so many numbers are evaluated, so that evaluation stays cheap beside training."""
     return min(MOST_EXAMPLES, max(8, MOST_NUMBERS // numbers))
 
 
 def spaced(rows: np.ndarray, most: int) -> np.ndarray:
-    """At most ``most`` of the rows, evenly spaced, the first and the last included.
-
-    Example:
-        >>> spaced(np.arange(10), 4)
-        array([0, 3, 6, 9])
-    """
+    """At most ``most`` of the rows, evenly spaced, the first and the last included."""
     if len(rows) <= most:
         return rows
     return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
@@ -49,13 +36,7 @@ def spaced(rows: np.ndarray, most: int) -> np.ndarray:
 def rescaled(
     where: str, data: Sequences, values: np.ndarray, training: np.ndarray
 ) -> tuple[np.ndarray, Scaling, tuple[str, ...]]:
-    """Scale with the method of the reader, fitted to the training rows only.
-
-    Args:
-        where: whose data, for messages.
-        data: as read.
-        values: (rows, features) in original units.
-        training: (rows,) bool, which rows are trained on.
+    """Scale (rows, features) in original units by the reader's method, fitted to the training rows only.
 
     Returns:
         (rows, features) float32 scaled values, the scaling, and notices.
@@ -85,11 +66,6 @@ def _left_as_read(scaling: Scaling, values: np.ndarray) -> np.ndarray:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of classes, in float64, along the last axis.
-
-    Example:
-        >>> softmax(np.array([0.0, 0.0]))
-        array([0.5, 0.5])
-    """
+    """Probabilities of classes, in float64, along the last axis."""
     powers = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
     return powers / powers.sum(-1, keepdims=True)

@@ -17,16 +17,7 @@ OTHER = "other"
 
 @dataclass(frozen=True)
 class Alphabet:
-    """The characters that a network can read; all others are one symbol, the last.
-
-    Attributes:
-        characters: sorted, each once.
-
-    Example:
-        >>> alphabet = Alphabet.of("abracadabra", most=3)
-        >>> alphabet.names, alphabet.encode("cab?").tolist()
-        (('a', 'b', 'r', 'other'), [3, 0, 1, 3])
-    """
+    """The characters, sorted, that a network can read; all others are one symbol, the last."""
 
     characters: str
 
@@ -65,12 +56,7 @@ def _codes(text: str) -> np.ndarray:
 
 
 def count_singles(tokens: np.ndarray, symbols: int) -> np.ndarray:
-    """(symbols,) unigram probabilities, by counts plus one (Laplace).
-
-    Example:
-        >>> count_singles(np.array([0, 0, 1]), 3)
-        array([0.5       , 0.33333333, 0.16666667])
-    """
+    """(symbols,) unigram probabilities, by counts plus one (Laplace)."""
     counts = np.bincount(tokens, minlength=symbols) + 1
     return counts / counts.sum()
 
@@ -80,11 +66,6 @@ def count_pairs(tokens: np.ndarray, symbols: int) -> np.ndarray:
 
     Smoothed by Witten & Bell 1991: a symbol with n successors of t different kinds gives t / (n + t) of its
     probability to ``count_singles``.
-
-    Example:
-        >>> count_pairs(np.array([0, 1, 0, 1, 0]), 2).round(2)
-        array([[0.19, 0.81],
-               [0.86, 0.14]])
     """
     pairs = np.bincount(tokens[:-1] * symbols + tokens[1:], minlength=symbols**2).reshape(symbols, symbols)
     kinds = (pairs > 0).sum(1, keepdims=True)

@@ -41,14 +41,6 @@ class Adding(_Drawn):
     """Of a row of numbers from 0 to 1 two are marked; at the end, predict their sum (Hochreiter & Schmidhuber 1997).
 
     The variant of Arjovsky et al. 2016: one mark in each half. Predicting 1 has a mean squared error of 1/6.
-
-    Args:
-        length: steps.
-
-    Example:
-        >>> one = Adding(length=4).batch(seed=0, update=0, size=1)
-        >>> bool((one.x[0, :, 0] * one.x[0, :, 1]).sum() == one.y[0, 0])
-        True
     """
 
     name, reads = "adding", ("number", "mark")
@@ -85,16 +77,6 @@ class Copy(_Drawn):
     As in that paper, inputs are eight symbols, a blank and a mark, and blanks are the targets until the mark; the loss
     is the mean over all steps. Chance level on S symbols at distance T, with every blank right, is a loss of
     S·ln 8 / (T + 2S). The accuracy counts the recalled symbols only.
-
-    Args:
-        distance: steps from a symbol to its recall, less the number of symbols.
-        symbols: how many to remember.
-
-    Example:
-        >>> one = Copy(distance=3, symbols=2).batch(seed=0, update=0, size=1)
-        >>> read, target = one.x[0].argmax(-1), one.y[0]
-        >>> read[2:].tolist(), target[:5].tolist(), (target[5:] == read[:2]).tolist()
-        ([8, 8, 9, 8, 8], [8, 8, 8, 8, 8], [True, True])
     """
 
     name, alphabet = "copy", 8
@@ -139,16 +121,6 @@ class Recall(_Drawn):
     """Read one of k symbols, wait, and predict it (after Hochreiter & Schmidhuber 1997, experiment 2).
 
     Chance level is a loss of ln k.
-
-    Args:
-        distance: steps of waiting.
-        symbols: k.
-        noise: standard deviation of the input while waiting.
-
-    Example:
-        >>> one = Recall(distance=2, symbols=3).batch(seed=0, update=0, size=1)
-        >>> one.x[0, 1:].tolist(), bool(one.x[0, 0].argmax() == one.y[0])
-        ([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]], True)
     """
 
     name = "recall"
@@ -182,14 +154,6 @@ class Parity(_Drawn):
 
     Every step has a target, not only the last: a target at the end changes with every single bit, so its gradient
     hardly helps until all is right. Chance level is an accuracy of one half and a loss of ln 2.
-
-    Args:
-        length: steps.
-
-    Example:
-        >>> one = Parity(length=6).batch(seed=0, update=0, size=1)
-        >>> bool((one.x[0, :, 0].cumsum() % 2 == one.y[0]).all())
-        True
     """
 
     name, reads = "parity", ("bit",)

@@ -13,20 +13,10 @@ CLEAR = 0.3
 
 
 def find_season(series: Iterable[np.ndarray]) -> int | None:
-    """Find the lag with the highest autocorrelation peak.
+    """Find the lag, in steps, with the highest autocorrelation peak; None without a clear one.
 
     Each series is detrended by a straight line; the autocorrelation (Box & Jenkins 1976) is averaged over the series,
     weighted by their steps, and searched up to a third of the shortest.
-
-    Args:
-        series: (steps,) each.
-
-    Returns:
-        The lag in steps; None without a clear peak.
-
-    Example:
-        >>> find_season([np.sin(2 * np.pi * np.arange(200) / 12)]), find_season([np.arange(200.0) ** 2])
-        (12, None)
     """
     correlations, weights = [], []
     for one in series:

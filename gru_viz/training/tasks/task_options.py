@@ -54,10 +54,6 @@ def complete(task: str, options: Sequence[Option], given: Mapping[str, Any]) -> 
 
     Raises:
         TrainingError: an option is unknown or out of its limits.
-
-    Example:
-        >>> complete("adding", [Option("length", "Length", 50, 2, 1000)], {})
-        {'length': 50}
     """
     known = {option.name: option for option in options}
     for name in given:

@@ -43,12 +43,7 @@ class Step(Protocol):
 
 @cache
 def fables() -> str:
-    """Return the built-in text: short fables in simple, often repeated words.
-
-    Example:
-        >>> fables()[:23]
-        'The Fox and the Lantern'
-    """
+    """Return the built-in text: short fables in simple, often repeated words."""
     return files(__package__).joinpath("fables.txt").read_text("utf-8")
 
 
@@ -65,11 +60,6 @@ class Text(Task):
 
     Raises:
         TrainingError: the text is too short or too long, or has a single character only.
-
-    Example:
-        >>> task = Text("to be or not to be, " * 20)
-        >>> task.features, [(each.title, round(each.measure, 1)) for each in task.baselines]
-        (9, [('unigram model', 6.6), ('bigram model', 2.2)])
     """
 
     name = "text"

@@ -105,6 +105,14 @@ def test_the_strip_says_what_is_known_and_dashes_what_is_not() -> None:
     assert lanes[1]["cells"] == ["–"] * 5
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.12, "0.1200"), (1234.5, "1,234"), (0.00001, "1.000e-5"), (np.nan, "not finite")]
+)
+def test_a_number_has_a_fixed_count_of_digits(value: float, text: str) -> None:
+    lane = LaneStatus("GRU", "GRU", 1, "", 0, 9, loss=value, seconds_left=7500)
+    assert header_of(pack_charts([], [lane]))[0]["lanes"][0]["cells"][1:3] == ["2 h 05", text]
+
+
 def test_the_snapshots_codes_are_within_half_a_step_of_the_trace() -> None:
     taken = {"GRU": snapshots(torch.nn.GRU, (0, 10)), "LSTM": snapshots(torch.nn.LSTM, (0, 10))}
     header, blobs = header_of(pack_snapshots(taken))
