@@ -5,7 +5,7 @@ Two choices separate the variants, and they are of different nature.
 * What z = 1 means: the update gate *keeps* the old state or *takes* the new one. A relabelling.
 * Where the reset gate acts: *after* the recurrent product, r * (U h + b_h), or *before* it, U (r * h). Another model.
 
-Symbols: x input, h₋ previous hidden state, W input weights, U recurrent weights, b input bias, c recurrent bias.
+Symbols: x input, h₋ previous hidden state, W input weights, U recurrent weights, b input bias, b_h recurrent bias.
 """
 
 from __future__ import annotations
@@ -13,20 +13,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from gru_viz.errors import ConventionError
 
 __all__ = ["CONVENTIONS", "Convention", "Matrix", "Piece", "Quantity", "convention"]
 
-Part = Literal["W", "U", "b", "c"]
+ResetPlace = Literal["after", "before"]
+UpdateMeaning = Literal["keeps", "takes"]
+Part = Literal["W", "U", "b", "b_h"]
+PARTS: tuple[Part, ...] = ("W", "U", "b", "b_h")
+BIASES: tuple[Part, ...] = ("b", "b_h")
 GRU_GATES = ("reset", "update", "candidate")
 LSTM_GATES = ("input", "forget", "cell_candidate", "output")
 RNN_GATES = ("hidden",)
 
 
 class Piece(NamedTuple):
-    """One gate's block inside a matrix: W (hidden, features), U (hidden, hidden), b or c (hidden,)."""
+    """One gate's block inside a matrix: W (hidden, features), U (hidden, hidden), b or b_h (hidden,)."""
 
     part: Part
     gate: str
@@ -76,8 +80,8 @@ class Convention:
     name: str
     title: str
     cell: Literal["gru", "lstm", "rnn"]
-    reset: Literal["after", "before"] | None
-    update: Literal["keeps", "takes"] | None
+    reset: ResetPlace | None
+    update: UpdateMeaning | None
     biases: Literal[0, 1, 2]
     matrices: tuple[Matrix, ...]
     source: str
@@ -116,7 +120,7 @@ class Convention:
         )
 
     def has(self, part: Part, gate: str) -> bool:
-        """Whether this variant has such a block: of W, U, b or c, for one of its gates."""
+        """Whether this variant has such a block: of W, U, b or b_h, for one of its gates."""
         return any(piece[:2] == (part, gate) for matrix in self.matrices for row in matrix.grid for piece in row)
 
     def quantity(self, name: str) -> Quantity:
@@ -155,7 +159,7 @@ def _lettered(
 ) -> tuple[Matrix, ...]:
     """One array a gate and part, named prefix + letter: the articles."""
     return tuple(
-        Matrix(prefix + letter, ((Piece(part, gate, transposed and part in "WU"),),), flat=part in "bc")
+        Matrix(prefix + letter, ((Piece(part, gate, transposed and part in "WU"),),), flat=part in BIASES)
         for prefix, part in prefixes.items()
         for letter, gate in zip(letters, gates, strict=True)
     )
@@ -166,12 +170,12 @@ def _torch_like(*gates: str) -> tuple[Matrix, ...]:
         _rows("weight_ih", "W", *gates),
         _rows("weight_hh", "U", *gates),
         _vector("bias_ih", ("b", gates)),
-        _vector("bias_hh", ("c", gates)),
+        _vector("bias_hh", ("b_h", gates)),
     )
 
 
 def _onnx_like(*gates: str) -> tuple[Matrix, ...]:
-    return (_rows("W", "W", *gates), _rows("R", "U", *gates), _vector("B", ("b", gates), ("c", gates)))
+    return (_rows("W", "W", *gates), _rows("R", "U", *gates), _vector("B", ("b", gates), ("b_h", gates)))
 
 
 def _keras_kernels(*gates: str) -> tuple[Matrix, ...]:
@@ -185,26 +189,9 @@ _D2L = _lettered({"W_x": "W", "W_h": "U", "b_": "b"}, "zrh", _ZRN, transposed=Tr
 
 
 def _gru(
-    name: str,
-    title: str,
-    reset: Literal["after", "before"],
-    update: Literal["keeps", "takes"],
-    biases: Literal[0, 1, 2],
-    matrices: tuple[Matrix, ...],
-    source: str,
+    name: str, title: str, reset: ResetPlace, update: UpdateMeaning, biases: Literal[0, 1, 2], *rest: Any
 ) -> Convention:
-    return Convention(name, title, "gru", reset, update, biases, matrices, source)
-
-
-def _plain_cell(
-    name: str,
-    title: str,
-    cell: Literal["lstm", "rnn"],
-    biases: Literal[1, 2],
-    matrices: tuple[Matrix, ...],
-    source: str,
-) -> Convention:
-    return Convention(name, title, cell, None, None, biases, matrices, source)
+    return Convention(name, title, "gru", reset, update, biases, *rest)
 
 
 _ALL = (
@@ -215,7 +202,7 @@ _ALL = (
         "after",
         "keeps",
         2,
-        _lettered({"W_": "W", "R_": "U", "b_W": "b", "b_R": "c"}, "rih", GRU_GATES),
+        _lettered({"W_": "W", "R_": "U", "b_W": "b", "b_R": "b_h"}, "rih", GRU_GATES),
         "NVIDIA cuDNN, CUDNN_GRU; its update gate is called i",
     ),
     _gru(
@@ -224,7 +211,7 @@ _ALL = (
         "after",
         "keeps",
         2,
-        (*_keras_kernels(*_ZRN), _columns("bias", ("b", _ZRN), ("c", _ZRN))),
+        (*_keras_kernels(*_ZRN), _columns("bias", ("b", _ZRN), ("b_h", _ZRN))),
         "Keras, layers.GRU with its default reset_after=True",
     ),
     _gru(
@@ -255,7 +242,7 @@ _ALL = (
         "after",
         "keeps",
         2,
-        _lettered({"W_i": "W", "b_i": "b", "W_h": "U", "b_h": "c"}, "rzn", GRU_GATES),
+        _lettered({"W_i": "W", "b_i": "b", "W_h": "U", "b_h": "b_h"}, "rzn", GRU_GATES),
         "AI Summer, the article on GRU cells against LSTM cells",
     ),
     _gru(
@@ -292,26 +279,32 @@ _ALL = (
         ),
         "TensorFlow 1, GRUCell; its gate biases start at 1",
     ),
-    _plain_cell("torch_lstm", "torch.nn.LSTM", "lstm", 2, _torch_like(*LSTM_GATES), "PyTorch, torch.nn.LSTM"),
-    _plain_cell(
+    Convention(
+        "torch_lstm", "torch.nn.LSTM", "lstm", None, None, 2, _torch_like(*LSTM_GATES), "PyTorch, torch.nn.LSTM"
+    ),
+    Convention(
         "keras_lstm",
         "Keras LSTM",
         "lstm",
+        None,
+        None,
         1,
         (*_keras_kernels(*LSTM_GATES), _vector("bias", ("b", LSTM_GATES))),
         "Keras, layers.LSTM",
     ),
-    _plain_cell("onnx_lstm", "ONNX LSTM", "lstm", 2, _onnx_like(*_IOFC), "ONNX operator LSTM"),
-    _plain_cell("torch_rnn", "torch.nn.RNN, tanh", "rnn", 2, _torch_like(*RNN_GATES), "PyTorch, nn.RNN"),
-    _plain_cell(
+    Convention("onnx_lstm", "ONNX LSTM", "lstm", None, None, 2, _onnx_like(*_IOFC), "ONNX operator LSTM"),
+    Convention("torch_rnn", "torch.nn.RNN, tanh", "rnn", None, None, 2, _torch_like(*RNN_GATES), "PyTorch, nn.RNN"),
+    Convention(
         "keras_rnn",
         "Keras SimpleRNN, tanh",
         "rnn",
+        None,
+        None,
         1,
         (*_keras_kernels(*RNN_GATES), _vector("bias", ("b", RNN_GATES))),
         "Keras, layers.SimpleRNN",
     ),
-    _plain_cell("onnx_rnn", "ONNX RNN, tanh", "rnn", 2, _onnx_like(*RNN_GATES), "ONNX operator RNN"),
+    Convention("onnx_rnn", "ONNX RNN, tanh", "rnn", None, None, 2, _onnx_like(*RNN_GATES), "ONNX operator RNN"),
 )
 
 CONVENTIONS = MappingProxyType({each.name: each for each in _ALL})

@@ -75,10 +75,10 @@ def _draw(
     """One cell in torch's layout."""
     stacked, kind_of = len(kind.gates) * hidden, getattr(torch, dtype)
     w, u = torch.empty(stacked, features, dtype=kind_of), torch.empty(stacked, hidden, dtype=kind_of)
-    b, c = torch.zeros(stacked, dtype=kind_of), torch.zeros(stacked, dtype=kind_of)
+    b, b_h = torch.zeros(stacked, dtype=kind_of), torch.zeros(stacked, dtype=kind_of)
     if initialisation in ("torch", "chrono"):
         bound = hidden**-0.5
-        for tensor in (w, u, b, c):
+        for tensor in (w, u, b, b_h):
             torch.nn.init.uniform_(tensor, -bound, bound, generator=rng)
     else:
         for tensor in (w, u):
@@ -87,7 +87,7 @@ def _draw(
             torch.nn.init.orthogonal_(u, generator=rng)
     by_gate = dict(zip(kind.gates, b.view(-1, hidden), strict=True))
     if initialisation == "chrono" and kind.cell != "rnn":
-        b.zero_(), c.zero_()
+        b.zero_(), b_h.zero_()
         memory = torch.log(torch.empty(hidden, dtype=kind_of).uniform_(1, 99, generator=rng))
         by_gate["forget" if kind.cell == "lstm" else "update"].copy_(memory)
         if kind.cell == "lstm":
@@ -96,4 +96,4 @@ def _draw(
         by_gate["forget"].fill_(1)
     elif kind.cell == "gru" and initialisation == "tf1":
         by_gate["reset"].fill_(1), by_gate["update"].fill_(1)
-    return {"weight_ih": w.numpy(), "weight_hh": u.numpy(), "bias_ih": b.numpy(), "bias_hh": c.numpy()}
+    return {"weight_ih": w.numpy(), "weight_hh": u.numpy(), "bias_ih": b.numpy(), "bias_hh": b_h.numpy()}

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gru_viz.conventions import Convention, Matrix, Piece
+from gru_viz.conventions import BIASES, Convention, Matrix, Piece
 from gru_viz.errors import ConventionError
 
 __all__ = ["GateBlocks", "assemble", "sizes", "take_apart"]
 
 GateBlocks = dict[tuple[str, str], np.ndarray]
-"""A cell's arrays by (part, gate): W (hidden, features), U (hidden, hidden), b and c (hidden,)."""
+"""A cell's arrays by (part, gate): W (hidden, features), U (hidden, hidden), b and b_h (hidden,)."""
 
 
 def assemble(matrix: Matrix, blocks: GateBlocks) -> np.ndarray:
@@ -37,7 +37,9 @@ def take_apart(matrix: Matrix, array: np.ndarray, size: Mapping[str, int]) -> Ga
         for piece in row:
             width = _extent(piece, matrix, size)[1]
             block = array[top : top + height, left : left + width]
-            blocks[piece.part, piece.gate] = block[0] if piece.part in "bc" else block.T if piece.transposed else block
+            blocks[piece.part, piece.gate] = (
+                block[0] if piece.part in BIASES else block.T if piece.transposed else block
+            )
             left += width
         top += height
     return blocks
@@ -45,7 +47,7 @@ def take_apart(matrix: Matrix, array: np.ndarray, size: Mapping[str, int]) -> Ga
 
 def _extent(piece: Piece, matrix: Matrix, size: Mapping[str, int]) -> tuple[int, int]:
     """The rows and columns a piece takes up; ``size["W"]`` is the features, ``size["U"]`` the units."""
-    if piece.part in "bc":
+    if piece.part in BIASES:
         return 1, size["U"]
     extent = (size["U"], size[piece.part])
     return extent[::-1] if piece.transposed else extent

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence as AbstractSequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -41,7 +41,6 @@ __all__ = [
     "DirectionTrace",
     "LayerTrace",
     "Trace",
-    "TraceLike",
     "check_steps",
     "find_direction",
     "freeze",
@@ -151,73 +150,6 @@ class LayerTrace:
         if self.backward is not None and (name in self.forward.quantities or name in _OF_ONE_RUN):
             raise TraceError(name, "two directions", "one", f"Use .forward.{name} or .backward.{name}.")
         return getattr(self.forward, name)
-
-
-class TraceLike(Protocol):
-    """What ``Trace`` and ``LongTrace`` share: whose, of what, and any steps of it, exactly or as bins."""
-
-    @property
-    def weights(self) -> Weights:
-        """The network."""
-
-    @property
-    def convention(self) -> Convention:
-        """The variant that ran."""
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """Steps of each sequence."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Name of each sequence."""
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Name of each input feature."""
-
-    @property
-    def time(self) -> tuple[AbstractSequence[str] | None, ...]:
-        """For each sequence its step labels, or None."""
-
-    @property
-    def scaling(self) -> Scaling | None:
-        """How the inputs were scaled, or None where that is not known."""
-
-    @property
-    def device(self) -> str:
-        """Where it ran, such as ``"cpu"`` or ``"cuda:0"``."""
-
-    @property
-    def dtype(self) -> str:
-        """The floating-point type it ran in."""
-
-    @property
-    def proof(self) -> Proof:
-        """How far the gates are from those of a witness."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes to count for it in a cache."""
-
-    @property
-    def complete(self) -> Trace | None:
-        """The trace itself where it stores every step; None where steps are computed again on request."""
-
-    def window(self, start: int, stop: int, sequence: int = 0) -> Trace:
-        """The exact trace of the steps from ``start`` to before ``stop`` of a sequence."""
-
-    def bins(
-        self,
-        quantity: str,
-        start: int,
-        stop: int,
-        columns: int,
-        layer: int = 0,
-        direction: Direction = "forward",
-        sequence: int = 0,
-    ) -> Bins:
-        """Low, high and mean of a quantity in at most ``columns`` bins of steps."""
 
 
 @dataclass(frozen=True, eq=False)

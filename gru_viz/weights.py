@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gru_viz.conventions import Convention, convention as lookup
+from gru_viz.conventions import BIASES, PARTS, Convention, convention as lookup
 from gru_viz.equations import Parameters
 from gru_viz.errors import ConventionError
 from gru_viz.matrix_layout import GateBlocks, assemble, sizes, take_apart
@@ -58,7 +58,7 @@ class CellWeights:
         count = len(convention.gates)
         blocks: GateBlocks = {
             (part, gate): block
-            for part, tensor in zip("WUbc", parameters, strict=True)
+            for part, tensor in zip(PARTS, parameters, strict=True)
             for gate, block in zip(convention.gates, np.split(tensor.detach().cpu().numpy(), count), strict=True)
         }
         return cls(convention, {matrix.name: assemble(matrix, blocks) for matrix in convention.matrices})
@@ -81,7 +81,9 @@ class CellWeights:
         """Take the matrices apart into one array per part and gate; biases that the convention has not are zero."""
         size = self._size
         hidden, dtype = size["U"], next(iter(self.matrices.values())).dtype
-        blocks: GateBlocks = {(part, gate): np.zeros(hidden, dtype) for part in "bc" for gate in self.convention.gates}
+        blocks: GateBlocks = {
+            (part, gate): np.zeros(hidden, dtype) for part in BIASES for gate in self.convention.gates
+        }
         for matrix in self.convention.matrices:
             blocks |= take_apart(matrix, self.matrices[matrix.name], size)
         return blocks
@@ -103,7 +105,7 @@ class CellWeights:
         return Parameters(
             *(
                 torch.from_numpy(np.concatenate([blocks[part, gate] for gate in order])).to(device, dtype)
-                for part in "WUbc"
+                for part in PARTS
             )
         )
 
@@ -376,7 +378,7 @@ def _relabel(cell: CellWeights, target: Convention) -> GateBlocks:
     """The cell's blocks with the update gate meaning what the target means by it."""
     blocks = cell.blocks()
     if cell.convention.update != target.update:
-        for part in "WUbc":
+        for part in PARTS:
             blocks[part, "update"] = -blocks[part, "update"]
     return blocks
 
@@ -396,7 +398,7 @@ def _move_reset(cell: CellWeights, target: Convention) -> GateBlocks:
             f"one that acts {acts[target.reset or 'after']}",
             "These are different models and no exact conversion exists; train again, or compare them with read_as.",
         )
-    if source.reset == "after" and np.any(blocks["c", "candidate"]):
+    if source.reset == "after" and np.any(blocks["b_h", "candidate"]):
         raise ConventionError(
             where,
             "a recurrent candidate bias, which the reset gate multiplies",
@@ -404,8 +406,8 @@ def _move_reset(cell: CellWeights, target: Convention) -> GateBlocks:
             "No exact conversion exists.",
         )
     if source.reset == "before":  # there the recurrent bias stands outside the reset; after, only the input bias does
-        blocks["b", "candidate"] = blocks["b", "candidate"] + blocks["c", "candidate"]
-        blocks["c", "candidate"] = np.zeros_like(blocks["c", "candidate"])
+        blocks["b", "candidate"] = blocks["b", "candidate"] + blocks["b_h", "candidate"]
+        blocks["b_h", "candidate"] = np.zeros_like(blocks["b_h", "candidate"])
     return blocks
 
 
@@ -414,10 +416,10 @@ def _put_together(target: Convention, blocks: GateBlocks, *, lossy: bool = False
     room = {piece[:2] for matrix in target.matrices for row in matrix.grid for piece in row}
     for gate in target.gates:
         summable = target.cell != "gru" or gate != "candidate" or target.reset == "before"
-        if ("c", gate) not in room and summable:
-            blocks["b", gate] = blocks["b", gate] + blocks["c", gate]
-            blocks["c", gate] = np.zeros_like(blocks["c", gate])
-        for part, name in (("b", "input"), ("c", "recurrent")):
+        if ("b_h", gate) not in room and summable:
+            blocks["b", gate] = blocks["b", gate] + blocks["b_h", gate]
+            blocks["b_h", gate] = np.zeros_like(blocks["b_h", gate])
+        for part, name in (("b", "input"), ("b_h", "recurrent")):
             if (part, gate) not in room and np.any(blocks[part, gate]) and not lossy:
                 raise ConventionError(
                     f"convert to {target.name}",

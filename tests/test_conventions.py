@@ -31,7 +31,7 @@ def test_the_count_of_biases_is_what_the_matrices_have_room_for(name: str) -> No
     parts = {(p.part, p.gate) for matrix in kind.matrices for row in matrix.grid for p in row}
     for gate in kind.gates:
         assert {("W", gate), ("U", gate)} <= parts
-        assert sum((part, gate) in parts for part in "bc") == kind.biases
+        assert sum((part, gate) in parts for part in ("b", "b_h")) == kind.biases
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -121,7 +121,7 @@ def test_chrono_gives_memories_between_1_and_100_steps(name: str) -> None:
         assert not found["b", "output"].any()
     else:
         assert not found["b", "reset"].any()
-    assert not any(found["c", gate].any() for gate in CONVENTIONS[name].gates)
+    assert not any(found["b_h", gate].any() for gate in CONVENTIONS[name].gates)
 
 
 def test_the_origin_says_how_they_were_drawn() -> None:

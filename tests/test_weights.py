@@ -409,7 +409,7 @@ def test_a_diagonal_candidate_with_a_recurrent_bias_is_no_exception_from_after_t
 
 
 def test_a_diagonal_candidate_with_a_recurrent_bias_from_before_to_after() -> None:
-    """U (r * h) + c: the bias stands outside the reset there, so it must move to the input side."""
+    """U (r * h) + b_h: the bias stands outside the reset there, so it must move to the input side."""
     w, x = with_diagonal_candidate("onnx", recurrent_bias=0.3), inputs(12, 3)
     assert np.any(w.matrices["B"][-5:])
     there = convert(w, to="torch")

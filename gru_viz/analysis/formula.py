@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gru_viz.conventions import Convention
+from gru_viz.conventions import BIASES, Convention
 from gru_viz.trace import DirectionTrace
 
 __all__ = ["Formula", "Line", "Term", "work_out"]
@@ -100,9 +100,9 @@ def work_out(trace: DirectionTrace, unit: int, sequence: int = 0) -> Formula:
             seen = trace.reset[sequence, steps].astype(np.float64) * h
         series[f"{gate}.input"] = x @ blocks["W", gate][unit]
         series[f"{gate}.recurrent"] = seen @ blocks["U", gate][unit]
-        b, c = blocks["b", gate][unit], blocks["c", gate][unit]
-        series[f"{gate}.bias"] = np.full(len(x), b if _bias_inside_reset(convention, gate) else b + c)
-        series[f"{gate}.recurrent_bias"] = np.full(len(x), c)
+        b, b_h = (blocks[part, gate][unit] for part in BIASES)
+        series[f"{gate}.bias"] = np.full(len(x), b if _bias_inside_reset(convention, gate) else b + b_h)
+        series[f"{gate}.recurrent_bias"] = np.full(len(x), b_h)
     return Formula(_lines(convention), series)
 
 

@@ -21,7 +21,8 @@ from gru_viz.figures.view_parts import (
     quantity_panel,
     scaled,
 )
-from gru_viz.trace import Direction, DirectionTrace, TraceLike
+from gru_viz.streaming import TraceLike
+from gru_viz.trace import Direction, DirectionTrace
 
 __all__ = ["compare_overviews", "input_limits", "largest_values", "order_long", "overview"]
 

@@ -120,7 +120,7 @@ def _known() -> dict[str, tuple[str, ...]]:
             single = len(matrix.grid) * len(matrix.grid[0]) == 1
             if single and piece.part in "WU" and not piece.transposed:
                 add(f"{matrix.name}.weight", matrix.name)
-                bias = ("b" if piece.part == "W" else "c", piece.gate)
+                bias = ("b" if piece.part == "W" else "b_h", piece.gate)
                 beside = [m.name for m in each.matrices if len(m.grid[0]) == 1 and m.grid[0][0][:2] == bias]
                 add(f"{matrix.name}.bias", beside[0] if beside else UNKNOWN_BIAS)
     return known

@@ -202,6 +202,10 @@ class LongTrace:
             bins = self._pyramids[key].view(first, last, width)
         return Bins.of(bins, first, last, width)
 
+    @property
+    def _recent_bytes(self) -> int:
+        return sum(rows.nbytes for bins in self._recent.values() for rows in bins.values())
+
     def _grid(self, start: int, stop: int, columns: int) -> tuple[int, int, int, bool]:
         """Where the bins of a view begin and end, how wide they are, and whether they are made from the steps."""
         first, last, width = align(start, stop, columns, self.length)
@@ -234,9 +238,7 @@ class LongTrace:
                 bins[which].write((steps.start - first) // width, values)
         with self._lock:
             self._recent[key] = bins
-            while len(self._recent) > 1 and (
-                len(self._recent) > WINDOWS or sum(map(_bytes, self._recent.values())) > REMEMBERED
-            ):
+            while len(self._recent) > 1 and (len(self._recent) > WINDOWS or self._recent_bytes > REMEMBERED):
                 self._recent.popitem(last=False)
         return bins
 
@@ -248,5 +250,5 @@ class LongTrace:
                 yield (d, name), reduce(values, width)
 
 
-def _bytes(bins: Mapping[tuple[int, str], Rows]) -> int:
-    return sum(each.nbytes for each in bins.values())
+TraceLike = Trace | LongTrace
+"""A trace whose steps and bins can be requested, whether it stores every step or computes them again."""

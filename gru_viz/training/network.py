@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gru_viz.conventions import CONVENTIONS
+from gru_viz.conventions import BIASES, CONVENTIONS
 from gru_viz.equations import Parameters
 from gru_viz.errors import TrainingError
 from gru_viz.initialisation import random_weights
@@ -51,8 +51,8 @@ class Network:
     def _fix_absent_biases(self) -> None:
         """Mask the gradients of biases that the variant lacks: they stay 0."""
         hidden = self.lane.hidden
-        for part, kind in (("b", "bias_input"), ("c", "bias_recurrent")):
-            present = [self.convention.has(part, gate) for gate in self.convention.gates]  # type: ignore[arg-type]
+        for part, kind in zip(BIASES, ("bias_input", "bias_recurrent"), strict=True):
+            present = [self.convention.has(part, gate) for gate in self.convention.gates]
             if all(present):
                 continue
             mask = torch.tensor(present, device=self.device).repeat_interleave(hidden)
@@ -169,7 +169,7 @@ def count_parameters(cell: str, features: int, hidden: int, layers: int, outputs
         3393
     """
     convention, count = CONVENTIONS[cell], outputs * (hidden + 1)
-    biases = sum(convention.has(part, gate) for part in ("b", "c") for gate in convention.gates)
+    biases = sum(convention.has(part, gate) for part in BIASES for gate in convention.gates)
     for k in range(layers):
         reads = features if k == 0 else hidden
         count += len(convention.gates) * hidden * (reads + hidden) + biases * hidden

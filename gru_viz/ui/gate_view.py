@@ -12,7 +12,8 @@ from gru_viz.figures.inspector import Reading, WorkedFormulas, work_out_units
 from gru_viz.figures.overview import compare_overviews, input_limits, largest_values, order_long, overview
 from gru_viz.pretrained import load_pretrained
 from gru_viz.reporting.answers import draw_answers
-from gru_viz.trace import Trace, TraceLike
+from gru_viz.streaming import TraceLike
+from gru_viz.trace import Trace
 from gru_viz.ui.model_choice import ModelChoice
 from gru_viz.ui.result_cache import result_cache
 from gru_viz.ui.trace_cache import TracedSequence

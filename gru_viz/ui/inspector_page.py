@@ -8,7 +8,7 @@ from gru_viz.browser import INSPECTOR
 from gru_viz.errors import GruVizError
 from gru_viz.figures.inspector import pack
 from gru_viz.sequences import EXAMPLES
-from gru_viz.trace import TraceLike
+from gru_viz.streaming import TraceLike
 from gru_viz.ui.comparison_choice import ComparisonChoice
 from gru_viz.ui.downloads import offer_downloads
 from gru_viz.ui.gate_view import GateView, build_view

@@ -9,8 +9,8 @@ from functools import partial
 from gru_viz.figures.budget import most_steps, traced_together
 from gru_viz.progress import Progress
 from gru_viz.sequences import Sequences
-from gru_viz.streaming import LongTrace, stream
-from gru_viz.trace import Trace, TraceLike, trace
+from gru_viz.streaming import LongTrace, TraceLike, stream
+from gru_viz.trace import Trace, trace
 from gru_viz.ui.comparison_choice import ComparisonChoice
 from gru_viz.ui.model_choice import ModelChoice
 from gru_viz.ui.result_cache import cached

@@ -17,8 +17,8 @@ from hypothesis import given, strategies as st
 import gru_viz
 from gru_viz import LongTrace, Trace, TraceError, Weights
 from gru_viz.sequences import Scaling, Sequence, Sequences
-from gru_viz.streaming.long import WINDOWS
-from gru_viz.trace import LayerTrace, TraceLike
+from gru_viz.streaming.long import WINDOWS, TraceLike
+from gru_viz.trace import LayerTrace
 
 pytestmark = pytest.mark.usefixtures("small", "unchecked")
 
