@@ -8,15 +8,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gru_viz.sequences.sequence import Scaling, Sequence, Sequences
+from gru_viz.sequences.sequence import LabelledSequences, Scaling, Sequence, Sequences
 
 if TYPE_CHECKING:
     from gru_viz.sequences.column_parsing import Column
+    from gru_viz.sequences.column_roles import ColumnRoles
     from gru_viz.sequences.dialect import Dialect
     from gru_viz.sequences.examples import EXAMPLES, Example
-    from gru_viz.sequences.labelled import LabelledSequences
     from gru_viz.sequences.one_hot_text import read_text
-    from gru_viz.sequences.role_suggestion import ColumnRoles
     from gru_viz.sequences.table import MAX_BYTES, Table, open_table, read_table
 
 __all__ = [
@@ -42,8 +41,7 @@ _MODULES = {
     "Column": "column_parsing",
     "Dialect": "dialect",
     "Example": "examples",
-    "LabelledSequences": "labelled",
-    "ColumnRoles": "role_suggestion",
+    "ColumnRoles": "column_roles",
     "Table": "table",
     "open_table": "table",
     "read_table": "table",

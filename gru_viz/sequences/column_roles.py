@@ -1,19 +1,124 @@
-"""Assigns a role to each column: feature, one-hot, time or id; as specified, or as suggested."""
+"""The role of each column: feature, one-hot, time or id; suggested from its name and cells, or as specified."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.column_parsing import ParsedColumn
 from gru_viz.sequences.phrases import count, listing
-from gru_viz.sequences.role_suggestion import ColumnRoles
 
-__all__ = ["ONE_HOT_CAP", "assign_roles"]
+__all__ = ["ColumnRoles", "assign_roles", "refuse_unknown", "suggest_roles"]
 
-ONE_HOT_CAP = 64
+_ONE_HOT_CAP = 64
+_ID_WORDS = """
+    id series group unit symbol ticker patient subject sensor station device name country region city store shop item
+    product machine engine batch run trial vehicle user customer player participant person animal site node
+""".split()  # noqa: SIM905
+_KEY_WORDS = {"id", "nr", "no", "number", "num", "code", "key"}
+_TIME_WORDS = """
+    time date datetime timestamp step steps t tick cycle cycles frame epoch second seconds sec secs minute minutes
+    hour hours day days week month year visit zeit datum
+""".split()  # noqa: SIM905
+_INDEX_WORDS = {"index", "idx", "row", "rows", "id", "nr", "no", "number", "num", "record", "obs", "unnamed"}
+
+
+@dataclass(frozen=True)
+class ColumnRoles:
+    """The role of each column.
+
+    Attributes:
+        features: the columns of numbers that become features.
+        time: the column that orders and labels the steps, or None.
+        id: the column that identifies the sequence of a row, or None.
+        one_hot: the columns whose distinct cells each become a feature of 0 and 1.
+    """
+
+    features: tuple[str, ...]
+    time: str | None
+    id: str | None
+    one_hot: tuple[str, ...] = ()
+
+
+def suggest_roles(columns: Sequence[ParsedColumn]) -> ColumnRoles:
+    """Suggest roles that fit ordinary tables; a column becomes the id only with good evidence."""
+    id = next((parsed for parsed in columns if _is_id(parsed) or _forms_blocks(parsed, columns)), None)
+    groups = pd.factorize(id.values)[0] if id is not None else None
+    dates = [parsed for parsed in columns if parsed.column.kind == "time"]
+    time = dates[0] if dates else next((parsed for parsed in columns if _is_time(parsed, groups)), None)
+    taken = {parsed.column.name for parsed in (id, time) if parsed is not None}
+    numbers = [parsed for parsed in columns if parsed.column.kind == "number" and parsed.column.name not in taken]
+    features = [parsed.column.name for parsed in numbers if not _is_counter(parsed)]
+    return ColumnRoles(
+        tuple(features or [parsed.column.name for parsed in numbers]),
+        time.column.name if time is not None else None,
+        id.column.name if id is not None else None,
+    )
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+
+
+def _is_id(parsed: ParsedColumn) -> bool:
+    column, words = parsed.column, _words(parsed.column.name)
+    if column.missing or column.constant or not set(words) & set(_ID_WORDS):
+        return False
+    if column.kind == "number":
+        named = len(words) == 1 or words[-1] in _KEY_WORDS
+        return named and _are_whole(parsed.values) and 2 * len(np.unique(parsed.values)) <= len(parsed.values)
+    return column.kind == "text" and 2 * column.distinct <= len(parsed.values)
+
+
+def _forms_blocks(parsed: ParsedColumn, columns: Sequence[ParsedColumn]) -> bool:
+    """Whether each word forms one block of rows in which another column rises, to start over in the next block.
+
+    This finds the id of a table in long form whatever the column is called.
+    """
+    column = parsed.column
+    if column.kind != "text" or column.missing or column.constant or 3 * column.distinct > len(parsed.values):
+        return False
+    starts = parsed.values[1:] != parsed.values[:-1]
+    return int(starts.sum()) + 1 == column.distinct and any(_starts_over(other, starts) for other in columns)
+
+
+def _starts_over(parsed: ParsedColumn, starts: np.ndarray) -> bool:
+    column = parsed.column
+    if column.kind not in ("number", "time") or column.missing or column.infinite:
+        return False
+    rises = parsed.values[1:] > parsed.values[:-1]
+    return bool(rises[~starts].all() and not rises[starts].any())
+
+
+def _is_time(parsed: ParsedColumn, groups: np.ndarray | None) -> bool:
+    column, words = parsed.column, _words(parsed.column.name)
+    if column.kind != "number" or column.missing or column.infinite or not set(words[:2]) & set(_TIME_WORDS):
+        return False
+    if groups is None:
+        return bool((np.diff(parsed.values) > 0).all())
+    order = np.argsort(groups, kind="stable")
+    same = np.diff(groups[order]) == 0
+    return bool((np.diff(parsed.values[order])[same] > 0).all())
+
+
+def _is_counter(parsed: ParsedColumn) -> bool:
+    """Whether a column only counts the rows, and its name says so."""
+    words = _words(parsed.column.name)
+    if words and not _INDEX_WORDS & set(words):
+        return False
+    if parsed.column.missing or parsed.column.infinite or not _are_whole(parsed.values):
+        return False
+    first = int(parsed.values[0])
+    return first in (0, 1) and bool((np.diff(parsed.values) == 1).all())
+
+
+def _are_whole(values: np.ndarray) -> bool:
+    return values.dtype.kind in "iu" or bool((values == np.floor(values)).all())
 
 
 def assign_roles(
@@ -27,17 +132,8 @@ def assign_roles(
 ) -> tuple[ColumnRoles, tuple[str, ...]]:
     """Assign the roles; None takes the suggestion and False leaves a role empty.
 
-    Args:
-        where: the name of the table, for errors.
-        columns: its columns by name.
-        suggested: the roles to use by default.
-        features, id, time, one_hot: as in ``Table.sequences``.
-
     Returns:
         The roles, and notices about columns that were left out.
-
-    Raises:
-        SequenceError: a column is unknown, has two roles, or is of a kind that does not fit its role.
     """
     hot = _names(one_hot)
     specified = None if features is None else _names(features)
@@ -46,7 +142,7 @@ def assign_roles(
     time = _role(time, suggested.time, named)
     others = {*hot, id, time}
     chosen = specified if specified is not None else tuple(name for name in suggested.features if name not in others)
-    _refuse_unknown(where, columns, (*chosen, *hot, *(name for name in (id, time) if name is not None)))
+    refuse_unknown(where, columns, (*chosen, *hot, *(name for name in (id, time) if name is not None)))
     _refuse_twice(where, chosen, hot, id, time)
     for name in chosen:
         _refuse_feature(where, columns[name])
@@ -68,7 +164,8 @@ def _role(given: str | bool | None, suggested: str | None, named: set[str]) -> s
     return given if isinstance(given, str) else None
 
 
-def _refuse_unknown(where: str, columns: Mapping[str, ParsedColumn], names: Iterable[str]) -> None:
+def refuse_unknown(where: str, columns: Mapping[str, ParsedColumn], names: Iterable[str]) -> None:
+    """Refuse names that are no columns."""
     for name in names:
         if name not in columns:
             wanted = f"one of its columns: {listing(columns, most=20)}"
@@ -97,12 +194,11 @@ def _refuse_feature(where: str, parsed: ParsedColumn) -> None:
 
 
 def _refuse_one_hot(where: str, parsed: ParsedColumn) -> None:
-    column = parsed.column
     distinct = len(pd.unique(parsed.values[~pd.isna(parsed.values)]))
-    if distinct > ONE_HOT_CAP:
-        found = f"{distinct:,} different values in column '{column.name}'"
+    if distinct > _ONE_HOT_CAP:
+        found = f"{distinct:,} different values in column '{parsed.column.name}'"
         remedy = "Leave it out, or merge rare values first."
-        raise SequenceError(where, found, f"at most {ONE_HOT_CAP} for one-hot", remedy)
+        raise SequenceError(where, found, f"at most {_ONE_HOT_CAP} for one-hot", remedy)
 
 
 def _refuse_nothing(where: str, columns: Mapping[str, ParsedColumn], specified: bool) -> None:
@@ -118,18 +214,14 @@ def _refuse_nothing(where: str, columns: Mapping[str, ParsedColumn], specified: 
 def _unused(columns: Mapping[str, ParsedColumn], roles: ColumnRoles) -> tuple[str, ...]:
     """Notices about the columns without a role."""
     used = {*roles.features, *roles.one_hot, roles.time, roles.id}
-    kinds: dict[str, list[str]] = {"number": [], "text": [], "time": [], "empty": []}
-    for name, parsed in columns.items():
-        if name not in used:
-            kinds[parsed.column.kind].append(name)
+    unused = [parsed.column for name, parsed in columns.items() if name not in used]
     reasons = {
         "number": "it only counts the rows (name it in features= to keep it)",
         "text": "text is not a number (one_hot= turns each value into a feature)",
         "time": "it contains times (time= can name one column)",
         "empty": "no cell is filled",
     }
+    named = [([each.name for each in unused if each.kind == kind], reason) for kind, reason in reasons.items()]
     return tuple(
-        f"{count(len(names), 'column')} left out, since {reasons[kind]}: {listing(names)}."
-        for kind, names in kinds.items()
-        if names
+        f"{count(len(names), 'column')} left out, since {reason}: {listing(names)}." for names, reason in named if names
     )

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.cell_parsing import NumberFormat, is_missing, looks_like_date
-from gru_viz.sequences.csv_rows import CsvRow, read_first_rows, sample_lines
 from gru_viz.sequences.header import find_header
 from gru_viz.sequences.phrases import count
-from gru_viz.sequences.table_file import TableFile
+from gru_viz.sequences.table_file import CsvRow, TableFile, read_first_rows, sample_lines
 
 __all__ = ["Dialect", "DialectOptions", "TableLayout", "detect_layout"]
 

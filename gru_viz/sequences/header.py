@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.cell_parsing import NumberFormat, is_missing, looks_like_date
-from gru_viz.sequences.csv_rows import CsvRow
 from gru_viz.sequences.phrases import count, listing
+from gru_viz.sequences.table_file import CsvRow
 
 __all__ = ["Header", "find_header", "unique_names"]
 

@@ -9,7 +9,10 @@ from typing import overload
 import numpy as np
 from jaxtyping import Float, Float32
 
-__all__ = ["Scaling", "Sequence", "Sequences"]
+from gru_viz.errors import SequenceError
+from gru_viz.sequences.phrases import count
+
+__all__ = ["LabelledSequences", "Scaling", "Sequence", "Sequences"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,3 +130,36 @@ class Sequences(AbstractSequence[Sequence]):
 
     def __iter__(self) -> Iterator[Sequence]:
         return iter(self.items)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSequences:
+    """Sequences with a label for each.
+
+    Attributes:
+        sequences: the sequences.
+        labels: one for each sequence.
+        label: what the labels mean, such as the name of their column.
+
+    Example:
+        >>> from gru_viz.sequences import open_table
+        >>> table = open_table(b"who,x,mood\\na,1,glad\\na,2,glad\\nb,5,sad\\nb,4,sad\\n")
+        >>> both = table.labelled("mood", id="who")
+        >>> [(one.name, label) for one, label in zip(both.sequences, both.labels)]
+        [('who a', 'glad'), ('who b', 'sad')]
+    """
+
+    sequences: Sequences
+    labels: tuple[str, ...]
+    label: str = "label"
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != len(self.sequences):
+            found = count(len(self.labels), "label")
+            wanted = f"one for each of {count(len(self.sequences), 'sequence')}"
+            raise SequenceError(self.label, found, wanted, "Pass as many labels as sequences.")
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Sentences about what was left out, filled or assumed."""
+        return self.sequences.notices

@@ -12,9 +12,8 @@ from jaxtyping import Bool, Float, Float32, Int
 
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.column_parsing import ParsedColumn, beyond_float32
-from gru_viz.sequences.missing_values import MISSING_METHODS, FilledValues, fill_missing
+from gru_viz.sequences.column_roles import ColumnRoles
 from gru_viz.sequences.phrases import count, listing
-from gru_viz.sequences.role_suggestion import ColumnRoles
 from gru_viz.sequences.row_order import RowOrder, order_rows
 from gru_viz.sequences.scaling import SCALING_METHODS, fit_scaling
 from gru_viz.sequences.sequence import Scaling, Sequence, Sequences
@@ -39,7 +38,7 @@ class SequenceOptions:
     def check(self, name: str) -> None:
         """Refuse unknown methods and a limit below 2 steps."""
         for argument, value, known in (
-            ("missing", self.missing, MISSING_METHODS),
+            ("missing", self.missing, _SHORT),
             ("scale", self.scale, SCALING_METHODS),
         ):
             if value not in known:
@@ -57,6 +56,14 @@ class _Features(NamedTuple):
     one_hot: Bool[np.ndarray, " features"]
 
 
+class _FilledValues(NamedTuple):
+    """The values, NaN only in rows that are not complete, and the number of cells filled in each feature."""
+
+    values: Float[np.ndarray, "rows features"]
+    complete: Bool[np.ndarray, " rows"]
+    filled: Int[np.ndarray, " features"]
+
+
 def build_sequences(
     name: str,
     columns: Mapping[str, ParsedColumn],
@@ -65,19 +72,7 @@ def build_sequences(
     dialect: str,
     notices: Iterable[str],
 ) -> Sequences:
-    """Build the sequences.
-
-    Args:
-        name: the name of the table.
-        columns: its columns by name.
-        roles: which columns are features, id and time.
-        options: how missing values are filled, how features are scaled, and the largest number of steps.
-        dialect: how the table was written, in plain words.
-        notices: what was assumed in reading the table and its columns.
-
-    Raises:
-        SequenceError: an unknown option, fewer than two steps, or numbers that float32 cannot represent.
-    """
+    """Build the sequences; ``dialect`` is how the table was written, ``notices`` what was assumed in reading it."""
     options.check(name)
     all_notices = list(notices)
     features = _features(name, columns, roles, all_notices)
@@ -87,7 +82,7 @@ def build_sequences(
     all_notices += order.notices
     if len(order.rows) != rows or not np.array_equal(order.rows, np.arange(rows)):
         values = values[order.rows]
-    filled = fill_missing(values, order.starts, options.missing)
+    filled = _fill_missing(values, order.starts, options.missing)
     filling = _describe_filling(filled, features.names, options.missing, all_notices)
     rows_of = _rows_of_sequences(name, order, filled.complete, options.max_steps, roles, all_notices)
     used = np.concatenate([each for _, each in rows_of])
@@ -150,7 +145,50 @@ def _add_one_hot(parsed: ParsedColumn, names: list[str], values: list[np.ndarray
         notices.append(f"{count(missing, 'missing cell')} in one-hot column '{name}' became 0 in all of its features.")
 
 
-def _describe_filling(filled: FilledValues, features: tuple[str, ...], method: str, notices: list[str]) -> str:
+def _fill_missing(
+    values: Float[np.ndarray, "rows features"], starts: Int[np.ndarray, " sequences"], method: str
+) -> _FilledValues:
+    """Fill missing values, NaN, inside each sequence, never across sequences; ``values`` changes in place."""
+    rows, features = values.shape
+    gaps = np.isnan(values)
+    if not gaps.any():
+        return _FilledValues(values, np.ones(rows, bool), np.zeros(features, int))
+    if method != "drop":
+        lengths = np.diff(np.append(starts, rows))
+        first = np.repeat(starts, lengths)
+        last = first + np.repeat(lengths, lengths) - 1
+        for at in np.flatnonzero(gaps.any(axis=0)):
+            before = _known_before(gaps[:, at], first)
+            if method == "interpolate":
+                values[:, at] = _interpolate(values[:, at], gaps[:, at], before, last)
+            else:
+                values[:, at] = values[before, at]
+    left = np.isnan(values)
+    return _FilledValues(values, ~left.any(axis=1), gaps.sum(axis=0) - left.sum(axis=0))
+
+
+def _interpolate(
+    values: Float[np.ndarray, " rows"],
+    gap: Bool[np.ndarray, " rows"],
+    before: Int[np.ndarray, " rows"],
+    last: Int[np.ndarray, " rows"],
+) -> Float[np.ndarray, " rows"]:
+    """Fill linearly between the known neighbours; at an end of the sequence, with the one that is known."""
+    rows = len(values)
+    after = rows - 1 - _known_before(gap[::-1], rows - 1 - last[::-1])[::-1]
+    low, high = values[before], values[after]
+    low, high = np.where(np.isnan(low), high, low), np.where(np.isnan(high), low, high)
+    share = (np.arange(rows) - before) / np.maximum(after - before, 1)
+    return np.where(gap, low + (high - low) * share, values)
+
+
+def _known_before(gap: Bool[np.ndarray, " rows"], first: Int[np.ndarray, " rows"]) -> Int[np.ndarray, " rows"]:
+    """The nearest known row at or before each row, or the first row of the sequence if there is none."""
+    known = np.where(gap, first, np.arange(len(gap)))
+    return np.maximum.accumulate(np.maximum(known, first))
+
+
+def _describe_filling(filled: _FilledValues, features: tuple[str, ...], method: str, notices: list[str]) -> str:
     """Describe in short how missing cells were filled, and add notices."""
     cells = int(filled.filled.sum())
     names = [name for name, number in zip(features, filled.filled, strict=True) if number]

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+import pandas as pd
+
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.cell_parsing import NumberFormat
 from gru_viz.sequences.column_parsing import Column, ParsedColumn, parse_column
-from gru_viz.sequences.column_roles import assign_roles
+from gru_viz.sequences.column_roles import ColumnRoles, assign_roles, refuse_unknown, suggest_roles
 from gru_viz.sequences.dialect import Dialect, DialectOptions, detect_layout
-from gru_viz.sequences.labelled import LabelledSequences, label_sequences, labels_by_id
 from gru_viz.sequences.parallel_reading import ReadProgress
-from gru_viz.sequences.phrases import listing
-from gru_viz.sequences.role_suggestion import ColumnRoles, suggest_roles
-from gru_viz.sequences.sequence import Sequences
+from gru_viz.sequences.phrases import count, listing
+from gru_viz.sequences.sequence import LabelledSequences, Sequences
 from gru_viz.sequences.sequence_building import SequenceOptions, build_sequences
 from gru_viz.sequences.step_labels import label_steps
 from gru_viz.sequences.table_file import read_table_file
@@ -130,9 +131,7 @@ class Table:
             >>> table.labelled("mood", id="who").labels
             ('glad', 'sad')
         """
-        if label not in self._parsed:
-            wanted = f"one of its columns: {listing(self._parsed, most=20)}"
-            raise SequenceError(self.name, f"no column '{label}'", wanted, "Check the spelling and the header.")
+        refuse_unknown(self.name, self._parsed, [label])
         if label == id:
             found, remedy = f"column '{label}' as label and as id", "Choose another column for one of them."
             raise SequenceError(self.name, found, "one role for each column", remedy)
@@ -143,7 +142,7 @@ class Table:
             found, remedy = "no column that identifies the sequence of a row", "Name one in id=."
             raise SequenceError(self.name, found, "rows of several sequences", remedy)
         sequences = table.sequences(features, id, time, one_hot, missing, scale, max_steps)
-        return label_sequences(self.name, sequences, self._parsed, id, label)
+        return _label_sequences(self.name, sequences, self._parsed, id, label)
 
     def label_columns(self, id: str | None = None) -> tuple[str, ...]:
         """Return the columns that can label the sequences: constant in each sequence, but not in the table.
@@ -161,10 +160,49 @@ class Table:
             return ()
         found = []
         for name, parsed in self._parsed.items():
-            labels, conflicts = labels_by_id(self._parsed[id], parsed)
+            labels, conflicts = _labels_by_id(self._parsed[id], parsed)
             if not conflicts and 1 < len(set(labels.values())) < len(labels):
                 found.append(name)
         return tuple(found)
+
+
+def _labels_by_id(id: ParsedColumn, label: ParsedColumn) -> tuple[dict[str, str], list[tuple[str, list[str]]]]:
+    """Name of a sequence → its label; and the names and labels of sequences with more than one label."""
+    known = ~(np.asarray(pd.isna(id.values)) | np.asarray(pd.isna(label.values)))
+    if id.values.dtype.kind == "f":
+        known &= np.isfinite(np.where(known, id.values, 0))
+    codes, distinct = pd.factorize(id.values[known])
+    kinds, labels = pd.factorize(label.values[known])
+    names = tuple(f"{id.column.name} {text}" for text in label_steps(np.asarray(distinct)))
+    texts = label_steps(np.asarray(labels))
+    found: dict[str, list[str]] = {}
+    for pair in np.unique(codes * len(labels) + kinds).tolist():
+        code, kind = divmod(pair, len(labels))
+        found.setdefault(names[code], []).append(texts[kind])
+    return (
+        {name: each[0] for name, each in found.items()},
+        [(name, each) for name, each in found.items() if len(each) > 1],
+    )
+
+
+def _label_sequences(
+    where: str, sequences: Sequences, columns: Mapping[str, ParsedColumn], id: str, label: str
+) -> LabelledSequences:
+    """Label each sequence; those without a label are left out."""
+    labels, conflicts = _labels_by_id(columns[id], columns[label])
+    if conflicts:
+        name, several = conflicts[0]
+        found = f"{name} with the labels {listing(several, most=2)} in column '{label}'"
+        more = f" ({count(len(conflicts), 'sequence')} in all have several)" if len(conflicts) > 1 else ""
+        remedy = "Choose another label or id, or correct the table."
+        raise SequenceError(where, f"{found}{more}", "one label in all rows of a sequence", remedy)
+    items = tuple(item for item in sequences if item.name in labels)
+    if not items:
+        raise SequenceError(where, f"no label in column '{label}'", "one for each sequence", "Choose another label.")
+    without = [item.name for item in sequences if item.name not in labels]
+    notice = f"{count(len(without), 'sequence')} without a label left out: {listing(without)}."
+    labelled = replace(sequences, items=items, notices=(*sequences.notices, *([notice] if without else [])))
+    return LabelledSequences(labelled, tuple(labels[item.name] for item in items), label)
 
 
 def open_table(

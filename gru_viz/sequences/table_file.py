@@ -1,17 +1,21 @@
-"""Reads the file of a table into UTF-8 text or Parquet bytes: refuses other file kinds, detects the encoding."""
+"""Reads the file of a table into UTF-8 text or Parquet bytes, and text into rows; refuses other kinds of file."""
 
 from __future__ import annotations
 
 import codecs
+import csv
 import io
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from gru_viz.byte_source import ARCHIVES, ByteReader, ByteSource, file_kind, source_name
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.phrases import count
 
-__all__ = ["TableFile", "contains", "read_table_file"]
+__all__ = ["CsvRow", "TableFile", "contains", "iterate_rows", "read_first_rows", "read_table_file", "sample_lines"]
 
 _EXPECTED = "delimited text (CSV, TSV) or Parquet"
 _READER = ByteReader(SequenceError, "table", "Use a shorter file, or raise max_bytes=.", accepts_text=True)
@@ -42,19 +46,13 @@ _BYTE_ORDER_MARKS: tuple[tuple[bytes, str], ...] = (  # the longer mark first: U
 )
 _BLOCK = 1 << 20
 _HEAD = 1 << 16
+_WIDE_HEAD = 1 << 22
+_MAX_ROWS = 200
 
 
 @dataclass(frozen=True)
 class TableFile:
-    """The content of a table's file.
-
-    Attributes:
-        name: what to call it in messages.
-        kind: ``"text"`` or ``"parquet"``.
-        data: UTF-8 with lines ended by ``\\n`` or ``\\r\\n`` and no byte-order mark, or the Parquet file.
-        encoding: the encoding of the text before it was converted.
-        notices: what was assumed.
-    """
+    """UTF-8 text without a byte-order mark, lines ended by ``\\n`` or ``\\r\\n``; or a Parquet file as it was."""
 
     name: str
     kind: Literal["text", "parquet"]
@@ -64,21 +62,7 @@ class TableFile:
 
 
 def read_table_file(source: ByteSource, name: str | None, encoding: str | None, max_bytes: int) -> TableFile:
-    """Read the source of a table whole and convert its text to UTF-8.
-
-    Args:
-        source: a path, bytes or an open file.
-        name: what to call it in messages; None takes the file's name.
-        encoding: the encoding of the text; None detects it.
-        max_bytes: the largest size read, in bytes.
-
-    Raises:
-        SequenceError: it cannot be opened, is empty, is larger than ``max_bytes`` or is not text.
-
-    Example:
-        >>> read_table_file(b"a;b\\n1;2\\n", "x.csv", None, 1000).encoding
-        'utf-8'
-    """
+    """Read the source of a table whole and convert its text to UTF-8; an ``encoding`` of None is detected."""
     name = name or source_name(source, "table")
     raw = _READER.read(source, name, max_bytes)
     kind = file_kind(raw)
@@ -139,24 +123,14 @@ def _decode(raw: bytes, name: str, encoding: str) -> bytes:
 
 
 def contains(data: bytes, byte: bytes) -> bool:
-    """Whether a byte occurs, searched in blocks: other threads wait while a search runs.
-
-    Example:
-        >>> contains(b"a;b", b";"), contains(b"a;b", b",")
-        (True, False)
-    """
+    """Whether a byte occurs, searched in blocks: other threads wait while a search runs."""
     return any(data.find(byte, at, at + _BLOCK) >= 0 for at in range(0, len(data), _BLOCK))
 
 
 def _is_utf8(raw: bytes) -> bool:
-    if all(raw[at : at + _BLOCK].isascii() for at in range(0, len(raw), _BLOCK)):
-        return True
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    file = io.BytesIO(raw)
+    blocks = (raw[at : at + _BLOCK] for at in range(0, len(raw), _BLOCK))
     try:
-        while block := file.read(_BLOCK):  # by blocks: the whole as str can take four times the memory
-            decoder.decode(block)
-        decoder.decode(b"", final=True)
+        deque(codecs.iterdecode(blocks, "utf-8"), maxlen=0)  # the whole as str can take four times the memory
     except UnicodeDecodeError:
         return False
     return True
@@ -180,3 +154,52 @@ def _refuse_control_bytes(text: bytes, name: str) -> None:
     if odd > 2 and odd > len(head) // 200:
         found = f"binary data ({count(odd, 'control character')} in its first {len(head):,} bytes)"
         raise SequenceError(name, found, _EXPECTED, _AS_CSV)
+
+
+@dataclass(frozen=True)
+class CsvRow:
+    """The unquoted cells of one row, and the line at which it begins, counted from 0."""
+
+    cells: tuple[str, ...]
+    line: int
+
+
+def sample_lines(data: bytes) -> list[str]:
+    """Return the first complete lines with their line ends: 64 kB, and at least four lines of a wide table."""
+    end = 0
+    for _ in range(4):
+        end = data.find(b"\n", end, _WIDE_HEAD) + 1
+        if end == 0:
+            end = _WIDE_HEAD
+            break
+    end = max(end, _HEAD)
+    if end < len(data):
+        end = data.rfind(b"\n", 0, end) + 1 or end
+    text = data[:end].decode("utf-8", "ignore")  # a cut inside a character can only be in a line of 4 MB
+    return list(io.StringIO(text, newline=""))
+
+
+def read_first_rows(lines: list[str], delimiter: str, comment: str | None) -> tuple[CsvRow, ...]:
+    """Read the first rows without blank and comment lines; empty if a cell is longer than 131,072 characters."""
+    try:
+        return tuple(islice(iterate_rows(lines, delimiter, comment), _MAX_ROWS))
+    except csv.Error:
+        return ()
+
+
+def iterate_rows(lines: Iterable[str], delimiter: str, comment: str | None) -> Iterator[CsvRow]:
+    """Read the rows one by one; ``csv.Error`` if a cell is longer than 131,072 characters."""
+    pending: list[int] = []  # the lines of the row being read; more than one within a quoted cell
+
+    def content_lines() -> Iterator[str]:
+        for number, line in enumerate(lines):
+            if not pending:
+                line = line.strip(" \r\n" if delimiter == "\t" else " \t\r\n") + "\n"
+                if line == "\n" or (comment and line.startswith(comment)):
+                    continue
+            pending.append(number)
+            yield line.replace("\t", " ") if delimiter == " " else line
+
+    for cells in csv.reader(content_lines(), delimiter=delimiter, skipinitialspace=True):
+        yield CsvRow(tuple(cells), pending[0])
+        pending.clear()

@@ -14,12 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gru_viz.errors import SequenceError
-from gru_viz.sequences.csv_rows import CsvRow, iterate_rows
 from gru_viz.sequences.dialect import Dialect, TableLayout
 from gru_viz.sequences.header import unique_names
 from gru_viz.sequences.parallel_reading import ReadProgress, read_frame
 from gru_viz.sequences.phrases import count
-from gru_viz.sequences.table_file import TableFile
+from gru_viz.sequences.table_file import CsvRow, TableFile, iterate_rows
 
 __all__ = ["ParsedTable", "parse_delimited", "parse_parquet"]
 
