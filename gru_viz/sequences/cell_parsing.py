@@ -90,12 +90,7 @@ def other_number_formats(known: NumberFormat) -> Iterable[NumberFormat]:
 
 
 def is_missing(text: str) -> bool:
-    """Whether a cell is empty or marked as missing.
-
-    Example:
-        >>> is_missing(" N/A "), is_missing("0")
-        (True, False)
-    """
+    """Whether a cell is empty or marked as missing."""
     return text.strip() in MISSING_VALUES
 
 

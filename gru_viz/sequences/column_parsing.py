@@ -48,13 +48,7 @@ class Column:
 
 @dataclass(frozen=True)
 class ParsedColumn:
-    """A column after parsing.
-
-    Attributes:
-        column: its summary.
-        values: (rows,) numbers, datetime64[us], or strings with None where missing.
-        notices: what was assumed in parsing it.
-    """
+    """A column after parsing: (rows,) numbers, datetime64[us], or strings with None where missing."""
 
     column: Column
     values: np.ndarray
@@ -82,20 +76,7 @@ class _DistinctTexts(NamedTuple):
 def parse_column(
     name: str, cells: pd.Series, number_format: NumberFormat, detect_format: bool, day_first: bool | None
 ) -> ParsedColumn:
-    """Detect the kind of a column and convert its cells.
-
-    Args:
-        name: the column's name.
-        cells: (rows,) numbers if the reader found only numbers, else text.
-        number_format: how numbers are written in this table.
-        detect_format: whether this column may use another number format.
-        day_first: see ``open_table``.
-
-    Example:
-        >>> cells = pd.Series(["1 234,5", "2,5"])
-        >>> parse_column("x", cells, NumberFormat(",", " "), True, None).values.tolist()
-        [1234.5, 2.5]
-    """
+    """Detect the kind of a column and convert its cells; ``detect_format`` allows it another number format."""
     if pd.api.types.is_bool_dtype(cells.dtype):
         return _from_numbers(name, cells.to_numpy(np.float64), (f"'{name}': 'true' and 'false' became 1 and 0.",))
     if pd.api.types.is_numeric_dtype(cells.dtype):
@@ -114,12 +95,7 @@ def parse_column(
 
 
 def beyond_float32(values: np.ndarray) -> np.ndarray:
-    """Mark the numbers that float32 cannot represent: infinite, or beyond 3.4e38.
-
-    Example:
-        >>> beyond_float32(np.array([1.0, np.inf, 1e39, np.nan])).tolist()
-        [False, True, True, False]
-    """
+    """Mark the numbers that float32 cannot represent: infinite, or beyond 3.4e38."""
     return np.abs(values) > _LARGEST
 
 

@@ -75,12 +75,6 @@ def parse_iso_dates(cells: pd.Series) -> np.ndarray | None:
     """Parse cells that all have the same ISO 8601 format without a time zone; None if any differs.
 
     Arrow parses a million of them 50 times as fast as one text after another.
-
-    Example:
-        >>> parse_iso_dates(pd.Series(["2019-02-13", "2019-02-14"])).astype("datetime64[D]").tolist()
-        [datetime.date(2019, 2, 13), datetime.date(2019, 2, 14)]
-        >>> parse_iso_dates(pd.Series(["2019-02-13", "14.2.2019"])) is None
-        True
     """
     head = [str(cell) for cell in cells.iloc[:_SAMPLE]]
     if _patterns(head) not in _ISO_FORMATS:

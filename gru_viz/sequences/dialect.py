@@ -95,15 +95,7 @@ class Dialect:
 
 @dataclass(frozen=True)
 class TableLayout:
-    """A dialect, and where the data begin.
-
-    Attributes:
-        dialect: how the text is written.
-        names: a name for each column.
-        start: the byte at which the first data row begins.
-        line: the line at which it begins, counted from 1.
-        notices: what was assumed.
-    """
+    """A dialect, a name for each column, and where the data begin: the byte, and the line counted from 1."""
 
     dialect: Dialect
     names: tuple[str, ...]

@@ -19,15 +19,7 @@ _SAMPLE = 50
 
 @dataclass(frozen=True)
 class Header:
-    """Where the names and the data are.
-
-    Attributes:
-        found: whether the table has names.
-        names: a name for each column.
-        first_line: the line of the first data row, counted from 0.
-        skipped: number of lines above the header, or above the data if there is no header.
-        notices: what was assumed.
-    """
+    """A name for each column, the line (from 0) of the first data row, and the number of lines above the header."""
 
     found: bool
     names: tuple[str, ...]
@@ -45,20 +37,7 @@ def find_header(
     above: Sequence[str] | None,
     last_line: int,
 ) -> Header:
-    """Find the header among the first rows.
-
-    Args:
-        name: what to call the file in an error.
-        rows: the first rows, without blank and comment lines.
-        width: how many cells most rows have.
-        number_format: how numbers are written.
-        has_header: whether there is a header; None detects it.
-        above: names in a comment line above the table, one form of a header, or None.
-        last_line: the line after the last one read.
-
-    Raises:
-        SequenceError: the header has more or fewer names than the rows have cells.
-    """
+    """Find the header among the first rows; ``above`` are names in a comment line above the table, another header."""
     names, titles, header, body = _split(name, rows, width, number_format, has_header)
     notices: list[str] = []
     if names is None and above is not None and has_header is None:
@@ -95,12 +74,7 @@ def _split(
 
 
 def unique_names(names: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
-    """Make column names unique, with a notice about those that changed.
-
-    Example:
-        >>> unique_names(["x", "x", ""])
-        (('x', 'x (2)', 'unnamed 3'), ["Columns with the same name were renamed: 'x (2)'."])
-    """
+    """Make column names unique, with a notice about those that changed."""
     unique: dict[str, None] = {}
     again = []
     taken = {" ".join(name.split()) for name in names}

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 
+from gru_viz.progress import Progress
 from gru_viz.sequences.cell_parsing import MISSING_VALUES
 from gru_viz.sequences.dialect import TableLayout
 from gru_viz.sequences.table_file import TableFile, contains
 
-__all__ = ["ReadProgress", "read_frame"]
-
-ReadProgress = Callable[[int, int], object]
-"""Called with the bytes read and all bytes; an exception it raises stops the reading."""
+__all__ = ["read_frame"]
 
 MIN_PARALLEL_BYTES = 1 << 23
 """A larger text is read in chunks."""
@@ -27,22 +25,8 @@ _MAX_THREADS = 4
 _PARSE_ERRORS = (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OverflowError)
 
 
-def read_frame(file: TableFile, layout: TableLayout, progress: ReadProgress | None) -> pd.DataFrame:
-    """Parse the cells of a text.
-
-    Returns:
-        A column for each name, labelled 0, 1, …; numbers if all its cells are numbers, else text.
-
-    Raises:
-        pandas.errors.ParserError, ValueError, OverflowError: the text cannot be parsed.
-
-    Example:
-        >>> from gru_viz.sequences.dialect import DialectOptions, detect_layout
-        >>> from gru_viz.sequences.table_file import read_table_file
-        >>> file = read_table_file(b"a;b\\n1,5;2,5\\n", "x.csv", None, 99)
-        >>> read_frame(file, detect_layout(file, DialectOptions(), 9), None).values.tolist()
-        [[1.5, 2.5]]
-    """
+def read_frame(file: TableFile, layout: TableLayout, progress: Progress | None) -> pd.DataFrame:
+    """Parse the cells of a text into columns 0, 1, …: numbers if all cells of a column are numbers, else text."""
     data, start = file.data, layout.start
     if len(data) - start > MIN_PARALLEL_BYTES and not contains(data, b'"'):  # a quoted cell may contain a line end
         frame = _read_chunks(data, layout, progress)
@@ -57,7 +41,7 @@ def read_frame(file: TableFile, layout: TableLayout, progress: ReadProgress | No
     return frame
 
 
-def _read_chunks(data: bytes, layout: TableLayout, progress: ReadProgress | None) -> pd.DataFrame | None:
+def _read_chunks(data: bytes, layout: TableLayout, progress: Progress | None) -> pd.DataFrame | None:
     """Parse chunks in parallel; None if their columns differ in kind, or one cannot be parsed."""
     blanks = contains(data, b" ") or contains(data, b"\t")
     cuts = list(_cuts(data, layout.start))
@@ -111,7 +95,7 @@ def _cores() -> int:
 class _ByteRange:
     """A part of the data with the methods of a file; pandas would decode and encode a real file again."""
 
-    def __init__(self, data: bytes, start: int, end: int, progress: ReadProgress | None = None) -> None:
+    def __init__(self, data: bytes, start: int, end: int, progress: Progress | None = None) -> None:
         self.data, self.at, self.end, self.progress = data, start, end, progress
 
     def read(self, size: int = -1) -> bytes:

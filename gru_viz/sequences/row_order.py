@@ -17,14 +17,12 @@ __all__ = ["RowOrder", "order_rows"]
 
 @dataclass(frozen=True)
 class RowOrder:
-    """The order of the rows, and where each sequence begins.
+    """The order of the rows, one sequence after another, each in time order, and where each sequence begins.
 
     Attributes:
-        rows: (rows,) row numbers, one sequence after another, each in time order.
+        rows: (rows,) row numbers of the table.
         starts: (sequences,) the index in ``rows`` at which each sequence begins.
-        names: a name for each sequence.
         labels: a label for each of ``rows``, or None without a time column.
-        notices: what was sorted or left out, and whether times are unevenly spaced.
     """
 
     rows: Int[np.ndarray, " rows"]
@@ -35,21 +33,7 @@ class RowOrder:
 
 
 def order_rows(rows: int, id: ParsedColumn | None, time: ParsedColumn | None, name: str) -> RowOrder:
-    """Group the rows by id, in order of first appearance, and sort each group by time.
-
-    Args:
-        rows: number of rows of the table.
-        id: the column that identifies the sequence of a row; None for one sequence.
-        time: the column that orders and labels the steps, or None.
-        name: the name of the sequence if there is no id.
-
-    Example:
-        >>> from gru_viz.sequences.cell_parsing import NumberFormat
-        >>> from gru_viz.sequences.column_parsing import parse_column
-        >>> who = parse_column("who", pd.Series(["b", "a", "b"]), NumberFormat(".", None), True, None)
-        >>> order_rows(3, who, None, "x.csv").rows.tolist(), order_rows(3, who, None, "x.csv").names
-        ([0, 2, 1], ('who b', 'who a'))
-    """
+    """Group the rows by id, in order of first appearance, and sort each by time; ``name`` is for one without id."""
     notices: list[str] = []
     used = np.arange(rows)
     for parsed, role in ((id, "id"), (time, "time")):

@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 
 from gru_viz.errors import SequenceError
+from gru_viz.progress import Progress
 from gru_viz.sequences.cell_parsing import NumberFormat
 from gru_viz.sequences.column_parsing import Column, ParsedColumn, parse_column
 from gru_viz.sequences.column_roles import ColumnRoles, assign_roles, refuse_unknown, suggest_roles
-from gru_viz.sequences.dialect import Dialect, DialectOptions, detect_layout
-from gru_viz.sequences.parallel_reading import ReadProgress
+from gru_viz.sequences.dialect import Dialect, DialectOptions, TableLayout, detect_layout
 from gru_viz.sequences.phrases import count, listing
 from gru_viz.sequences.sequence import LabelledSequences, Sequences
 from gru_viz.sequences.sequence_building import SequenceOptions, build_sequences
 from gru_viz.sequences.step_labels import label_steps
 from gru_viz.sequences.table_file import read_table_file
-from gru_viz.sequences.table_parsing import ParsedTable, parse_delimited, parse_parquet
+from gru_viz.sequences.table_parsing import parse_delimited, parse_parquet
 
 __all__ = ["MAX_BYTES", "Table", "open_table", "read_table"]
 
@@ -218,7 +218,7 @@ def open_table(
     day_first: bool | None = None,
     max_bytes: int = MAX_BYTES,
     max_columns: int = MAX_COLUMNS,
-    progress: ReadProgress | None = None,
+    progress: Progress | None = None,
 ) -> Table:
     """Open delimited text (CSV, TSV, …) or Parquet; how it is written is detected.
 
@@ -245,28 +245,30 @@ def open_table(
     """
     file = read_table_file(source, name, encoding, max_bytes)
     if file.kind == "parquet":
-        cells = parse_parquet(file, max_bytes, max_columns)
+        frame, layout = parse_parquet(file, max_bytes, max_columns)
     else:
         options = DialectOptions(delimiter, decimal, thousands, header, comment)
-        cells = parse_delimited(file, detect_layout(file, options, max_columns), max_columns, progress)
-    return _parse_columns(file.name, cells, decimal is None and thousands is None, day_first)
+        frame, layout = parse_delimited(file, detect_layout(file, options, max_columns), max_columns, progress)
+    return _parse_columns(file.name, frame, layout, decimal is None and thousands is None, day_first)
 
 
-def _parse_columns(name: str, cells: ParsedTable, detect_format: bool, day_first: bool | None) -> Table:
-    if len(cells.frame) < 2:
+def _parse_columns(
+    name: str, frame: pd.DataFrame, layout: TableLayout, detect_format: bool, day_first: bool | None
+) -> Table:
+    if len(frame) < 2:
         remedy = "Choose a longer table; a GRU reads one row after another."
         raise SequenceError(name, "1 data row", "at least 2 steps", remedy)
-    number_format = NumberFormat(cells.dialect.decimal, cells.dialect.thousands)
+    number_format = NumberFormat(layout.dialect.decimal, layout.dialect.thousands)
     parsed = {
-        column: parse_column(column, cells.frame[at], number_format, detect_format, day_first)
-        for at, column in enumerate(cells.names)
+        column: parse_column(column, frame[at], number_format, detect_format, day_first)
+        for at, column in enumerate(layout.names)
     }
     columns = tuple(each.column for each in parsed.values())
     if all(column.kind == "empty" for column in columns):
         raise SequenceError(name, "no cell that is not missing", "numbers", "Choose another file.")
-    notices = cells.notices + tuple(notice for each in parsed.values() for notice in each.notices)
+    notices = layout.notices + tuple(notice for each in parsed.values() for notice in each.notices)
     suggested = suggest_roles(list(parsed.values()))
-    return Table(name, cells.dialect, columns, suggested, len(cells.frame), notices, parsed)
+    return Table(name, layout.dialect, columns, suggested, len(frame), notices, parsed)
 
 
 def read_table(

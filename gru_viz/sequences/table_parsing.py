@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 import pandas as pd
@@ -14,57 +14,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gru_viz.errors import SequenceError
+from gru_viz.progress import Progress
 from gru_viz.sequences.dialect import Dialect, TableLayout
 from gru_viz.sequences.header import unique_names
-from gru_viz.sequences.parallel_reading import ReadProgress, read_frame
+from gru_viz.sequences.parallel_reading import read_frame
 from gru_viz.sequences.phrases import count
 from gru_viz.sequences.table_file import CsvRow, TableFile, iterate_rows
 
-__all__ = ["ParsedTable", "parse_delimited", "parse_parquet"]
+__all__ = ["parse_delimited", "parse_parquet"]
 
 _LINE_BLOCK = 1 << 20
 _MAX_SHORT = 0.05
 _MAX_CHECKED = 201
 
 
-@dataclass(frozen=True)
-class ParsedTable:
-    """The cells of a table, column by column.
-
-    Attributes:
-        frame: one column for each name, labelled 0, 1, …; numbers if all its cells are numbers, else text.
-        names: the names of the columns.
-        dialect: how the table was written.
-        notices: what was assumed.
-    """
-
-    frame: pd.DataFrame
-    names: tuple[str, ...]
-    dialect: Dialect
-    notices: tuple[str, ...]
-
-
 def parse_delimited(
-    file: TableFile, layout: TableLayout, max_columns: int, progress: ReadProgress | None = None
-) -> ParsedTable:
-    """Parse delimited text.
-
-    Args:
-        file: the text.
-        layout: its dialect, and where the data begin.
-        max_columns: the largest number of columns allowed.
-        progress: called with the bytes parsed and all bytes; an exception it raises stops the parsing.
-
-    Raises:
-        SequenceError: rows of unequal length, a quote that is not closed, or no data below the header.
-
-    Example:
-        >>> from gru_viz.sequences.dialect import DialectOptions, detect_layout
-        >>> from gru_viz.sequences.table_file import read_table_file
-        >>> file = read_table_file(b"a;b\\n1,5;2,5\\n", "x.csv", None, 99)
-        >>> parse_delimited(file, detect_layout(file, DialectOptions(), 9), 9).frame.values.tolist()
-        [[1.5, 2.5]]
-    """
+    file: TableFile, layout: TableLayout, max_columns: int, progress: Progress | None = None
+) -> tuple[pd.DataFrame, TableLayout]:
+    """Parse delimited text into columns 0, 1, …, with the layout's names and notices completed."""
     file, notices = _remove_comments(file, layout)
     _refuse_long_lines(file, layout, max_columns)
     layout = _add_blank_columns(file, layout)
@@ -75,18 +42,13 @@ def parse_delimited(
     frame, dropped = _without_blank_tail(frame)
     if dropped:
         notices += (f"{count(dropped, 'row')} of empty cells at the end dropped.",)
-    tail = file.data[-4096:].replace(b"\r", b"")
-    if tail.endswith(b"\n\n"):
+    if file.data[-4096:].replace(b"\r", b"").endswith(b"\n\n"):
         notices += ("Blank lines at the end dropped.",)
-    return ParsedTable(frame, layout.names, layout.dialect, file.notices + layout.notices + notices)
+    return frame, replace(layout, notices=file.notices + layout.notices + notices)
 
 
-def parse_parquet(file: TableFile, max_bytes: int, max_columns: int) -> ParsedTable:
-    """Read a Parquet file.
-
-    Raises:
-        SequenceError: it is damaged, or above the limits when unpacked.
-    """
+def parse_parquet(file: TableFile, max_bytes: int, max_columns: int) -> tuple[pd.DataFrame, TableLayout]:
+    """Read a Parquet file into columns 0, 1, …; sizes are checked before it is unpacked."""
     name = file.name
     try:
         parquet = pq.ParquetFile(io.BytesIO(file.data))
@@ -111,7 +73,7 @@ def parse_parquet(file: TableFile, max_bytes: int, max_columns: int) -> ParsedTa
         raise SequenceError(name, f"{rows:,} rows of {columns:,} columns", "at least 2 rows", "Choose another file.")
     names, renamed = unique_names(table.column_names)
     dialect = Dialect("", ".", None, True, "parquet", None, 0)
-    return ParsedTable(pd.DataFrame(series), names, dialect, tuple(renamed))
+    return pd.DataFrame(series), TableLayout(dialect, names, 0, 0, tuple(renamed))
 
 
 def _damaged(name: str, error: Exception) -> SequenceError:
@@ -167,7 +129,7 @@ def _add_blank_columns(file: TableFile, layout: TableLayout) -> TableLayout:
     return replace(layout, names=layout.names + tuple(f"unnamed {at}" for at in range(wanted + 1, longest + 1)))
 
 
-def _read(file: TableFile, layout: TableLayout, progress: ReadProgress | None) -> pd.DataFrame:
+def _read(file: TableFile, layout: TableLayout, progress: Progress | None) -> pd.DataFrame:
     try:
         frame = read_frame(file, layout, progress)
     except pd.errors.EmptyDataError:
