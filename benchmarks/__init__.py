@@ -1,1 +1,1 @@
-"""Measurements, each against a named rival in the same run; results are kept in ``benchmarks/results``."""
+"""Measurements, each against a named rival in the same run; results are stored in ``benchmarks/results``."""

@@ -28,7 +28,7 @@ BUSY = {"source": "Text", "units": "256", "layers": "4", "both_ways": "bidirecti
 
 
 class Work(threading.Thread):
-    """Does something over and over, beside what is measured, until it is told to stop."""
+    """Does something over and over, beside what is measured, until it is stopped."""
 
     def __init__(self, work: Callable[[], object]) -> None:
         super().__init__(daemon=True)

@@ -1,4 +1,4 @@
-"""Code that runs in a process of its own, so that its memory can be told from everyone else's."""
+"""Code that runs in a process of its own, so that its memory is measured apart."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def kilobytes(name):
     return int(next(line for line in lines if line.startswith(name)).split()[1])
 
 def measured(work):
-    """Seconds, and the peak in MiB above what was there before: Linux forgets the peak when told to, then counts.
+    """Seconds, and the peak in MiB above what was there before: Linux forgets the peak on request, then counts.
 
     What earlier work left with the allocator is given back first, or the work would take it unseen.
     """
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
     before, start = kilobytes("VmRSS"), time.perf_counter()
-    kept = work()
+    result = work()
     seconds = time.perf_counter() - start
-    return dict(seconds=seconds, peak=(kilobytes("VmHWM") - before) / 1024, kept=kept)
+    return dict(seconds=seconds, peak=(kilobytes("VmHWM") - before) / 1024, result=result)
 '''
 
 

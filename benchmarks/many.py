@@ -38,7 +38,7 @@ def write_table(path: Path) -> int:
 
 
 def read_bare(path: Path) -> list[np.ndarray]:
-    """What pandas does, told the dialect: an array for each name."""
+    """What pandas does, given the dialect: an array for each name."""
     frame = pd.read_csv(path, sep=",", decimal=".", header=0, encoding="utf-8")
     values = np.array(frame.iloc[:, 1:], np.float32)
     return np.split(values, np.flatnonzero(frame["name"].to_numpy()[1:] != frame["name"].to_numpy()[:-1]) + 1)
@@ -103,7 +103,7 @@ def compared(ours: list[float], rival: list[float]) -> list[str]:
 
 
 def peak(path: Path, units: int) -> str:
-    """The peak of a survey in a process of its own, kernels loaded, in MiB above what the process held before."""
+    """The peak of a survey in a process of its own, kernels loaded, in MiB above the process's memory before."""
     found = in_a_child(f"""
 from gru_viz.analysis import survey
 weights = gru_viz.random_weights("torch", {FEATURES}, {units})
@@ -133,13 +133,13 @@ def main() -> None:
 
 {SEQUENCES:,} sequences of {SHORTEST} to {LONGEST} steps of {FEATURES} features, {count:,} rows of a long-form CSV
 with a column of names; a GRU of one layer, float32, one thread. Medians of {ROUNDS} rounds that take turns, and
-quartiles of the ratios. Opening is held against pandas told the dialect, an array for each name; running, against
+quartiles of the ratios. Opening is compared with pandas given the dialect, an array for each name; running, against
 `nn.GRU` over all sequences packed, which gives no gates, no proof and no averages. Search and sort are those of pandas
 on the list; on the page the browser's table does both.
 
 {table(("what", "s", "rival, s", "ratio"), rows)}
 
-Peak of memory while all are run, measured and averaged (VmHWM of a process of its own, above what it held before):
+Peak of memory while all are run, measured and averaged (VmHWM of a process of its own, above its memory before):
 
 {table(("network", "peak, MiB"), peaks)}""",
     )

@@ -43,7 +43,7 @@ def write_tables(folder: Path) -> dict[str, Path]:
 
 
 def bare(path: Path) -> tuple[float, float]:
-    """Seconds of pandas told the dialect, and of nn.GRU over what it read: states alone, no gates."""
+    """Seconds of pandas given the dialect, and of nn.GRU over its values: states alone, no gates."""
     start = time.perf_counter()
     frame = pd.read_csv(path, sep=",", decimal=".", header=0, encoding="utf-8")
     read = time.perf_counter()
@@ -135,7 +135,7 @@ def main() -> None:
                     f"{max(more for _, more in found['page']):.0f}",
                 ]
             )
-    head = ("file", "pandas told the dialect + bare nn.GRU", "open + sequences + every gate + first view")
+    head = ("file", "pandas given the dialect + bare nn.GRU", "open + sequences + every gate + first view")
     text = [
         f"# A table of {ROWS:,} × {COLUMNS}, to the first heatmap\n\n`python -m benchmarks.million`\n\n{machine}\n",
         f"Hidden {HIDDEN}, one torch thread; pandas reads a file with all cores, as this reader does. Medians and "

@@ -11,7 +11,7 @@ from benchmarks.machine import RESULTS
 __all__ = ["bars", "keep", "lines"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
-"""Okabe and Ito's: told apart by colour-blind readers too."""
+"""Okabe and Ito's: distinguishable for colour-blind readers."""
 
 WIDTH, PLOT, LEFT, RIGHT, TOP = 900, 300, 80, 30, 50
 
@@ -63,7 +63,7 @@ def lines(
     series: Mapping[str, Sequence[tuple[float, float]]],
     log: bool = True,
 ) -> str:
-    """Draw a line for each series through its (x, y) points, on two logarithmic axes unless told otherwise."""
+    """Draw a line for each series through its (x, y) points, on two logarithmic axes by default."""
     across, up = ([point[k] for points in series.values() for point in points] for k in (0, 1))
     x = _Scale(min(across), max(across), LEFT + 10, WIDTH - RIGHT, log)
     room = (0.7, 1.4) if log else (0.0 if min(up) >= 0 else 1.1, 1.1)
@@ -151,9 +151,9 @@ def _path(points: Sequence[tuple[float, float]], colour: str, dashed: bool = Fal
     return f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="1.5"{dashes}/>'
 
 
-def _text(x: float, y: float, said: str, anchor: str = "middle", size: int = 11, turned: str = "") -> str:
+def _text(x: float, y: float, text: str, anchor: str = "middle", size: int = 11, turned: str = "") -> str:
     place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" fill="#222222"{turned}'
-    return f"<text {place}>{html.escape(said)}</text>"
+    return f"<text {place}>{html.escape(text)}</text>"
 
 
 def _short(value: float) -> str:

@@ -15,9 +15,9 @@ STEPS = tuple(10**k for k in range(2, 7))
 UNITS = (16, 32, 64, 128, 256, 512, 1024)
 SEQUENCES = (1, 3, 10, 30, 100, 300, 1000)
 
-TRACE, STREAM = "gru_viz.trace(weights, x).proof", "gru_viz.stream(weights, x[0]).proof"
+TRACE, STREAM = "float(gru_viz.trace(weights, x).proof)", "float(gru_viz.stream(weights, x[0]).proof)"
 SERIES: dict[str, tuple[str, list[tuple[int, int, int, int]]]] = {
-    "steps, all kept": (TRACE, [(n, 1, n, 64) for n in STEPS]),
+    "steps, all stored": (TRACE, [(n, 1, n, 64) for n in STEPS]),
     "steps, streamed": (STREAM, [(n, 1, n, 64) for n in STEPS]),
     "units": (TRACE, [(n, 1, 2000, n) for n in UNITS]),
     "sequences": (TRACE, [(n, n, 200, 64) for n in SEQUENCES]),
@@ -51,7 +51,7 @@ def slope(points: list[tuple[float, float]]) -> float:
     return float(np.polyfit(x, y, 1)[0])
 
 
-def said(points: list[tuple[float, float]]) -> str:
+def describe(points: list[tuple[float, float]]) -> str:
     """The slope over all points, and over the upper half of them, where what is fixed no longer counts."""
     if len(points) < 3:
         return "too few points"
@@ -68,7 +68,7 @@ def main() -> None:
         found = [(n, measure(way, *shape)) for n, *shape in points]
         times[name] = [(float(n), one["seconds"]) for n, one in found]
         peaks[name] = [(float(n), one["peak"]) for n, one in found if one["peak"] >= LEAST]
-        slopes.append([name, said(times[name]), said(peaks[name])])
+        slopes.append([name, describe(times[name]), describe(peaks[name])])
         for (n, batch, steps, units), (_, one) in zip(points, found, strict=True):
             shape = f"{batch:,} × {steps:,} × {units:,}"
             rows.append([name, f"{n:,}", shape, f"{one['seconds']:.4g}", f"{one['peak']:.1f}"])
@@ -85,7 +85,7 @@ def main() -> None:
 
 A GRU of one layer over {FEATURES} features, float32, one thread, proof included. Each point is a process of its own
 that has loaded its kernels; seconds are the median of its runs, and the peak is the operating system's (VmHWM) in the
-first of them, above what the process held before. A slope is the exponent of growth, by least squares on the
+first of them, above the process's memory before. A slope is the exponent of growth, by least squares on the
 logarithms: 1 means that twice the work costs twice as much; that of the memory is over the points of {LEAST:.0f} MiB
 and more. With its units, a layer's weights grow to the power of 2.
 

@@ -253,8 +253,8 @@ def describe(study: Study, seeds: int, verdicts: Mapping[int, Verdict], baseline
 {study.updates:,} updates of {example.batch} fresh sequences, {seeds} seeds. Units: {sizes}, so that all have about
 as many parameters. {lane.optimiser.title()}, learning rate {lane.learning_rate}, the gradient's norm at most
 {lane.clip:g}, torch's first weights; the same for all cells, and tuned for none. Given is the {by}, over the last tenth
-of the updates: the median of the seeds, in brackets their range. Told apart: by paired t over the seeds, corrected by
-Holm for the three pairs.
+of the updates: the median of the seeds, in brackets their range. Distinguished: by paired t over the seeds, corrected
+by Holm for the three pairs.
 
 {table_of(study, verdicts, baseline)}
 

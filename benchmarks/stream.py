@@ -34,9 +34,9 @@ WARM = 9000
 VIEWED = ((1_000_000, 16), (1_000_000, 64), (100_000, 512))
 
 WAYS = {
-    "stream, every chunk proven": "lambda: gru_viz.stream(weights, x).proof",
-    "everything kept": "lambda: gru_viz.trace(weights, x).layers and 0.0",
-    "everything kept and proven": "lambda: gru_viz.trace(weights, x).proof",
+    "stream, every chunk proven": "lambda: float(gru_viz.stream(weights, x).proof)",
+    "everything stored": "lambda: gru_viz.trace(weights, x).layers and 0.0",
+    "everything stored and proven": "lambda: float(gru_viz.trace(weights, x).proof)",
 }
 
 
@@ -65,7 +65,7 @@ def work():
     return seconds, kilobytes("VmHWM") - peak
 
 found = measured(work)
-seconds, more = found["kept"]
+seconds, more = found["result"]
 print(json.dumps(dict(seconds=seconds, peak=found["peak"] - more / 1024, seen=found["peak"])))
 """)
 
@@ -102,10 +102,10 @@ def running() -> str:
                 each.append(run_in_a_child(way, steps, units))
         seconds = {way: np.array([one["seconds"] for one in each]) for way, each in found.items()}
         for way, each in found.items():
-            ratio = np.median(seconds[way] / seconds["everything kept and proven"])
+            ratio = np.median(seconds[way] / seconds["everything stored and proven"])
             peak = max(one["peak"] for one in each)
             rows.append([f"{steps:,} × {units}", way, f"{np.median(seconds[way]):.2f}", f"{ratio:.2f}", f"{peak:.0f}"])
-    return table(("steps × units", "way", "s", "ratio to kept and proven", "peak, MiB"), rows)
+    return table(("steps × units", "way", "s", "ratio to stored and proven", "peak, MiB"), rows)
 
 
 def ways_to_reduce(x: np.ndarray, width: int) -> dict[str, Callable[[], object]]:
@@ -190,9 +190,9 @@ def main() -> None:
 ## Running
 
 A GRU of one layer over one sequence of {FEATURES} features, float32, one thread, each run in a process of its own that
-has loaded its kernels. The peak is the operating system's (VmHWM), above what the process held before: it does not
+has loaded its kernels. The peak is the operating system's (VmHWM), above the process's memory before: it does not
 count the sequence itself. The rounds take turns; median seconds. What is streamed is reduced to bins of many widths,
-and the states are kept that let any window run again; what is kept is four arrays of steps × units.
+and states are stored from which any window runs again; the rival stores four arrays of steps × units.
 
 {running()}
 
@@ -213,7 +213,7 @@ Ratios to one read of the same numbers, numpy's `x.max()` over all of them, in t
 ## Looking
 
 From the steps to be shown to what is painted: the bins of the input and of all four quantities, {COLUMNS} columns at
-most, at {ROUNDS} places of the sequence; medians and quartiles. Wide views come from the bins that were kept, narrow
+most, at {ROUNDS} places of the sequence; medians and quartiles. Wide views come from the stored bins, narrow
 ones are run again from the nearest checkpoint, once for all quantities.
 
 {viewing()}""",

@@ -16,7 +16,7 @@ PAGES, PROSE = ROOT / "docs", ROOT / "docs" / "prose"
 REFERENCE = re.compile(r"^\{\{ ([\w.]+) \}\}$", re.MULTILINE)
 SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Example):\n((?:    .*\n|\n)*)", re.MULTILINE)
 ENTRY = re.compile(r"^([\w*, ]+): (.*(?:\n    .*)*)", re.MULTILINE)
-TITLES = {"Args": "Arguments", "Attributes": "Attributes", "Returns": "Gives", "Raises": "Refuses with"}
+TITLES = {"Args": "Arguments", "Attributes": "Attributes", "Returns": "Returns", "Raises": "Raises"}
 
 
 def build() -> dict[Path, str]:
@@ -25,8 +25,8 @@ def build() -> dict[Path, str]:
 
 
 def _page(source: Path) -> str:
-    told = f"<!-- Built by scripts/docs.py from docs/prose/{source.name} and docstrings: edit there. -->\n\n"
-    return told + REFERENCE.sub(lambda found: reference(found[1]), source.read_text(encoding="utf-8"))
+    note = f"<!-- Built by scripts/docs.py from docs/prose/{source.name} and docstrings: edit there. -->\n\n"
+    return note + REFERENCE.sub(lambda found: reference(found[1]), source.read_text(encoding="utf-8"))
 
 
 def reference(path: str) -> str:

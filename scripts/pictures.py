@@ -90,7 +90,7 @@ def forecaster(data: bytes) -> bytes:
     """Train a GRU with a linear head for half a minute at most; its state_dict, as anyone saves it."""
     sequences = gru_viz.read_table(data)
     x = torch.from_numpy(np.array(sequences[0].values))[None]
-    told = x[:, 1:, sequences.features.index("room_temperature_C")]
+    target = x[:, 1:, sequences.features.index("room_temperature_C")]
     torch.manual_seed(0)
     network = torch.nn.ModuleDict(
         {"gru": torch.nn.GRU(3, 16, batch_first=True), "next_temperature": torch.nn.Linear(16, 1)}
@@ -98,7 +98,7 @@ def forecaster(data: bytes) -> bytes:
     optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
     for _ in range(300):
         answers = network["next_temperature"](network["gru"](x[:, :-1])[0])[..., 0]
-        loss = torch.nn.functional.mse_loss(answers, told)
+        loss = torch.nn.functional.mse_loss(answers, target)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -24,7 +24,7 @@ def test_python_runs_as_it_stands(code, monkeypatch, tmp_path, unchecked):
 
 
 def test_there_is_python_to_run():
-    assert len(BLOCKS) >= 2
+    assert len(BLOCKS) == 1
 
 
 @pytest.mark.parametrize("target", sorted({a or b for a, b in LINKS}))
@@ -33,6 +33,7 @@ def test_links_lead_somewhere(target):
 
 
 def test_the_table_of_variants_is_the_codes():
-    rows = re.findall(r"^\| `(\w+)` \| .* \| (after|before) \| (keeps|takes) \| (\d) \|$", README, flags=re.MULTILINE)
-    told = {name: (reset, update, int(biases)) for name, reset, update, biases in rows}
-    assert told == {c.name: (c.reset, c.update, c.biases) for c in CONVENTIONS.values() if c.cell == "gru"}
+    text = (ROOT / "docs" / "variants.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (after|before) \| (keeps|takes) \| (\d) \|$", text, flags=re.MULTILINE)
+    listed = {name: (reset, update, int(biases)) for name, reset, update, biases in rows}
+    assert listed == {c.name: (c.reset, c.update, c.biases) for c in CONVENTIONS.values() if c.cell == "gru"}
