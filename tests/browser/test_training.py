@@ -269,7 +269,7 @@ def test_charts_are_there_once_when_their_code_arrives_after_newer_data(training
     seen = training.drawn()
     training.wait_until(lambda: training.drawn() > seen)
     figures = page.locator("[data-figure]").evaluate_all("all => all.map((one) => one.dataset.figure)")
-    assert sorted(figures) == ["predictions", "gradient", "loss", "measure"]
+    assert sorted(figures) == ["gradient", "loss", "measure", "predictions"]
     expect(page.locator(".gv-snapshots[data-ready]")).to_have_count(1)
     expect(page.locator(".gv-snapshots-lane")).to_have_count(2)
 
