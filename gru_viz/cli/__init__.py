@@ -51,10 +51,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _refuse(error: GruVizError) -> None:
     """Say what was refused, a line a part."""
-    for label, text in (
-        ("gru-viz", error.where),
-        ("  found", error.found),
-        ("  wanted", error.wanted),
-        ("  do", error.remedy),
-    ):
+    parts = (error.where, error.found, error.wanted, error.remedy)
+    for label, text in zip(("gru-viz", "  found", "  wanted", "  do"), parts, strict=True):
         print(f"{label}: {' '.join(text.split())}", file=sys.stderr)

@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gru_viz.cli.convert import FORMATS, convert
-from gru_viz.cli.inspect import inspect
+from gru_viz.cli.model_files import FORMATS, convert, inspect
 from gru_viz.cli.output import StatusLine
 from gru_viz.cli.report import report
 from gru_viz.conventions import CONVENTIONS
@@ -24,12 +23,7 @@ EXITS = "Ends with 0 when done, 1 when the input is refused, 2 when called wrong
 
 
 def parse(words: Sequence[str]) -> tuple[Command | None, Any]:
-    """The command with its options; or None, with those that Streamlit is given, where it is the dashboard.
-
-    Example:
-        >>> parse(["--port", "8600", "--server.headless=true"])
-        (None, ['--server.port=8600', '--server.headless=true'])
-    """
+    """The command with its options; or None, with those that Streamlit is given, where it is the dashboard."""
     parser = _parser()
     if words and not words[0].startswith("-"):
         options = parser.parse_args(words)

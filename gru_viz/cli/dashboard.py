@@ -18,20 +18,13 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def pages() -> Path:
-    """The folder that holds ``dashboard.py``."""
+    """The folder with ``dashboard.py``."""
     inside = PACKAGE / "page"
     return inside if inside.is_dir() else PACKAGE.parent
 
 
 def open_dashboard(options: Sequence[str]) -> int:
-    """Run Streamlit on the dashboard in this process until it is stopped.
-
-    Args:
-        options: for ``streamlit run``.
-
-    Raises:
-        MissingPackageError: Streamlit is not installed.
-    """
+    """Run Streamlit on the dashboard, with options of ``streamlit run``, in this process until it is stopped."""
     with optional_packages("the dashboard"):
         import_module("streamlit")
     folder = pages()

@@ -41,11 +41,7 @@ def note(progress: StatusLine, text: str) -> None:
 
 
 def check_target(target: str, force: bool) -> None:
-    """Refuse a target that cannot be written, before any work is done for it.
-
-    Raises:
-        GruVizError: it is there already, is a folder, or is in no existing folder.
-    """
+    """Refuse a target that cannot be written, before any work is done for it."""
     path = Path(target)
     if target == STDOUT:
         return
@@ -58,11 +54,7 @@ def check_target(target: str, force: bool) -> None:
 
 
 def write_whole(target: str, data: bytes, force: bool) -> None:
-    """Write a file so that nobody ever sees half of it, and nothing is replaced unasked.
-
-    Raises:
-        GruVizError: it is there already, or cannot be written.
-    """
+    """Write a file so that nobody ever sees half of it, and nothing is replaced unasked."""
     if target == STDOUT:
         sys.stdout.buffer.write(data)
         return

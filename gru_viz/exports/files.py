@@ -13,8 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from gru_viz.escape_formula import escape_formula
-from gru_viz.exports.facts import facts
-from gru_viz.exports.tables import DIRECTIONS, to_table
+from gru_viz.exports.tables import DIRECTIONS, facts, to_table
 from gru_viz.trace import Trace
 
 __all__ = ["to_csv", "to_npz", "to_parquet"]

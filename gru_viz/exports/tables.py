@@ -1,18 +1,60 @@
-"""A trace as a dataframe: wide, a column for each unit; or tidy, a row for each value."""
+"""A trace as a dataframe, wide or tidy, and as an xarray dataset; and the facts that every export contains."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+import json
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 
+from gru_viz.conventions import Quantity
+from gru_viz.optional import optional_packages
 from gru_viz.trace import Trace
+from gru_viz.version import __version__
 
-__all__ = ["to_table", "to_tidy"]
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["facts", "to_table", "to_tidy", "to_xarray"]
 
 DIRECTIONS = ("forward", "backward")
+AXES = ("sequence", "step", "layer", "direction", "unit")
+
+
+def facts(trace: Trace) -> dict[str, str]:
+    """What must travel with a trace: what ran, on what, how its inputs were scaled, and how it was proven.
+
+    Example:
+        >>> import gru_viz
+        >>> facts(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1))))["variant"]
+        'torch'
+    """
+    scaling = trace.scaling
+    scales = [] if scaling is None else zip(scaling.features, scaling.centre, scaling.scale, strict=True)
+    return {
+        "variant": trace.convention.name,
+        "variant_title": trace.convention.title,
+        "reset": trace.convention.reset or "",
+        "update": trace.convention.update or "",
+        "weights": trace.weights.origin,
+        "features": json.dumps(trace.features, ensure_ascii=False),
+        "sequences": json.dumps(trace.names, ensure_ascii=False),
+        "scaling_method": "" if scaling is None else scaling.method,
+        "scaling": json.dumps({name: {"centre": float(c), "scale": float(s)} for name, c, s in scales}),
+        "backend": trace.backend,
+        "device": trace.device,
+        "dtype": trace.dtype,
+        "proof": repr(trace.proof.difference),
+        "witness": trace.proof.witness,
+        "gru_viz": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
 
 
 def to_table(trace: Trace, before: int = 0) -> pd.DataFrame:
@@ -110,3 +152,62 @@ def _blocks(trace: Trace) -> Iterator[_Block]:
 
 def _categories(codes: np.ndarray, names: Iterable[str]) -> pd.Categorical[str]:
     return pd.Categorical.from_codes(codes, pd.Index(list(names)))
+
+
+def to_xarray(trace: Trace) -> xr.Dataset:
+    """One variable a quantity, over (sequence, step, layer, direction, unit), with the facts as attributes.
+
+    Steps, layers and units count from 1, as on the screen; ``time`` has the label of each step. Values are NaN past
+    the end of a sequence, and past the last unit of a layer that is smaller than another. ``inputs`` is over
+    (sequence, step, feature), ``length`` over (sequence).
+
+    Raises:
+        MissingPackageError: xarray is not installed.
+
+    Example:
+        >>> import torch, gru_viz
+        >>> data = to_xarray(gru_viz.trace(torch.nn.GRU(1, 4, num_layers=2), np.zeros((3, 1))))
+        >>> data["update"].sel(layer=2, direction="forward", unit=4).dims
+        ('sequence', 'step')
+    """
+    with optional_packages("to_xarray"):
+        import xarray as xr
+    steps, layers = trace.inputs.shape[1], len(trace.layers)
+    directions = DIRECTIONS[: len(trace.layers[0].directions)]
+    units = max(run.weights.hidden for layer in trace.layers for run in layer.directions)
+    shape = (len(trace.lengths), steps, layers, len(directions), units)
+    labels = np.array([_padded(own or (), steps) for own in trace.time], dtype=np.str_).reshape(shape[:2])
+    return xr.Dataset(
+        {
+            **{q.name: (AXES, _stacked(trace, q, shape), _about(q)) for q in trace.convention.quantities},
+            "inputs": (("sequence", "step", "feature"), trace.inputs, {"long_name": "input x"}),
+            "length": ("sequence", np.array(trace.lengths), {"long_name": "steps of the sequence"}),
+        },
+        coords={
+            "sequence": np.array(trace.names, np.str_),
+            "step": np.arange(1, steps + 1),
+            "layer": np.arange(1, layers + 1),
+            "direction": np.array(directions, np.str_),
+            "unit": np.arange(1, units + 1),
+            "feature": np.array(trace.features, np.str_),
+            "time": (("sequence", "step"), labels),
+        },
+        attrs=dict(facts(trace)),
+    )
+
+
+def _stacked(trace: Trace, quantity: Quantity, shape: tuple[int, ...]) -> np.ndarray:
+    whole = np.full(shape, np.nan, trace.inputs.dtype)
+    for k, layer in enumerate(trace.layers):
+        for d, run in enumerate(layer.directions):
+            values = run.quantities[quantity.name]
+            whole[:, :, k, d, : values.shape[2]] = values
+    return whole
+
+
+def _about(q: Quantity) -> dict[str, object]:
+    return {"long_name": q.name.replace("_", " "), "symbol": q.symbol, "meaning": q.meaning, "kind": q.kind}
+
+
+def _padded(labels: Sequence[str], steps: int) -> list[str]:
+    return [*labels[:steps], *("",) * (steps - len(labels))]

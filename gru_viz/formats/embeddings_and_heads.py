@@ -6,6 +6,7 @@ import heapq
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -40,12 +41,7 @@ class _Layer:
 
 
 class EmbeddingsAndHeads:
-    """The matrices of a file outside its recurrent networks.
-
-    Args:
-        arrays: all arrays of the file, in its order.
-        used: the paths of the recurrent networks' arrays.
-    """
+    """The matrices of a file outside its recurrent networks, whose paths are ``used``."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray], used: set[str]) -> None:
         paths = list(arrays)
@@ -67,12 +63,7 @@ class EmbeddingsAndHeads:
         return _Layer(name, _folders(name), self._places[path], weight, bias, *suggests)
 
     def embeddings(self, model: FoundModel, start: int) -> tuple[Embedding, ...]:
-        """Matrices with as many columns as the network has features, likeliest embedding first.
-
-        Args:
-                start: the position of its first matrix in the file.
-        """
-
+        """Matrices as wide as the network's features, likeliest first; its own matrices start at place ``start``."""
         folders = _folders(model.name)
 
         def fits(layer: _Layer) -> bool:
@@ -87,11 +78,7 @@ class EmbeddingsAndHeads:
         return tuple(Embedding(layer.name, layer.weight) for layer in ranked)
 
     def heads(self, model: FoundModel, start: int) -> tuple[Head, ...]:
-        """Linear layers with as many inputs as the network has hidden values, likeliest head first.
-
-        Args:
-                start: the position of its first matrix in the file.
-        """
+        """Linear layers as wide as the network's hidden values, likeliest first; ``start`` as for embeddings."""
         folders = _folders(model.name)
         width = sum(cell.hidden for cell in model.weights.layers[-1])
 
@@ -126,7 +113,4 @@ def _folders(name: str) -> tuple[str, ...]:
 
 def _shared(path: tuple[str, ...], other: tuple[str, ...]) -> int:
     """The length of the common prefix of two paths, in parts."""
-    return next(
-        (k for k, (mine, theirs) in enumerate(zip(path, other, strict=False)) if mine != theirs),
-        min(len(path), len(other)),
-    )
+    return sum(1 for _ in takewhile(lambda parts: parts[0] == parts[1], zip(path, other, strict=False)))

@@ -28,8 +28,8 @@ def fit(
     Args:
         model: the network.
         sequences: its input; values (time, features).
-        alphabet: for text: the characters in the order of training, one for each feature of the network or row of its
-            embedding. By default those of the text, if their number fits.
+        alphabet: for text: its characters in the order of training, at most one for each feature of the network or
+            row of its embedding; by default those of the text, if their number fits.
         embedding: one of ``model.embeddings``; by default the likeliest.
 
     Returns:
@@ -46,18 +46,16 @@ def fit(
         >>> fit(model, read_text("abba"), alphabet="ab")[0].values[:2].tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
     """
-    wanted = model.weights.features
     table = embedding or next(iter(model.embeddings), None)
     if alphabet:
-        sequences = _reencode(sequences, alphabet, model, len(table.matrix) if table else wanted)
+        sequences = _reencode(sequences, alphabet, model, len(table.matrix) if table else model.weights.features)
     count = len(sequences.features)
-    if count == wanted and not (table and alphabet):
+    if count == model.weights.features and not (table and alphabet):
         return sequences if alphabet or not _is_text(sequences) else _unchanged_text(sequences)
     if table is not None and _is_one_hot(sequences) and (alphabet or count == len(table.matrix)):
         return _embedded(sequences, table, [item.values @ table.matrix[:count] for item in sequences])
     if table is not None and count == 1:
-        numbers = [_symbol_numbers(item, sequences, table) for item in sequences]
-        return _embedded(sequences, table, [table.matrix[rows] for rows in numbers])
+        return _embedded(sequences, table, [_table_rows(item, sequences, table) for item in sequences])
     raise _mismatch(model, sequences, table)
 
 
@@ -104,20 +102,17 @@ def _with_features(
     return replace(sequences, items=items, scaling=scaling, notices=(*sequences.notices, *notices))
 
 
-def _symbol_numbers(item: Sequence, sequences: Sequences, table: Embedding) -> np.ndarray:
-    """The symbols' numbers in the only column of a sequence."""
+def _table_rows(item: Sequence, sequences: Sequences, table: Embedding) -> np.ndarray:
+    """The rows of an embedding whose numbers are in the only column of a sequence."""
     values = sequences.scaling.undo(item.values)[:, 0]
     numbers = np.round(values)
     wrong = (np.abs(values - numbers) > _WHOLE) | (numbers < 0) | (numbers >= len(table.matrix))
     if wrong.any():
         step = int(np.argmax(wrong))
-        raise FormatError(
-            f"{item.name}, step {step + 1}",
-            f"{sequences.features[0]} = {values[step]:g}",
-            f"a whole number from 0 to {len(table.matrix) - 1}, a row of the embedding {table.name}",
-            "Choose the column with the symbols' numbers.",
-        )
-    return numbers.astype(np.int64)
+        where, found = f"{item.name}, step {step + 1}", f"{sequences.features[0]} = {values[step]:g}"
+        wanted = f"a whole number from 0 to {len(table.matrix) - 1}, a row of the embedding {table.name}"
+        raise FormatError(where, found, wanted, "Choose the column with the symbols' numbers.")
+    return table.matrix[numbers.astype(np.int64)]
 
 
 def _is_text(sequences: Sequences) -> bool:

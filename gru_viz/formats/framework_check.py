@@ -36,20 +36,6 @@ def compare(framework: str, weights: Weights, x: np.ndarray, theirs: np.ndarray)
 
     The bound is what rounding in the coarser of the two dtypes can cause: the bound of one step for every step and
     layer, plus four times the rounding of gru_viz's own states.
-
-    Args:
-        framework: its name and version.
-        weights: the network read from the file.
-        x: the input, (batch, steps, features).
-        theirs: the framework's hidden states of the top layer, (batch, steps, units · directions), forward first.
-
-    Example:
-        >>> from gru_viz import random_weights
-        >>> w = random_weights("torch", features=2, hidden=3)
-        >>> x = probe(w)
-        >>> theirs = w.to_module()(torch.from_numpy(x))[0].detach().numpy()
-        >>> compare(f"torch {torch.__version__}", w, x, theirs).agrees
-        True
     """
     ours, bound = hidden_states(weights, x)
     exact, _ = hidden_states(_in_float64(weights), x.astype(np.float64))
@@ -69,15 +55,7 @@ def _in_float64(weights: Weights) -> Weights:
 
 
 def check_against_torch(weights: Weights, matrices: Mapping[str, np.ndarray]) -> FrameworkCheck | None:
-    """Compare with torch's own module on the same input.
-
-    Args:
-        weights: what gru_viz made of them.
-        matrices: such as ``weight_ih_l0``, all that the module has.
-
-    Returns:
-        None if torch has no such module: all its layers have the same size.
-    """
+    """Compare with torch's own module of these matrices; None if torch has none: all its layers have the same size."""
     x = probe(weights)
     dtype = getattr(torch, str(x.dtype))
     module = TORCH_MODULE[weights.convention.cell](

@@ -12,8 +12,7 @@ import numpy as np
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import ConventionError, FormatError
 from gru_viz.formats.keras_graph import CELLS, KerasGraph, KerasLayer, VariablePath, name_in_config, read_config
-from gru_viz.formats.keras_h5 import Tree, read_tree
-from gru_viz.formats.keras_variables import KerasVariables
+from gru_viz.formats.keras_h5 import KerasVariables, Tree, read_tree
 from gru_viz.formats.layer_stacks import GraphHead, RecurrentLayer, build_networks, stack_layers
 from gru_viz.formats.model_bytes import ModelBytes, damaged, open_zip, printable
 from gru_viz.formats.model_file import Embedding, Head, ModelFile
@@ -29,12 +28,7 @@ NO_CONFIG = (
 
 
 def read(content: ModelBytes) -> ModelFile:
-    """Read every GRU, LSTM and SimpleRNN, with the Embedding and Dense layers around it.
-
-    Raises:
-        FormatError: the file is damaged, contains code or links, claims numbers that it does not have, or has no such
-            layer.
-    """
+    """Read every GRU, LSTM and SimpleRNN, with the Embedding and Dense layers around it."""
     try:
         return _read(content)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, ArithmeticError) as error:
@@ -101,14 +95,13 @@ def _recurrent(
     layers: list[RecurrentLayer] = []
     problems: list[FormatError] = []
     for each in placed:
+        where = f"{content.name}, {printable(each.name)}"
         try:
-            layers.append(_layer(f"{content.name}, {printable(each.name)}", each, variables))
+            layers.append(_layer(where, each, variables))
         except FormatError as problem:
             problems.append(problem)
         except ConventionError as error:
-            problems.append(
-                FormatError(f"{content.name}, {printable(each.name)}", error.found, error.wanted, error.remedy)
-            )
+            problems.append(FormatError(where, error.found, error.wanted, error.remedy))
     return layers, problems
 
 
@@ -125,17 +118,14 @@ def _layer(where: str, placed: KerasLayer, variables: KerasVariables) -> Recurre
         name = CONVENTION.get(placed.kind) or _gru(config, arrays)
         cells.append(_cell(name, arrays))
         if isinstance(units := config.get("units"), int) and units != cells[-1].hidden:
-            raise FormatError(
-                where, f"{cells[-1].hidden} units", f"{units}, as in its configuration", "Save the model again."
-            )
+            found, wanted = f"{cells[-1].hidden} units", f"{units}, as in its configuration"
+            raise FormatError(where, found, wanted, "Save the model again.")
         if placed.kind == "GRU" and len(arrays) == 2 and "reset_after" not in config:
-            notices = (
-                *notices,
-                f"{placed.name} has no bias that would show where its reset acts: reset_after=True is assumed.",
-            )
+            assumed = f"{placed.name} has no bias that would show where its reset acts: reset_after=True is assumed."
+            notices += (assumed,)
             alternatives = ("keras_reset_before",)
         if "float16" in (policy := name_in_config(config.get("dtype"))) or "float8" in policy or "int" in policy:
-            notices = (*notices, f"{placed.name} computes in {policy} in Keras, and in float32 or finer here.")
+            notices += (f"{placed.name} computes in {policy} in Keras, and in float32 or finer here.",)
     return RecurrentLayer(
         placed.name,
         tuple(cells),

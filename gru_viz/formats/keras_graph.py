@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -64,9 +65,7 @@ class KerasLayer:
     """A recurrent, ``Embedding`` or ``Dense`` layer of a model.
 
     Attributes:
-        kind: ``"GRU"``, ``"LSTM"``, ``"SimpleRNN"``, ``"Embedding"`` or ``"Dense"``.
         cells: for each direction: the path of its variables, and its configuration.
-        reads: its input.
         backward: whether its only direction reads backward.
         merges: how its directions are merged.
         notices: what is unusual about its connections, in sentences.
@@ -82,11 +81,7 @@ class KerasLayer:
 
 
 def read_config(text: str | bytes, where: str, limits: Limits) -> dict[str, Any]:
-    """Parse a model's configuration.
-
-    Raises:
-        FormatError: it is not JSON, is too large, or contains a Lambda layer or another Python function.
-    """
+    """Parse a model's configuration, refused if it contains a Lambda layer or another Python function."""
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -120,12 +115,7 @@ def _objects(config: object, where: str, limits: Limits) -> Iterator[dict[str, A
 
 
 def name_in_config(value: object) -> str:
-    """The name of an activation or dtype policy in a configuration; of a custom one, its class or function.
-
-    Example:
-        >>> [name_in_config(value) for value in ("tanh", None, {"class_name": "function", "config": "mine"})]
-        ['tanh', 'linear', 'mine']
-    """
+    """The name of an activation or dtype policy in a configuration; of a custom one, its class or function."""
     if isinstance(value, Mapping):
         inner = value.get("config")
         value = inner if isinstance(inner, str) else value.get("class_name")
@@ -146,10 +136,14 @@ def _is_own(entry: KerasConfig) -> bool:
     return isinstance(module, str) and module.partition(".")[0] not in ("keras", "tf_keras", "tensorflow", "builtins")
 
 
-def _snake(name: str) -> str:
-    """A class name in snake case, as Keras names the group of a layer."""
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+def _numbered(classes: Iterable[object]) -> Iterator[str]:
+    """Class names in snake case, numbered from the second of a kind, as Keras names the groups of layers."""
+    used: Counter[str] = Counter()
+    for each in classes:
+        name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", str(each)))
+        base = re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+        yield f"{base}_{used[base]}" if used[base] else base
+        used[base] += 1
 
 
 @dataclass
@@ -157,8 +151,6 @@ class KerasGraph:
     """The layers of a model, found by following its configuration from the inputs.
 
     Attributes:
-        where: the file's name in messages.
-        limits: the largest sizes accepted.
         placed: the layers by the path of their variables.
         activations: name of a Dense layer → the activation layer after it.
         left_out: sentences about unknown recurrent layers.
@@ -172,11 +164,7 @@ class KerasGraph:
     depth: int = 0
 
     def model(self, entry: KerasConfig, place: VariablePath, inputs: Sequence[Output] = ()) -> list[Output] | None:
-        """Follow a model through its layers.
-
-        Returns:
-            Its outputs; None for a custom class, whose layers only its code knows.
-        """
+        """Follow a model to its outputs; None for a custom class, whose layers only its code knows."""
         if entry.get("class_name") not in MODELS or _is_own(entry):
             return None
         config = entry.get("config")
@@ -185,18 +173,11 @@ class KerasGraph:
             raise damaged(f"{self.where}, {printable(place.name)}", "a model without a list of layers")
         self.depth += 1
         if self.depth > self.limits.max_depth:
-            raise FormatError(
-                self.where,
-                "models nested too deeply",
-                f"at most {self.limits.max_depth} levels",
-                "Save only the weights.",
-            )
+            wanted = f"at most {self.limits.max_depth} levels"
+            raise FormatError(self.where, "models nested too deeply", wanted, "Save only the weights.")
         entries = [self._dict(each, place) for each in layers]
-        places, used = [], dict[str, int]()
-        for each in entries:
-            base = _snake(str(each.get("class_name")))
-            count = used[base] = used.get(base, -1) + 1
-            places.append(place.inside(f"layers/{base}_{count}" if count else f"layers/{base}", _name(each)))
+        stores = _numbered(each.get("class_name") for each in entries)
+        places = [place.inside(f"layers/{store}", _name(each)) for store, each in zip(stores, entries, strict=True)]
         if entry["class_name"] == "Sequential":
             flow = list(inputs[:1]) or [Output()]
             for each, at in zip(entries, places, strict=True):
@@ -294,19 +275,22 @@ class KerasGraph:
         if kind in layer_of and not _is_own(cell):
             return [(layer_of[kind], place.name, at, config)]
         listed = config.get("cells") if kind == "StackedRNNCells" else None
-        found, used = [], dict[str, int]()
-        for k, each in enumerate(listed if isinstance(listed, list) else [cell]):
-            inner = self._dict(each, place)
-            if inner.get("class_name") not in layer_of or _is_own(inner):
-                kind = printable(inner.get("class_name"))
-                self.left_out.append(f"{place.name} is left out: its cell, {kind}, is custom.")
-                return []
-            base = _snake(str(inner["class_name"]))
-            count = used[base] = used.get(base, -1) + 1
-            described = self._dict(inner.get("config"), place)
-            spot = at.inside(f"cells/{base}_{count}" if count else f"cells/{base}", _name(inner))
-            found.append((layer_of[inner["class_name"]], f"{place.name}/{k}", spot, described))
-        return found
+        inners = [self._dict(each, place) for each in (listed if isinstance(listed, list) else [cell])]
+        custom = [each for each in inners if each.get("class_name") not in layer_of or _is_own(each)]
+        if custom:
+            kind = printable(custom[0].get("class_name"))
+            self.left_out.append(f"{place.name} is left out: its cell, {kind}, is custom.")
+            return []
+        stores = _numbered(each["class_name"] for each in inners)
+        return [
+            (
+                layer_of[inner["class_name"]],
+                f"{place.name}/{k}",
+                at.inside(f"cells/{store}", _name(inner)),
+                self._dict(inner.get("config"), place),
+            )
+            for k, (store, inner) in enumerate(zip(stores, inners, strict=True))
+        ]
 
     def _bidirectional(self, config: KerasConfig, place: VariablePath, inputs: list[Output]) -> list[Output]:
         layer = self._dict(config.get("layer"), place)
@@ -347,9 +331,8 @@ class KerasGraph:
 
     def _dict(self, value: object, place: VariablePath) -> KerasConfig:
         if not isinstance(value, dict):
-            raise damaged(
-                f"{self.where}, {printable(place.name or 'configuration')}", "its configuration is incomplete"
-            )
+            where = f"{self.where}, {printable(place.name or 'configuration')}"
+            raise damaged(where, "its configuration is incomplete")
         return value
 
 

@@ -119,15 +119,11 @@ class _TreeReader:
 
 
 def main(arguments: list[str], source: BinaryIO, output: BinaryIO) -> None:
-    """Write a header, one line of JSON, then the numbers of each array in turn.
-
-    Args:
-        arguments: the largest number of entries, the deepest nesting, and the memory limit in bytes.
-        source: the HDF5 file.
-    """
+    """Write a header, one line of JSON, then the numbers of each array in turn."""
     data = source.read()
-    _limit_memory(int(arguments[2]))
-    reader = _TreeReader(len(data), int(arguments[0]), int(arguments[1]))
+    max_entries, max_depth, memory = map(int, arguments)
+    _limit_memory(memory)
+    reader = _TreeReader(len(data), max_entries, max_depth)
     header: dict[str, Any]
     try:
         with h5py.File(io.BytesIO(data), "r") as file:

@@ -26,13 +26,10 @@ class RecurrentLayer:
     """One recurrent layer of a graph.
 
     Attributes:
-        name: its path in the file.
         cells: one cell, or forward and backward.
         reads: the name of the layer or embedding whose output is its input, unchanged; ``""`` for any other input.
         backward: whether its only cell reads backward.
         concatenates: whether its output is all hidden states, both directions concatenated.
-        alternatives: other conventions that its matrices fit.
-        notices: what was assumed, in sentences.
     """
 
     name: str
@@ -95,11 +92,7 @@ def build_networks(
     embeddings: Sequence[Embedding] = (),
     readers: Sequence[GraphHead] = (),
 ) -> tuple[FoundModel, ...]:
-    """Make each stack a network, with the embeddings and heads whose widths fit, those connected to it first.
-
-    Raises:
-        FormatError: the shapes of a stack's layers contradict each other.
-    """
+    """Make each stack a network, with the embeddings and heads whose widths fit, those connected to it first."""
     models = []
     for stack in found:
         bottom, top = stack.layers[0], stack.layers[-1]

@@ -24,12 +24,7 @@ CellKey = tuple[int, bool]
 
 @dataclass(frozen=True)
 class Family:
-    """Conventions with the same matrix names, likeliest first.
-
-    Attributes:
-        products: names of the matrices that contain W or U.
-        biases: names of those that contain only biases, which a network may lack.
-    """
+    """Conventions with the same names of matrices, likeliest first; a network may lack those of biases alone."""
 
     conventions: tuple[Convention, ...]
     products: tuple[str, ...]
@@ -46,7 +41,6 @@ class MatrixGroup:
     """Arrays under one path that may be the matrices of one network.
 
     Attributes:
-        prefix: the path.
         layered: whether the names contain the layer, as in ``weight_ih_l0``.
         places: layer and direction → matrix → the array's path in the file.
         unplaced: paths of biases that the convention of their linear layers lacks.
@@ -74,13 +68,7 @@ def families() -> tuple[Family, ...]:
 
 
 def group(paths: Iterator[str]) -> tuple[MatrixGroup, ...]:
-    """Group the paths that end in a matrix name by the prefix before it, in the order of the file.
-
-    Example:
-        >>> for found in group(iter(["enc.weight_ih_l0", "enc.weight_ih_l0_reverse", "fc.weight"])):
-        ...     print(found.prefix, found.places)
-        enc {(0, False): {'weight_ih': 'enc.weight_ih_l0'}, (0, True): {'weight_ih': 'enc.weight_ih_l0_reverse'}}
-    """
+    """Group the paths that end in a matrix name by the prefix before it, in the order of the file."""
     groups: dict[tuple[str, bool], MatrixGroup] = {}
     for path in paths:
         match = _LAYER.fullmatch(path)

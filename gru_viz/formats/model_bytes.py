@@ -1,12 +1,16 @@
-"""The bytes of a model file, its format detected from them, and the limits on its size."""
+"""The bytes of a model file, its format detected from them, the arrays in it, and the limits on their size."""
 
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from gru_viz.byte_source import ARCHIVES, ByteReader, ByteSource, file_kind, source_name
 from gru_viz.errors import FormatError
@@ -43,14 +47,7 @@ LIMITS = Limits()
 
 @dataclass(frozen=True)
 class ModelBytes:
-    """The content of a model file.
-
-    Attributes:
-        name: the file's name in messages.
-        format: detected from the bytes, never from the name.
-        data: the whole file.
-        limits: the limits for its reader.
-    """
+    """A whole model file, with its format as detected from the bytes, never from the name."""
 
     name: str
     format: Format
@@ -59,26 +56,14 @@ class ModelBytes:
 
 
 def load(source: ByteSource, name: str | None = None, limits: Limits = LIMITS) -> ModelBytes:
-    """Read a source and detect its format.
-
-    Raises:
-        FormatError: the source cannot be opened, is empty, is larger than ``limits.max_bytes``, or is not a model.
-
-    Example:
-        >>> load(b"\\x89HDF\\r\\n\\x1a\\n", "lstm.h5").format
-        'Keras'
-    """
+    """Read a source, refused beyond ``limits.max_bytes``, and detect its format."""
     name = name or source_name(source, "model")
     data = _READER.read(source, name, limits.max_bytes)
     return ModelBytes(name, _format_of(data, name, limits), data, limits)
 
 
 def open_zip(data: bytes, name: str, limits: Limits) -> zipfile.ZipFile:
-    """Open a zip archive.
-
-    Raises:
-        FormatError: it is damaged or encrypted, names an entry twice, or has more than ``limits.max_entries``.
-    """
+    """Open a zip archive, refused if it is damaged, encrypted, too long, or names an entry twice."""
     entries = data.count(b"PK\x01\x02")  # the signature of each entry in the directory
     if entries > limits.max_entries:
         found = f"an archive of {entries:,} entries"
@@ -99,9 +84,8 @@ def open_zip(data: bytes, name: str, limits: Limits) -> zipfile.ZipFile:
 
 def damaged(name: str, why: object) -> FormatError:
     """The error for a truncated or inconsistent file."""
-    return FormatError(
-        name, f"a damaged or truncated file ({printable(why)})", "a complete one", "Copy or save the file again."
-    )
+    found = f"a damaged or truncated file ({printable(why)})"
+    return FormatError(name, found, "a complete one", "Copy or save the file again.")
 
 
 def printable(text: object, most: int = 120) -> str:
@@ -112,6 +96,58 @@ def printable(text: object, most: int = 120) -> str:
         text = f"a {type(text).__name__} too long to print"
     line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: most + 1])
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+@dataclass(frozen=True)
+class NamedArrays:
+    """The arrays of a file by path, in the file's order.
+
+    Attributes:
+        unreadable: path → what the file has instead of plain numbers, such as ``"a quantised tensor"``.
+        convention: the name of the matrices' convention, where the file specifies it.
+        notices: what was left out or assumed, in sentences.
+    """
+
+    arrays: dict[str, np.ndarray]
+    unreadable: dict[str, str] = field(default_factory=dict)
+    convention: str | None = None
+    notices: tuple[str, ...] = ()
+
+
+class ArrayBudget:
+    """Adds up the sizes that a file claims for its arrays, and refuses too much before it is allocated."""
+
+    def __init__(self, where: str, limits: Limits) -> None:
+        self.where, self.limits = where, limits
+        self.bytes = self.count = 0
+
+    def take(self, name: str, shape: Sequence[int], itemsize: int, stored: int | None = None) -> int:
+        """Add an array and return its size in bytes; ``stored`` is what the file has for it, if that must match."""
+        where = f"{self.where}, {printable(name)}"
+        if len(shape) > 32 or any(type(n) is not int or not 0 <= n < 1 << 60 for n in shape):
+            found = f"the shape {printable(tuple(shape))}"
+            raise FormatError(where, found, "up to 32 axes, each of 0 or more", "Save the file again.")
+        size = math.prod(shape) * itemsize
+        if math.prod(max(n, 1) for n in shape) >= 1 << 60:  # NumPy refuses an empty array with such axes too
+            raise FormatError(where, f"the shape {printable(tuple(shape))}", "fewer numbers", "Save the file again.")
+        self.bytes += size
+        self.count += 1
+        if self.bytes > self.limits.max_array_bytes:
+            found = f"arrays of {self.bytes:,} bytes or more"
+            raise FormatError(where, found, f"at most {self.limits.max_array_bytes:,} bytes", "Save only the weights.")
+        if self.count > self.limits.max_entries:
+            found, wanted = f"{self.count:,} arrays or more", f"at most {self.limits.max_entries:,}"
+            raise FormatError(where, found, wanted, "Save only the weights.")
+        if stored not in (None, size):
+            found = f"{stored:,} bytes for the shape {printable(tuple(shape))}, which takes {size:,}"
+            remedy = "The file is damaged: copy or save it again."
+            raise FormatError(where, found, "as many bytes as the shape takes", remedy)
+        return size
+
+
+def bfloat16_to_float32(bits: np.ndarray) -> np.ndarray:
+    """Convert bfloat16, given as uint16 bits, to float32. This is exact: bfloat16 is the upper half of a float32."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 _TORCH_LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -152,9 +188,8 @@ def _format_of(data: bytes, name: str, limits: Limits) -> Format:
         raise FormatError(name, found, WANTED, _SAVE_STATE)
     if _is_onnx(data):
         return "ONNX"
-    if len(data) < 9 or b"\0" not in data[:4096]:
-        raise FormatError(name, "text", WANTED, "Choose the file that the framework saved.")
-    raise FormatError(name, "an unknown format", WANTED, "Choose the file that the framework saved.")
+    found = "text" if len(data) < 9 or b"\0" not in data[:4096] else "an unknown format"
+    raise FormatError(name, found, WANTED, "Choose the file that the framework saved.")
 
 
 def _format_of_archive(data: bytes, name: str, limits: Limits) -> Format:
@@ -168,9 +203,8 @@ def _format_of_archive(data: bytes, name: str, limits: Limits) -> Format:
     if any(leaf.endswith(".npy") for leaf in leaves):
         return "NPZ"
     listed = ", ".join(printable(entry, 40) for entry in entries[:5]) or "nothing"
-    raise FormatError(
-        name, f"an archive that contains {listed}", WANTED, "Unpack it and open the file with the weights."
-    )
+    remedy = "Unpack it and open the file with the weights."
+    raise FormatError(name, f"an archive that contains {listed}", WANTED, remedy)
 
 
 def _is_text_pickle(data: bytes) -> bool:

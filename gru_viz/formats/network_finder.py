@@ -13,9 +13,8 @@ from gru_viz.errors import ConventionError, FormatError
 from gru_viz.formats.embeddings_and_heads import EmbeddingsAndHeads
 from gru_viz.formats.framework_check import check_against_torch
 from gru_viz.formats.matrix_names import PROJECTION, CellKey, Family, MatrixGroup, families, group
-from gru_viz.formats.model_bytes import LIMITS, Limits, printable
+from gru_viz.formats.model_bytes import LIMITS, Limits, NamedArrays, printable
 from gru_viz.formats.model_file import FoundModel
-from gru_viz.formats.named_arrays import NamedArrays
 from gru_viz.matrix_layout import sizes
 from gru_viz.weights import TORCH_CELL, Weights
 
@@ -31,21 +30,7 @@ _RECURRENT_ONLY = frozenset({"weight_ih", "weight_hh", "recurrent_kernel", "gate
 def find_networks(
     arrays: NamedArrays, where: str, limits: Limits = LIMITS
 ) -> tuple[tuple[FoundModel, ...], tuple[str, ...]]:
-    """Find every network in a file, called ``where`` in messages, with its embeddings and heads.
-
-    Returns:
-        The networks in the order of the file, and notices about the whole file.
-
-    Raises:
-        FormatError: the file has no network, or the matrices of every network found are incomplete or inconsistent.
-
-    Example:
-        >>> shapes = {"rnn.weight_ih_l0": (12, 3), "rnn.weight_hh_l0": (12, 4), "fc.weight": (2, 4)}
-        >>> arrays = NamedArrays({name: np.zeros(shape) for name, shape in shapes.items()})
-        >>> models, _ = find_networks(arrays, "lstm.npz")
-        >>> models[0].name, models[0].weights.convention.name, models[0].heads[0].name
-        ('rnn', 'torch', 'fc')
-    """
+    """Find every network in a file, in its order, with embeddings and heads; and notices about the whole file."""
     order = {path: k for k, path in enumerate((*arrays.arrays, *arrays.unreadable))}
     finder = _Finder(arrays, where)
     models: list[tuple[int, FoundModel]] = []
@@ -95,11 +80,7 @@ class _Finder:
         return None
 
     def model(self, found: MatrixGroup, family: Family) -> FoundModel:
-        """Assemble the network of a group.
-
-        Raises:
-            FormatError: a matrix is missing, unreadable, or of a shape that does not fit the others.
-        """
+        """Assemble the network of a group."""
         self._refuse_projection(found)
         notices: list[str] = []
         cells = self._cells(found, family, notices)
@@ -124,15 +105,12 @@ class _Finder:
                 notices.append(f"It was not checked against torch.nn, since {why}.")
         return FoundModel(found.prefix, weights, alternatives=others, notices=tuple(notices), check=check)
 
-    def _refuse_projection(self, found: MatrixGroup) -> None:
-        for cell in found.places.values():
+    def _refuse_projection(self, network: MatrixGroup) -> None:
+        for cell in network.places.values():
             if PROJECTION in cell:
-                raise FormatError(
-                    f"{self.where}, {printable(cell[PROJECTION])}",
-                    "a projection of the hidden state (proj_size), which changes the equations",
-                    "a network without one",
-                    "Train it with proj_size=0.",
-                )
+                where = f"{self.where}, {printable(cell[PROJECTION])}"
+                found = "a projection of the hidden state (proj_size), which changes the equations"
+                raise FormatError(where, found, "a network without one", "Train it with proj_size=0.")
 
     def _cells(self, found: MatrixGroup, family: Family, notices: list[str]) -> CellMatrices:
         """The matrices of every layer and direction, converted to one dtype."""
@@ -234,22 +212,15 @@ class _Finder:
                 odd = backward if backward in cells and _shapes(cells[backward]) != _shapes(cells[forward]) else forward
                 below = (layer - 1, False) if layer and odd == forward else forward
                 return error_at(odd, family.products[0], f", beside {described(below, recurrent)}", error.wanted)
-        return FormatError(
-            f"{self.where}, {printable(found.prefix)}",
-            "layers of different kinds",
-            "layers of one kind",
-            "Save each network in its own file.",
-        )
+        where, remedy = f"{self.where}, {printable(found.prefix)}", "Save each network in its own file."
+        return FormatError(where, "layers of different kinds", "layers of one kind", remedy)
 
     def _refuse_unplaced(self, found: MatrixGroup, family: Family, kind: Convention) -> None:
         for path in set(found.unplaced).difference(found.paths(family)):
             if np.any(self.arrays.arrays.get(path, np.ones(1))):
-                raise FormatError(
-                    f"{self.where}, {printable(path)}",
-                    "a bias that is not zero",
-                    f"no such bias: {kind.title} has none",
-                    "Use the names of a convention with biases, such as ai_summer.",
-                )
+                where, wanted = f"{self.where}, {printable(path)}", f"no such bias: {kind.title} has none"
+                remedy = "Use the names of a convention with biases, such as ai_summer."
+                raise FormatError(where, "a bias that is not zero", wanted, remedy)
 
 
 def _fits(kind: Convention, family: Family, cell: dict[str, np.ndarray]) -> bool:
@@ -318,9 +289,6 @@ def _nothing(arrays: NamedArrays, where: str) -> FormatError:
     if arrays.unreadable:
         path, what = next(iter(arrays.unreadable.items()))
         found += f", and {what} at {printable(path, 60)}"
-    return FormatError(
-        where,
-        found,
-        "the matrices of a GRU, LSTM or RNN under their usual names, such as weight_ih_l0 and weight_hh_l0",
-        "Save the network with its recurrent layers, or rename the matrices after one of CONVENTIONS.",
-    )
+    wanted = "the matrices of a GRU, LSTM or RNN under their usual names, such as weight_ih_l0 and weight_hh_l0"
+    remedy = "Save the network with its recurrent layers, or rename the matrices after one of CONVENTIONS."
+    return FormatError(where, found, wanted, remedy)

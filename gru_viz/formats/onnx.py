@@ -1,36 +1,34 @@
-"""Reads ONNX models: GRU, LSTM and RNN nodes, joined as in the graph."""
+"""Reads ONNX models: GRU, LSTM and RNN nodes, joined as in the graph and compared with onnxruntime."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, NamedTuple
 
 import numpy as np
-from onnx import NodeProto
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import ConventionError, FormatError
+from gru_viz.formats.framework_check import compare, probe
 from gru_viz.formats.layer_stacks import GraphHead, RecurrentLayer, build_networks, stack_layers
-from gru_viz.formats.model_bytes import ModelBytes, damaged, printable
-from gru_viz.formats.model_file import Embedding, Head, ModelFile
-from gru_viz.formats.named_arrays import ArrayBudget
-from gru_viz.formats.onnx_check import RecurrentNode, check_against_onnxruntime
+from gru_viz.formats.model_bytes import ArrayBudget, ModelBytes, damaged, printable
+from gru_viz.formats.model_file import Embedding, FrameworkCheck, Head, ModelFile
 from gru_viz.formats.onnx_graph import KINDS, STANDARD, Flow, Scope, attributes, parse, table_name
-from gru_viz.weights import CellWeights
+from gru_viz.weights import CellWeights, Weights
 
 __all__ = ["read"]
 
 FUNCTIONS = {"GRU": ("Sigmoid", "Tanh"), "LSTM": ("Sigmoid", "Tanh", "Tanh"), "RNN": ("Tanh",)}
 AFTERWARDS = {"Softmax", "LogSoftmax", "Sigmoid", "Tanh", "Relu"}
+MOST_RUN = 64 << 20
+"""A network with more parameters is not run in onnxruntime: that would take minutes."""
 
 
 def read(content: ModelBytes) -> ModelFile:
-    """Read every GRU, LSTM and RNN node, with the embeddings and linear layers around it.
-
-    Raises:
-        FormatError: the file is damaged, needs other files, claims numbers that it does not have, or has no such node.
-    """
+    """Read every GRU, LSTM and RNN node, with the embeddings and linear layers around it."""
     try:
         return _read(content)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, ArithmeticError) as error:
@@ -83,21 +81,14 @@ def _scopes(waiting: list[Scope], content: ModelBytes) -> Iterator[Scope]:
 
 
 def _is_recurrent(node: NodeProto, where: str) -> bool:
-    """Whether a node is a standard GRU, LSTM or RNN.
-
-    Raises:
-        FormatError: it is a variant, such as a quantised one.
-    """
+    """Whether a node is a standard GRU, LSTM or RNN; a variant, such as a quantised one, is refused."""
     if node.op_type in KINDS and node.domain in STANDARD:
         return True
     if any(kind in node.op_type for kind in KINDS):
         what = "a quantised network" if "Quant" in node.op_type else "not a standard node"
         kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-        name = printable(node.name or node.op_type)
-        found = f"{printable(kind)}, {what}"
-        raise FormatError(
-            f"{where}, {name}", found, "a GRU, LSTM or RNN of floating-point numbers", "Export it as one."
-        )
+        where, found = f"{where}, {printable(node.name or node.op_type)}", f"{printable(kind)}, {what}"
+        raise FormatError(where, found, "a GRU, LSTM or RNN of floating-point numbers", "Export it as one.")
     return False
 
 
@@ -109,7 +100,7 @@ class _Recurrent:
         self.name = scope.names[id(node)]
         self.where = f"{where}, {self.name}"
         self.given: Mapping[str, Any] = attributes(node)
-        self.direction = self._text("direction", "forward").lower()
+        self.direction = _decoded(self.given.get("direction", "forward")).lower()
         self._refuse_other_equations()
         self.w, self.r = self._matrix(1, "W"), self._matrix(2, "R")
         bias = self._optional(3)
@@ -127,12 +118,10 @@ class _Recurrent:
 
     def layer(self) -> RecurrentLayer:
         dtype = np.result_type(self.w, self.r, self.b)
-        arrays = [{"W": w, "R": r, "B": b} for w, r, b in zip(self.w, self.r, self.b, strict=True)]
+        arrays = zip(*(array.astype(dtype) for array in (self.w, self.r, self.b)), strict=True)
         try:
-            cells = tuple(
-                CellWeights(CONVENTIONS[self.convention], {name: array.astype(dtype) for name, array in each.items()})
-                for each in arrays
-            )
+            kind = CONVENTIONS[self.convention]
+            cells = tuple(CellWeights(kind, dict(zip("WRB", each, strict=True))) for each in arrays)
         except ConventionError as error:
             raise FormatError(f"{self.where}: {error.where}", error.found, error.wanted, error.remedy) from error
         hidden = self.given.get("hidden_size", cells[0].hidden)
@@ -168,7 +157,7 @@ class _Recurrent:
         if self.direction not in ("forward", "reverse", "bidirectional"):
             raise self._problem(f"direction {printable(self.direction)!r}", "forward, reverse or bidirectional")
         usual = FUNCTIONS[kind] * (2 if self.direction == "bidirectional" else 1)
-        named = tuple(self._decoded(each) for each in given.get("activations", ()))
+        named = tuple(_decoded(each) for each in given.get("activations", ()))
         if named and tuple(each.lower() for each in named) != tuple(each.lower() for each in usual):
             raise self._problem(f"the activations {', '.join(map(printable, named))}", ", ".join(usual))
         if "clip" in given:
@@ -205,16 +194,13 @@ class _Recurrent:
     def _value(self, k: int) -> np.ndarray | None:
         return self.scope.constant(self.proto.input[k]) if k < len(self.proto.input) and self.proto.input[k] else None
 
-    def _text(self, key: str, default: str) -> str:
-        return self._decoded(self.given.get(key, default))
-
-    @staticmethod
-    def _decoded(value: object) -> str:
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
     def _problem(self, found: str, wanted: str, remedy: str = "") -> FormatError:
         remedy = remedy or "Its gates would differ from the model's; export it without that."
         return FormatError(self.where, found, wanted, remedy)
+
+
+def _decoded(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _find_embeddings_and_heads(scope: Scope, tables: dict[str, Embedding], heads: list[GraphHead]) -> None:
@@ -256,3 +242,58 @@ def _head(node: NodeProto, scope: Scope) -> Head | None:
     name = scope.prefix + printable(node.input[1].removesuffix(".weight") if known else node.name)
     full = np.broadcast_to(bias.reshape(-1), len(weight)).copy()
     return Head(name, weight, full, after[0].lower() if after else "")
+
+
+class RecurrentNode(NamedTuple):
+    """A recurrent node and its matrices, (directions, …)."""
+
+    kind: str
+    direction: str
+    linear_before_reset: int
+    w: np.ndarray
+    r: np.ndarray
+    b: np.ndarray
+
+
+def check_against_onnxruntime(weights: Weights, nodes: Sequence[RecurrentNode]) -> FrameworkCheck | None:
+    """Compare a stack of nodes with onnxruntime; None if that is not installed or the network is very large.
+
+    Each layer runs as a model of its own, in float32 and with time first, as onnxruntime requires on a CPU.
+    """
+    if find_spec("onnxruntime") is None or weights.parameters > MOST_RUN:
+        return None
+    import onnxruntime
+
+    x = probe(weights)
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers beyond float32 become infinite
+        nodes = [node._replace(**{k: getattr(node, k).astype(np.float32) for k in "wrb"}) for node in nodes]
+    states = x.astype(np.float32).swapaxes(0, 1)
+    for node in nodes:
+        y = _run_layer(node, states)  # (time, directions, batch, units)
+        states = y.transpose(0, 2, 1, 3).reshape(*states.shape[:2], -1)
+    if nodes[-1].direction == "reverse":  # gru_viz adds a forward half of zeros
+        states = np.concatenate([np.zeros_like(states), states], -1)
+    return compare(f"onnxruntime {onnxruntime.__version__}", weights, x, states.swapaxes(0, 1))
+
+
+def _run_layer(node: RecurrentNode, x: np.ndarray) -> np.ndarray:
+    import onnxruntime
+
+    constants = {"W": node.w, "R": node.r, "B": node.b}
+    known: dict[str, Any] = {"linear_before_reset": node.linear_before_reset} if node.kind == "GRU" else {}
+    inner = helper.make_node(
+        node.kind, ["x", *constants], ["y"], hidden_size=node.r.shape[2], direction=node.direction, **known
+    )
+    graph = helper.make_graph(
+        [inner],
+        "layer",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    states: np.ndarray = session.run(None, {"x": x})[0]
+    return states

@@ -10,8 +10,7 @@ import numpy as np
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from gru_viz.errors import FormatError
-from gru_viz.formats.model_bytes import Limits, damaged, printable
-from gru_viz.formats.named_arrays import ArrayBudget
+from gru_viz.formats.model_bytes import ArrayBudget, Limits, damaged, printable
 
 __all__ = ["KINDS", "Flow", "Scope", "attributes", "parse"]
 
@@ -48,11 +47,7 @@ class Flow:
 
 
 def parse(data: bytes, where: str, limits: Limits) -> ModelProto:
-    """Parse a model without opening any other file.
-
-    Raises:
-        FormatError: it is damaged, has too many parts, or stores numbers in other files.
-    """
+    """Parse a model, refused if it has too many parts or stores numbers in other files, which are not opened."""
     _refuse_many_parts(data, where, limits)
     model = ModelProto()
     try:
@@ -63,12 +58,9 @@ def parse(data: bytes, where: str, limits: Limits) -> ModelProto:
         raise FormatError(where, "an ONNX file without a graph", "a model", "Export the model again.")
     for tensor in _tensors(model, where, limits):
         if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
-            raise FormatError(
-                f"{where}, {printable(tensor.name)}",
-                "numbers in another file, which was not opened",
-                "a model in one file",
-                "Save it whole: onnx.save(onnx.load(path), path, save_as_external_data=False).",
-            )
+            where, found = f"{where}, {printable(tensor.name)}", "numbers in another file, which was not opened"
+            remedy = "Save it whole: onnx.save(onnx.load(path), path, save_as_external_data=False)."
+            raise FormatError(where, found, "a model in one file", remedy)
     return model
 
 
@@ -132,11 +124,14 @@ def _tensors(model: ModelProto, where: str, limits: Limits) -> Iterator[TensorPr
             for attribute in node.attribute:
                 seen += 1
                 if seen > 20 * limits.max_entries:
-                    raise FormatError(
-                        where, "a graph of too many attributes", "that of a model", "Export only the network."
-                    )
+                    found, remedy = "a graph of too many attributes", "Export only the network."
+                    raise FormatError(where, found, "that of a model", remedy)
                 yield from (attribute.t, *attribute.tensors)
-                graphs += [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
+                graphs += _graphs(attribute)
+
+
+def _graphs(attribute: AttributeProto) -> list[GraphProto]:
+    return [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
 
 
 def attributes(node: NodeProto) -> dict[str, Any]:
@@ -173,15 +168,11 @@ class Scope:
         """The graphs nested in this one: the branches of an If, the body of a Loop or Scan."""
         for node in self.graph.node:
             for attribute in node.attribute:
-                for graph in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
+                for graph in _graphs(attribute):
                     yield Scope(graph, self.budget, f"{self.prefix}{printable(node.name or node.op_type)}/", self)
 
     def constant(self, name: str, depth: int = 0) -> np.ndarray | None:
-        """The numbers of a constant value; None if it is not constant.
-
-        Raises:
-            FormatError: its bytes do not match its shape, or it exceeds the limits.
-        """
+        """The numbers of a constant value; None if it is not constant."""
         if name not in self.folded:
             self.folded[name] = None  # for cycles, which have no constants
             self.folded[name] = self._constant(name, depth)
@@ -303,9 +294,8 @@ class Scope:
         if len(node.input) != 2 or attributes(node).get("axis", 0) != 0:
             return False
         table = self.constant(node.input[0])
-        return (
-            table is not None and table.ndim == 2 and table.dtype.kind == "f" and self.constant(node.input[1]) is None
-        )
+        is_matrix = table is not None and table.ndim == 2 and table.dtype.kind == "f"
+        return is_matrix and self.constant(node.input[1]) is None
 
 
 def table_name(node: NodeProto, scope: Scope) -> str:
@@ -328,12 +318,8 @@ def _slice(values: list[np.ndarray], given: Mapping[str, Any]) -> np.ndarray:
     index: list[slice] = [slice(None)] * values[0].ndim
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         length = values[0].shape[int(axis)]
-        index[int(axis)] = slice(*((start, end, step) if step > 0 else _downwards(start, end, step, length)))
+        index[int(axis)] = slice(start, None if step < 0 and end < -length else end, step)
     return values[0][tuple(index)]
-
-
-def _downwards(start: int, end: int, step: int, length: int) -> tuple[int, int | None, int]:
-    return start, None if end < -length else end, step
 
 
 def _squeeze(values: list[np.ndarray], given: Mapping[str, Any]) -> np.ndarray:

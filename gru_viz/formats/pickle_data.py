@@ -31,13 +31,7 @@ class GlobalName:
 
 @dataclass(eq=False)
 class PickledObject:
-    """An object of a class that was not imported.
-
-    Attributes:
-        of: the name of the class.
-        state: what unpickling would have set on the object.
-        items: its entries, if the class is a kind of dictionary.
-    """
+    """An object of a class that was not imported: its name, the object's state, and entries if it is a dictionary."""
 
     of: str
     state: Any = None
@@ -66,32 +60,13 @@ _REMEDY = "Save only the weights: torch.save(model.state_dict(), path)."
 def read_pickle(
     data: bytes, at: int, where: str, limits: Limits, call: CallHandler, persistent: PersistentHandler
 ) -> tuple[Any, int]:
-    """Read the pickle that starts at byte ``at``; sets become lists.
-
-    Args:
-        call: replaces each call in the pickle; raises to refuse it.
-        persistent: replaces each object stored outside the pickle.
-
-    Returns:
-        The object, and the position after the pickle.
-
-    Raises:
-        FormatError: the pickle is damaged, too long, or contains an instruction that torch.save never writes.
-
-    Example:
-        >>> import argparse, pickle
-        >>> value, _ = read_pickle(pickle.dumps({"lr": 0.1, "args": argparse.Namespace(seed=1)}), 0, "x", Limits(),
-        ...     call=lambda name, arguments: PickledObject(name), persistent=lambda key: None)
-        >>> value["lr"], value["args"].of
-        (0.1, 'argparse.Namespace')
-    """
+    """Read the pickle at byte ``at`` as data; return its object, in which sets are lists, and the position after it."""
     stream = io.BytesIO(data[at : at + MOST_BYTES])
     machine = _Machine(where, call, persistent)
     try:
         for steps, (opcode, argument, position) in enumerate(pickletools.genops(stream)):
             if steps >= limits.max_steps:
-                found, wanted = f"a pickle of more than {limits.max_steps:,} steps", "fewer"
-                raise FormatError(where, found, wanted, _REMEDY)
+                raise FormatError(where, f"a pickle of more than {limits.max_steps:,} steps", "fewer", _REMEDY)
             if opcode.name == "STOP":
                 return machine.pop(), at + (position or 0) + 1
             machine.execute(opcode.name, argument)
@@ -99,8 +74,8 @@ def read_pickle(
         raise
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
         if len(data) - at > MOST_BYTES and stream.tell() >= MOST_BYTES:
-            found, wanted = f"a pickle of more than {MOST_BYTES:,} bytes", "a shorter one"
-            raise FormatError(where, found, wanted, _REMEDY) from error
+            found = f"a pickle of more than {MOST_BYTES:,} bytes"
+            raise FormatError(where, found, "a shorter one", _REMEDY) from error
         raise damaged(where, f"its pickle is truncated or inconsistent: {error}") from error
     raise damaged(where, "its pickle has no end")
 
@@ -131,18 +106,10 @@ class _Machine:
         return self.stack[-1]
 
     def execute(self, name: str, argument: Any) -> None:
-        """Execute one instruction.
-
-        Raises:
-            FormatError: torch.save never writes this instruction.
-        """
+        """Execute one instruction; one that torch.save never writes is refused."""
         if not (self._value(name, argument) or self._container(name) or self._object(name, argument)):
-            raise FormatError(
-                self.where,
-                f"the pickle instruction {name}, which torch.save does not write; no code was run",
-                "weights as torch.save writes them",
-                _REMEDY,
-            )
+            found = f"the pickle instruction {name}, which torch.save does not write; no code was run"
+            raise FormatError(self.where, found, "weights as torch.save writes them", _REMEDY)
 
     def _value(self, name: str, argument: Any) -> bool:
         """Instructions that push a value, copy one or drop some."""
@@ -181,9 +148,9 @@ class _Machine:
         elif name in ("LIST", "FROZENSET"):
             push(self.pop_to_mark())
         elif name == "DICT":
-            new: dict[Any, Any] = {}
-            _set(new, self.pop_to_mark())
-            push(new)
+            values = self.pop_to_mark()
+            push({})
+            _set(self.top(), values)
         elif name in ("APPEND", "APPENDS", "ADDITEMS"):
             values = [self.pop()] if name == "APPEND" else self.pop_to_mark()
             if isinstance(self.top(), list):

@@ -14,14 +14,22 @@ from typing import Any
 import numpy as np
 
 from gru_viz.errors import FormatError
-from gru_viz.formats.model_bytes import ModelBytes, damaged, open_zip, printable
-from gru_viz.formats.named_arrays import ArrayBudget, NamedArrays, bfloat16_to_float32
+from gru_viz.formats.model_bytes import (
+    ArrayBudget,
+    ModelBytes,
+    NamedArrays,
+    bfloat16_to_float32,
+    damaged,
+    open_zip,
+    printable,
+)
 from gru_viz.formats.pickle_data import GlobalName, PickledObject, read_pickle
 
 __all__ = ["read"]
 
 _REMEDY = "Save only the weights: torch.save(model.state_dict(), path)."
 _WANTED = "a state_dict, or a checkpoint that contains one"
+_ENOUGH = "a storage with as many numbers as it claims"
 _BFLOAT16 = "bfloat16"
 _DTYPES = {
     **{"Float": "f4", "Double": "f8", "Half": "f2", "Long": "i8", "Int": "i4", "Short": "i2", "Char": "i1"},
@@ -92,16 +100,8 @@ class _Found:
 
 
 def read(content: ModelBytes) -> NamedArrays:
-    """Read every tensor of a state_dict or checkpoint, except the optimiser's.
-
-    Raises:
-        FormatError: the file is a pickled module or TorchScript, its pickle calls code, it is damaged, or claims
-            numbers that it does not have.
-    """
-    if content.data.startswith(b"PK"):
-        root, numbers = _open_archive(content)
-    else:
-        root, numbers = _open_legacy(content)
+    """Read every tensor of a state_dict or checkpoint, except the optimiser's."""
+    root, numbers = (_open_archive if content.data.startswith(b"PK") else _open_legacy)(content)
     found = _collect(root, content)
     if not found.tensors:
         raise _no_tensors(root, found, content.name)
@@ -132,12 +132,8 @@ def _numbers_of(path: str, tensor: _Tensor, numbers: StorageReader, budget: Arra
     if not count:
         array = np.zeros(shape, flat.dtype)
     elif last >= len(flat) or count > len(flat):
-        raise FormatError(
-            where,
-            f"a tensor of {count:,} numbers in a storage of {len(flat):,}",
-            "a storage with all its numbers",
-            "Save the file again; call .contiguous() on an expanded tensor first.",
-        )
+        found, wanted = f"a tensor of {count:,} numbers in a storage of {len(flat):,}", "a storage with all its numbers"
+        raise FormatError(where, found, wanted, "Save the file again; call .contiguous() on an expanded tensor first.")
     else:
         steps = tuple(step * flat.itemsize for step in tensor.strides)
         view = np.lib.stride_tricks.as_strided(flat[tensor.offset :], shape, steps, writeable=False)
@@ -164,9 +160,8 @@ def _collect(root: Any, content: ModelBytes) -> _Found:
         if not isinstance(value, (dict, list, tuple)) or id(value) in seen:
             return
         if depth > content.limits.max_depth:
-            raise FormatError(
-                content.name, f"containers nested more than {content.limits.max_depth} deep", "a checkpoint", _REMEDY
-            )
+            nested = f"containers nested more than {content.limits.max_depth} deep"
+            raise FormatError(content.name, nested, "a checkpoint", _REMEDY)
         seen.add(id(value))
         for key, child in value.items() if isinstance(value, dict) else enumerate(value):
             called = key if isinstance(key, str) else printable(key)
@@ -209,9 +204,13 @@ def _no_tensors(root: Any, found: _Found, name: str) -> FormatError:
 class _TorchHandlers:
     """Replaces the calls and persistent ids in a file by torch.save."""
 
-    def __init__(self, where: str) -> None:
-        self.where = where
+    def __init__(self, content: ModelBytes) -> None:
+        self.where, self.limits = content.name, content.limits
         self.storages: dict[str, _Storage] = {}
+
+    def read(self, data: bytes, at: int) -> tuple[Any, int]:
+        """Read the pickle at a position, and return the position after it."""
+        return read_pickle(data, at, self.where, self.limits, self.call, self.persistent)
 
     def call(self, name: str, arguments: tuple[Any, ...]) -> Any:
         function = name.removeprefix("torch._utils.")
@@ -237,30 +236,20 @@ class _TorchHandlers:
         if name == "torch.Size":
             return tuple(arguments[0])
         if name in ("collections.OrderedDict", "collections.Counter"):
-            return self._mapping(arguments)
+            pairs = arguments[0] if arguments else ()  # Python 2 wrote the entries as a list of pairs
+            return dict(pairs) if isinstance(pairs, dict) else {k: each for k, each in pairs if isinstance(k, str)}
         if _HARMLESS.fullmatch(name) is None:
             found = f"a pickle that calls {printable(name)}, which is code; no code was run"
             raise FormatError(self.where, found, _WANTED, _REMEDY)
         of = arguments[0] if name.endswith("._reconstructor") and isinstance(arguments[0], GlobalName) else None
         return PickledObject(of.path if of else name)
 
-    def _mapping(self, arguments: tuple[Any, ...]) -> dict[Any, Any]:
-        """An OrderedDict; Python 2 wrote its entries as a list of pairs."""
-        pairs = arguments[0] if arguments else ()
-        made = pairs if isinstance(pairs, dict) else {key: value for key, value in pairs if isinstance(key, str)}
-        return dict(made)
-
     def persistent(self, key: Any) -> Any:
         if key[0] == "module" and isinstance(key[1], GlobalName):
             return key[1]
         kind, storage_type, key, _, count, *window = key
-        if (
-            kind != "storage"
-            or not isinstance(storage_type, GlobalName)
-            or type(count) is not int
-            or count < 0
-            or any(window)
-        ):
+        valid = kind == "storage" and type(count) is int and count >= 0 and not any(window)
+        if not valid or not isinstance(storage_type, GlobalName):
             raise ValueError("an invalid storage")
         dtype = _DTYPES.get(storage_type.path.rpartition(".")[2].removesuffix("Storage"))
         if dtype is None:
@@ -297,9 +286,7 @@ def _open_archive(content: ModelBytes) -> tuple[Any, StorageReader]:
             raise damaged(where, "its checksum does not match")
         return entry_bytes
 
-    handlers = _TorchHandlers(content.name)
-    pickled = bytes(contents("data.pkl"))
-    root, _ = read_pickle(pickled, 0, content.name, content.limits, handlers.call, handlers.persistent)
+    root, _ = _TorchHandlers(content).read(bytes(contents("data.pkl")), 0)
     little = f"{prefix}byteorder" not in entries or bytes(contents("byteorder")) != b"big"
     opened: dict[_Storage, np.ndarray] = {}
 
@@ -314,20 +301,16 @@ def _open_archive(content: ModelBytes) -> tuple[Any, StorageReader]:
 def _flat(raw: memoryview, storage: _Storage, little: bool, where: str) -> np.ndarray:
     size = storage.bits.itemsize
     if storage.count * size > len(raw):
-        raise FormatError(
-            where,
-            f"a storage that claims {storage.count:,} numbers of {size} bytes, in {len(raw):,} bytes",
-            "a storage with as many numbers as it claims",
-            "The file is damaged: copy or save it again.",
-        )
+        found = f"a storage that claims {storage.count:,} numbers of {size} bytes, in {len(raw):,} bytes"
+        raise FormatError(where, found, _ENOUGH, "The file is damaged: copy or save it again.")
     flat = np.frombuffer(raw, storage.bits.newbyteorder("<" if little else ">"), storage.count)
     return flat if flat.dtype.isnative else flat.astype(storage.bits)
 
 
 def _open_legacy(content: ModelBytes) -> tuple[Any, StorageReader]:
-    handlers, at, parts = _TorchHandlers(content.name), 0, []
+    handlers, at, parts = _TorchHandlers(content), 0, []
     for _ in range(5):  # magic number, version, system, the saved object, the keys of its storages in order
-        value, at = read_pickle(content.data, at, content.name, content.limits, handlers.call, handlers.persistent)
+        value, at = handlers.read(content.data, at)
         parts.append(value)
     _, version, system, root, keys = parts
     if version != 1001 or not isinstance(keys, list) or not isinstance(system, dict):
@@ -341,12 +324,8 @@ def _open_legacy(content: ModelBytes) -> tuple[Any, StorageReader]:
         size = handlers.storages[key].bits.itemsize
         count = int.from_bytes(data[at : at + 8], "little" if little else "big")
         if at + 8 + count * size > len(data):
-            raise FormatError(
-                where,
-                f"a claim of {count:,} numbers of {size} bytes, with {max(len(data) - at - 8, 0):,} bytes left",
-                "a storage with as many numbers as it claims",
-                "The file is truncated or damaged: copy or save it again.",
-            )
+            found = f"a claim of {count:,} numbers of {size} bytes, with {max(len(data) - at - 8, 0):,} bytes left"
+            raise FormatError(where, found, _ENOUGH, "The file is truncated or damaged: copy or save it again.")
         places[key] = data[at + 8 : at + 8 + count * size]
         at += 8 + count * size
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from importlib import import_module
 
 from gru_viz.byte_source import ByteSource
-from gru_viz.formats import npz, pytorch, safetensors
-from gru_viz.formats.model_bytes import LIMITS, Limits, ModelBytes, load
+from gru_viz.formats import pytorch
+from gru_viz.formats.array_files import read_npz, read_safetensors
+from gru_viz.formats.model_bytes import LIMITS, Limits, ModelBytes, NamedArrays, load
 from gru_viz.formats.model_file import ModelFile
-from gru_viz.formats.named_arrays import NamedArrays
 from gru_viz.formats.network_finder import find_networks
 from gru_viz.optional import optional_packages
 
@@ -17,8 +17,8 @@ __all__ = ["read_model"]
 
 _FLAT: dict[str, Callable[[ModelBytes], NamedArrays]] = {
     "PyTorch": pytorch.read,
-    "safetensors": safetensors.read,
-    "NPZ": npz.read,
+    "safetensors": read_safetensors,
+    "NPZ": read_npz,
 }
 _GRAPHS = {"Keras": "keras", "ONNX": "onnx"}
 """Format → the module that reads it, imported with the first such file."""

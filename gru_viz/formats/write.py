@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import safetensors.numpy
@@ -52,10 +53,8 @@ def write_model(weights: Weights, format: Format, path: str | os.PathLike[str] |
         try:
             Path(path).write_bytes(data)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise FormatError(
-                str(path), f"a path that cannot be written ({reason})", "a writable file", "Check the path."
-            ) from error
+            found = f"a path that cannot be written ({error.strerror or error})"
+            raise FormatError(str(path), found, "a writable file", "Check the path.") from error
     return data
 
 
@@ -86,30 +85,16 @@ def _safetensors(weights: Weights) -> bytes:
 
 def _npz(weights: Weights) -> bytes:
     file = io.BytesIO()
-    facts: Mapping[str, np.ndarray] = {
-        "origin": np.array(weights.origin),
-        "convention": np.array(weights.convention.name),
-    }
+    facts: dict[str, Any] = {"origin": np.array(weights.origin), "convention": np.array(weights.convention.name)}
     np.savez(file, allow_pickle=False, **_named(weights), **facts)
     return file.getvalue()
-
-
-def _keras(weights: Weights) -> bytes:
-    from gru_viz.formats.write_keras import keras_file
-
-    return keras_file(weights)
-
-
-def _onnx(weights: Weights) -> bytes:
-    from gru_viz.formats.write_onnx import onnx_file
-
-    return onnx_file(weights)
 
 
 _WRITERS: Mapping[str, Callable[[Weights], bytes]] = {
     "PyTorch": _pytorch,
     "safetensors": _safetensors,
     "NPZ": _npz,
-    "Keras": _keras,
-    "ONNX": _onnx,
+    "Keras": lambda weights: import_module("gru_viz.formats.write_keras").keras_file(weights),
+    "ONNX": lambda weights: import_module("gru_viz.formats.write_onnx").onnx_file(weights),
 }
+"""The packages of Keras and ONNX files are imported with the first such file."""

@@ -20,24 +20,15 @@ ORDER = ("kernel", "recurrent_kernel", "bias")
 
 
 def keras_file(weights: Weights) -> bytes:
-    """Return the file's bytes, in the dtype of the weights; float32 if float16 biases must be summed.
-
-    Raises:
-        ConventionError: Keras' layer lacks one of the biases.
-    """
+    """Return the file's bytes, in the dtype of the weights; float32 if float16 biases must be summed."""
     cell = weights.convention.cell
     gru = "keras_reset_after" if weights.convention.reset == "after" else "keras_reset_before"
     to = lookup(gru if cell == "gru" else f"keras_{cell}")
     ours = convert(_at_least_float32(weights) if to.biases < weights.convention.biases else weights, to=to)
+    about = {"keras_version": "3.0.0", "date_saved": "1980-01-01@00:00:00"}
+    about |= {"origin": weights.origin, "convention": ours.convention.name}
     parts = {
-        "metadata.json": json.dumps(
-            {
-                "keras_version": "3.0.0",
-                "date_saved": "1980-01-01@00:00:00",
-                "origin": weights.origin,
-                "convention": ours.convention.name,
-            }
-        ).encode(),
+        "metadata.json": json.dumps(about).encode(),
         "config.json": json.dumps(_config(ours)).encode(),
         "model.weights.h5": _weights_h5(ours),
     }

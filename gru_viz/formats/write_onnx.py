@@ -9,7 +9,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from gru_viz.errors import FormatError
-from gru_viz.weights import CellWeights, Weights, convert
+from gru_viz.weights import Weights, convert
 
 __all__ = ["onnx_file"]
 
@@ -20,12 +20,7 @@ SQUEEZED, MERGED = "one direction", "directions side by side"
 
 
 def onnx_file(weights: Weights) -> bytes:
-    """Return the file's bytes. Matrices are stored in their dtype; the nodes compute in float32, as all runtimes can.
-
-    Raises:
-        ConventionError: ONNX' operator lacks one of the biases.
-        FormatError: the matrices are larger than an ONNX file can be.
-    """
+    """The file's bytes; matrices are stored in their dtype, and nodes compute in float32, as all runtimes can."""
     cell = weights.convention.cell
     gru = "onnx_linear_before_reset" if weights.convention.reset == "after" else "onnx"
     ours = convert(weights, to=gru if cell == "gru" else f"onnx_{cell}")
@@ -37,14 +32,15 @@ def onnx_file(weights: Weights) -> bytes:
         for k, layer in enumerate(ours.layers)
         for name in ("W", "R", "B")
     }
-    shapes = {SQUEEZED: np.array([1]), MERGED: np.array([0, 0, -1])}
     shape = MERGED if ours.bidirectional else SQUEEZED
+    constants[shape] = np.array([0, 0, -1] if ours.bidirectional else [1])
+    width = sum(cell.hidden for cell in ours.layers[-1])
     graph = helper.make_graph(
         list(_nodes(ours, shape)),
         "gru_viz",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "time", ours.features])],
-        [helper.make_tensor_value_info("hidden", TensorProto.FLOAT, ["batch", "time", _width(ours.layers[-1])])],
-        [numpy_helper.from_array(array, name) for name, array in (constants | {shape: shapes[shape]}).items()],
+        [helper.make_tensor_value_info("hidden", TensorProto.FLOAT, ["batch", "time", width])],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     model = helper.make_model(
         graph, producer_name="gru_viz", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR
@@ -52,10 +48,6 @@ def onnx_file(weights: Weights) -> bytes:
     helper.set_model_props(model, {"origin": weights.origin, "convention": ours.convention.name})
     data: bytes = model.SerializeToString(deterministic=True)
     return data
-
-
-def _width(layer: tuple[CellWeights, ...]) -> int:
-    return sum(cell.hidden for cell in layer)
 
 
 def _nodes(weights: Weights, shape: str) -> Iterator[NodeProto]:

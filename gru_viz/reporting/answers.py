@@ -16,13 +16,7 @@ SHARES = ("softmax", "sigmoid")
 
 
 def draw_answers(view: View, head: Head, answers: np.ndarray) -> View:
-    """Add the answers to a view: a few numbers as curves over the input, many or shares of one as a heatmap.
-
-    Args:
-        view: of one sequence.
-        head: what answered.
-        answers: (time, outputs) of the steps that the view shows.
-    """
+    """Add a head's answers, (time, outputs), to a view: a few as curves over the input, many or shares as a heatmap."""
     name = head.name or "head"
     if view.curves and head.activation not in SHARES and answers.shape[1] <= MOST_CURVES:
         numbers = [f" {j + 1}" for j in range(answers.shape[1])] if answers.shape[1] > 1 else [""]

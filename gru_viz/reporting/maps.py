@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import html
 import re
 import struct
 import zlib
 from functools import cache
+from html import escape
 
 import numpy as np
 from plotly.colors import sample_colorscale
@@ -23,12 +23,7 @@ SHADES = 255
 
 
 def shrink(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Average neighbours until there are at most so many rows and columns; what is no number does not count.
-
-    Example:
-        >>> shrink(np.array([[1.0, 3.0, np.nan, 5.0]]), rows=1, columns=2)
-        array([[2., 5.]])
-    """
+    """Average neighbours until there are at most so many rows and columns; what is no number does not count."""
     for axis, most in enumerate((rows, columns)):
         size = values.shape[axis]
         if size > most:
@@ -41,14 +36,7 @@ def shrink(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def png(values: np.ndarray, low: float, high: float, colours: str) -> bytes:
-    """A heatmap as a PNG of a pixel a value, (rows, columns); what is no number is transparent.
-
-    Args:
-        values: what to draw, first row on top.
-        low: the value of the first colour.
-        high: the value of the last colour.
-        colours: a name in the figures' own colour maps: ``"sequential"``, ``"diverging"`` or ``"plain"``.
-    """
+    """A heatmap as a PNG of a pixel a value, in the figures' colour map of that name; no number is transparent."""
     share = np.clip((values - low) / (high - low), 0, 1)
     codes = np.where(np.isnan(share), SHADES, np.rint(np.nan_to_num(share) * (SHADES - 1))).astype(np.uint8)
     rows, columns = codes.shape
@@ -74,31 +62,25 @@ def _palette(colours: str) -> bytes:
 
 
 def heatmap(panel: Panel, rows: int, columns: int) -> str:
-    """A panel as HTML: its title, its meaning, the words for both ends of its colours, and the map.
-
-    Args:
-        panel: of a view.
-        rows: the most rows of pixels.
-        columns: the most columns of pixels.
-    """
+    """A panel as HTML: its title, its meaning, the words for both ends of its colours, and the map."""
     small = shrink(panel.values, rows, columns)
     size = f"{panel.values.shape[0]:,} × {panel.values.shape[1]:,}"
     finite = panel.values[np.isfinite(panel.values)]
     summary = f"mean {finite.mean():.2f}, {finite.min():.2f} to {finite.max():.2f}" if finite.size else "no numbers"
     alt = f"{panel.title}, {panel.row_kind}s × steps: {size}; {summary}"
-    words = " ".join(filter(None, (f"<b>{_safe(panel.title)}</b>", panel.meaning and f"· {_safe(panel.meaning)}")))
+    words = " ".join(filter(None, (f"<b>{escape(panel.title)}</b>", panel.meaning and f"· {escape(panel.meaning)}")))
     scale = png(np.linspace(panel.low, panel.high, 64)[None], panel.low, panel.high, panel.colours)
     swatch = f'<img alt="to" src="{_data(scale)}" style="width:5em;height:.8em;vertical-align:baseline">'
     height = int(np.clip(4 * small.shape[0], 24, 96))
     picture = (
-        f'<img alt="{_safe(alt)}" src="{_data(png(small, panel.low, panel.high, panel.colours))}" '
+        f'<img alt="{escape(alt)}" src="{_data(png(small, panel.low, panel.high, panel.colours))}" '
         f'style="display:block;width:100%;height:{height}px;image-rendering:pixelated">'
         if small.size
         else "no steps"
     )
     return (
         '<figure style="margin:0 0 .5em"><figcaption style="display:flex;flex-wrap:wrap;justify-content:space-between;'
-        f'gap:0 1em"><span>{words}</span><span>{_safe(panel.low_means)} {swatch} {_safe(panel.high_means)}</span>'
+        f'gap:0 1em"><span>{words}</span><span>{escape(panel.low_means)} {swatch} {escape(panel.high_means)}</span>'
         f"</figcaption>{picture}</figure>"
     )
 
@@ -120,12 +102,12 @@ def curves(view: View, columns: int) -> str:
             f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5" '
             'vector-effect="non-scaling-stroke"/>'
         )
-        keys.append(f'<span><span style="color:{colour}" aria-hidden="true">▬</span> {_safe(curve.name)}</span>')
+        keys.append(f'<span><span style="color:{colour}" aria-hidden="true">▬</span> {escape(curve.name)}</span>')
     named = ", ".join(curve.name for curve in view.curves)
     return (
         '<figure style="margin:0 0 .5em"><figcaption style="display:flex;flex-wrap:wrap;gap:0 1em"><span><b>input x</b>'
-        f"{' · ' + _safe(view.scaling) if view.scaling else ''}</span>{' '.join(keys)}</figcaption>"
-        f'<svg role="img" aria-label="{_safe(f"input: {named}; {low:.3g} to {high:.3g}")}" '
+        f"{' · ' + escape(view.scaling) if view.scaling else ''}</span>{' '.join(keys)}</figcaption>"
+        f'<svg role="img" aria-label="{escape(f"input: {named}; {low:.3g} to {high:.3g}")}" '
         f'viewBox="0 0 {len(lines[0])} 40" preserveAspectRatio="none" style="display:block;width:100%;height:56px">'
         f"{''.join(paths)}</svg></figure>"
     )
@@ -133,7 +115,3 @@ def curves(view: View, columns: int) -> str:
 
 def _data(picture: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-
-
-def _safe(text: str) -> str:
-    return html.escape(text)

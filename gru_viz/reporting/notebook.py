@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
+from html import escape
 
 from gru_viz.figures import View, inspect
 from gru_viz.reporting import maps, words
-from gru_viz.trace import Trace
+from gru_viz.trace import Direction, Trace
 
 __all__ = ["card"]
 
@@ -32,21 +32,21 @@ def card(trace: Trace) -> str:
     origin = f"Weights: {trace.weights.origin}. Ran on {trace.device} in {trace.dtype}."
     return (
         f'<div class="gru_viz-trace" style="max-width:64em;font-size:.95em;color:inherit">'
-        f"<p><b>{html.escape(words.network(trace.weights))}</b>; {html.escape(words.sequences(trace))} "
-        f'<span style="{BADGE}{colour}">{html.escape(words.badge(trace))}</span><br>'
-        f"<small>{html.escape(origin)} {html.escape(words.proof(trace))}</small></p>{''.join(parts)}</div>"
+        f"<p><b>{escape(words.network(trace.weights))}</b>; {escape(words.sequences(trace))} "
+        f'<span style="{BADGE}{colour}">{escape(words.badge(trace))}</span><br>'
+        f"<small>{escape(origin)} {escape(words.proof(trace))}</small></p>{''.join(parts)}</div>"
     )
 
 
-def _run(trace: Trace, layer: int, direction: str, label: str, pixels: int, *, first: bool) -> str:
-    view = inspect(trace, layer, "backward" if direction == "backward" else "forward")
+def _run(trace: Trace, layer: int, direction: Direction, label: str, pixels: int, *, first: bool) -> str:
+    view = inspect(trace, layer, direction)
     which = f", 1 of {len(trace.names):,}" if len(trace.names) > 1 else ""
     rows = max(1, min(len(view.units), MOST_ROWS, pixels // 64))
     columns = max(1, min(MOST_COLUMNS, pixels // rows))
     title = f"{label}: {trace.names[0]}{which}{_reduced(view, rows, columns)}"
     pictures = "".join(maps.heatmap(panel, rows, columns) for panel in view.panels)
     return (
-        f"<details{' open' if first else ''}><summary>{html.escape(title)}</summary>"
+        f"<details{' open' if first else ''}><summary>{escape(title)}</summary>"
         f"{maps.curves(view, columns)}{pictures}</details>"
     )
 

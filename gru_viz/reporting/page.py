@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import html
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Literal
 
 import numpy as np
 from plotly.offline import get_plotlyjs
@@ -100,13 +99,13 @@ def report(
             progress(done, total)
     title = title or f"{trace.convention.title} on {words.sequences(trace)}"
     page = _template("html").substitute(
-        version=_safe(facts(trace)["gru_viz"]),
-        title=_safe(title),
-        about=_safe(f"{words.network(trace.weights)}; {words.sequences(trace)}. {words.proof(trace)}"),
+        version=escape(facts(trace)["gru_viz"]),
+        title=escape(title),
+        about=escape(f"{words.network(trace.weights)}; {words.sequences(trace)}. {words.proof(trace)}"),
         verdict="proven" if trace.proof.holds else "unproven",
-        badge=_safe(words.badge(trace)),
+        badge=escape(words.badge(trace)),
         remarks=_remarks(list(warnings), list(notices)),
-        extent=_safe(_describe_extent(trace, extent)),
+        extent=escape(_describe_extent(trace, extent)),
         sequence_options=_options((i, trace.names[i]) for i in extent.spans),
         run_options=_options((j, label) for j, (_, _, label) in enumerate(runs)),
         overview=_overview(trace, extent, order) if extent.shortened else "",
@@ -135,11 +134,9 @@ def _choose(trace: Trace, sequences: Sequence[int] | None, window: tuple[int, in
     if window is not None and not (0 <= window[0] < window[1] and window[0] < max(trace.lengths)):
         wanted = f"a first step and a later one, from 0 to {max(trace.lengths)}"
         raise TraceError("window", f"{window[0]} to {window[1]}", wanted, "Choose a window within the sequences.")
-    units = max(run.weights.hidden for layer in trace.layers for run in layer.directions)
-    width = min(MOST_STEPS, max(200, MOST_CELLS // units))
-    rows = sum(run.weights.hidden for layer in trace.layers for run in layer.directions) * len(
-        trace.convention.quantities
-    )
+    units = [run.weights.hidden for layer in trace.layers for run in layer.directions]
+    width = min(MOST_STEPS, max(200, MOST_CELLS // max(units)))
+    rows = sum(units) * len(trace.convention.quantities)
     spans: dict[int, tuple[int, int]] = {}
     size = 0.0
     filled = [i for i in (known if sequences is None else dict.fromkeys(sequences)) if trace.lengths[i]]
@@ -163,11 +160,10 @@ def _views(
     budget = min(MOST_FORMULA_BYTES, MOST_BYTES // 2 // max(len(extent.spans) * len(runs), 1))
     for i, (start, stop) in extent.spans.items():
         for j, (k, direction, _) in enumerate(runs):
-            way: Literal["forward", "backward"] = "backward" if direction == "backward" else "forward"
-            view = inspect(trace, k, way, i, order, (start, stop))
+            view = inspect(trace, k, direction, i, order, (start, stop))
             if head is not None and answers is not None:
                 view = draw_answers(view, head, answers[i, start:stop])
-            worked = work_out_units(trace, view.units[0], k, way, i, budget=budget)
+            worked = work_out_units(trace, view.units[0], k, direction, i, budget=budget)
             first = view.first + view.steps // 3
             yield f"view-{i}-{j}", pack(view, [worked], view.units[0], first, trace.lengths[i], "gru_viz")
 
@@ -193,24 +189,24 @@ def _overview(trace: Trace, extent: _Extent, order: str) -> str:
     longest = max(extent.spans, key=lambda i: trace.lengths[i])
     parts: list[str] = []
     for k, direction, label in words.runs(trace):
-        view = inspect(trace, k, "backward" if direction == "backward" else "forward", longest, order)
+        view = inspect(trace, k, direction, longest, order)
         averaged = f"{view.steps:,} steps in {min(view.steps, OVERVIEW_COLUMNS):,} columns"
         pictures = "".join(maps.heatmap(panel, OVERVIEW_ROWS, OVERVIEW_COLUMNS) for panel in view.panels)
         parts.append(
-            f"<details{'' if parts else ' open'}><summary>{_safe(f'{label}: {averaged}')}</summary>"
+            f"<details{'' if parts else ' open'}><summary>{escape(f'{label}: {averaged}')}</summary>"
             f"{maps.curves(view, OVERVIEW_COLUMNS)}{pictures}</details>"
         )
     heading = f"All steps of {trace.names[longest]}, averaged"
     return (
-        f'<section aria-labelledby="overview"><h2 id="overview">{_safe(heading)}</h2>'
+        f'<section aria-labelledby="overview"><h2 id="overview">{escape(heading)}</h2>'
         f"<p>Neighbouring steps and units are averaged, so that short events can be lost.</p>{''.join(parts)}</section>"
     )
 
 
 def _remarks(warnings: list[str], notices: list[str]) -> str:
-    remarks = "".join(f'<p class="warning" role="note">{_safe(each)}</p>' for each in warnings)
+    remarks = "".join(f'<p class="warning" role="note">{escape(each)}</p>' for each in warnings)
     if notices:
-        listed = "".join(f"<li>{_safe(each)}</li>" for each in notices)
+        listed = "".join(f"<li>{escape(each)}</li>" for each in notices)
         remarks += f'<section aria-labelledby="noticed"><h2 id="noticed">Noticed</h2><ul>{listed}</ul></section>'
     return remarks
 
@@ -244,10 +240,7 @@ def _facts(trace: Trace, head: Head | None) -> str:
         ("features", _listed(trace.features)),
         ("sequences", _listed(f"{n} ({k:,})" for n, k in zip(trace.names, trace.lengths, strict=True))),
         ("ran by", f"{trace.backend} on {trace.device} in {trace.dtype}"),
-        (
-            "largest difference",
-            f"{proof.difference!r} from {proof.witness}; tolerance {proof.bound:.1e}",
-        ),
+        ("largest difference", f"{proof.difference!r} from {proof.witness}; tolerance {proof.bound:.1e}"),
         *trace.details.items(),
         ("versions", ", ".join(f"{name} {known[name]}" for name in ("gru_viz", "torch", "numpy", "python"))),
     ]
@@ -264,13 +257,14 @@ def _scaling(trace: Trace) -> str:
     ]
     more = f"<p>… and {len(rows) - MOST_ROWS:,} more features.</p>" if len(rows) > MOST_ROWS else ""
     table = _table(("feature", "subtracted", "divided by"), rows[:MOST_ROWS])
-    return f'<h3>Scaling of the inputs: {_safe(scaling.method)}</h3><div class="wide">{table}</div>{more}'
+    return f'<h3>Scaling of the inputs: {escape(scaling.method)}</h3><div class="wide">{table}</div>{more}'
 
 
 def _table(heads: Sequence[str] | None, rows: Iterable[Sequence[str]]) -> str:
-    top = "" if heads is None else f"<thead><tr>{''.join(f'<th scope=col>{_safe(h)}</th>' for h in heads)}</tr></thead>"
+    names = "".join(f"<th scope=col>{escape(each)}</th>" for each in heads or ())
+    top = f"<thead><tr>{names}</tr></thead>" if names else ""
     body = "".join(
-        f"<tr><th scope=row>{_safe(first)}</th>{''.join(f'<td>{_safe(cell)}</td>' for cell in rest)}</tr>"
+        f"<tr><th scope=row>{escape(first)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in rest)}</tr>"
         for first, *rest in rows
     )
     return f"<table>{top}<tbody>{body}</tbody></table>"
@@ -283,12 +277,8 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _options(choices: Iterable[tuple[int, str]]) -> str:
-    return "".join(f'<option value="{value}">{_safe(label)}</option>' for value, label in choices)
+    return "".join(f'<option value="{value}">{escape(label)}</option>' for value, label in choices)
 
 
 def _template(kind: str) -> Template:
     return Template((files(__package__) / f"report.{kind}").read_text(encoding="utf-8"))
-
-
-def _safe(text: str) -> str:
-    return html.escape(text)

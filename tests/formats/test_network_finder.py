@@ -8,8 +8,8 @@ import pytest
 
 from gru_viz import CONVENTIONS, trace
 from gru_viz.errors import FormatError
+from gru_viz.formats.model_bytes import NamedArrays
 from gru_viz.formats.model_file import FoundModel
-from gru_viz.formats.named_arrays import NamedArrays
 from gru_viz.formats.network_finder import find_networks
 from gru_viz.weights import Weights
 

@@ -1,16 +1,37 @@
-"""``gru-viz inspect``: what a model's file holds."""
+"""``gru-viz inspect`` and ``gru-viz convert``: the networks in a model's file, listed or written for a framework."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-from gru_viz.cli.output import StatusLine
-from gru_viz.formats import FoundModel, ModelFile, read_model
+from gru_viz.cli.output import STDOUT, StatusLine, check_target, note, write_whole
+from gru_viz.formats import FoundModel, ModelFile, read_model, write_model
+from gru_viz.formats.model_file import Format
 from gru_viz.reporting import words
 
-__all__ = ["inspect"]
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {"pytorch": "PyTorch", "safetensors": "safetensors", "npz": "NPZ", "keras": "Keras", "onnx": "ONNX"}
+)
+CHECKED = ("framework", "difference", "agrees")
+
+
+def convert(options: argparse.Namespace, progress: StatusLine) -> None:
+    """Read one network and write it, exactly or not at all."""
+    check_target(options.output, options.force)
+    progress.say(f"Reading {options.model}")
+    found = read_model(options.model)
+    model = found.model(options.network)
+    for notice in (*found.notices, *model.notices):
+        note(progress, notice)
+    progress.say(f"Writing {options.output}")
+    write_whole(options.output, write_model(model.weights, FORMATS[options.to]), options.force)
+    progress.clear()
+    if options.output != STDOUT:
+        print(options.output)
 
 
 def inspect(options: argparse.Namespace, progress: StatusLine) -> None:
@@ -67,13 +88,7 @@ def _as_json(found: ModelFile) -> dict[str, Any]:
                     {"name": h.name, "shape": list(h.weight.shape), "activation": h.activation} for h in model.heads
                 ],
                 "alternatives": list(model.alternatives),
-                "check": None
-                if model.check is None
-                else {
-                    "framework": model.check.framework,
-                    "difference": model.check.difference,
-                    "agrees": model.check.agrees,
-                },
+                "check": model.check and {key: getattr(model.check, key) for key in CHECKED},
                 "notices": list(model.notices),
             }
             for model in found.models
