@@ -56,23 +56,10 @@ class ByteReader:
     accepts_text: bool = False
 
     def read(self, source: ByteSource, name: str, max_bytes: int) -> bytes:
-        """Read the source.
-
-        Args:
-            source: a path, bytes, or an open file; an upload in Streamlit is one.
-            name: what to call the source in errors.
-            max_bytes: the largest size read, in bytes; a larger file is refused before it is read.
-
-        Returns:
-            The bytes.
+        """Read the source: an upload in Streamlit is an open file.
 
         Raises:
             GruVizError: of the class ``error``: the source cannot be read, is empty, or is larger than ``max_bytes``.
-
-        Example:
-            >>> from gru_viz.errors import FormatError
-            >>> ByteReader(FormatError, "model", "Save only the weights.").read(bytearray(b"abc"), "x.pt", 10)
-            b'abc'
         """
         if isinstance(source, (bytes, bytearray, memoryview)):
             self._check_size(memoryview(source).nbytes, name, max_bytes)

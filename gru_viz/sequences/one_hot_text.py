@@ -73,10 +73,8 @@ def read_text(
         found = f"only characters outside the alphabet: {_first(unknown, repr)}"
         wanted = f"some of {''.join(map(visible_character, letters))}"
         raise SequenceError(name, found, wanted, "Use these characters.")
-    values = np.zeros((len(characters), len(letters)), np.float32)
-    for step, character in enumerate(characters):
-        if character in column:
-            values[step, column[character]] = 1
+    columns = np.array([column.get(c, -1) for c in characters])
+    values = (columns[:, None] == np.arange(len(letters))).astype(np.float32)
     features = tuple(visible_character(letter) for letter in letters)
     return Sequences(
         (Sequence(values, features, tuple(visible_character(c) for c in characters), name),),
