@@ -5,8 +5,7 @@ from gru_viz.training.lessons import LESSONS, Lesson
 from gru_viz.training.network import Network, count_parameters, equal_hidden
 from gru_viz.training.settings import LIMITS, Lane, Settings
 from gru_viz.training.tasks import TASKS, Predictions, Task, make_task
-from gru_viz.training.train_lanes import train
-from gru_viz.training.trainer import Trainer
+from gru_viz.training.trainer import Trainer, train
 from gru_viz.training.training_records import Checkpoint, Diverged, Point, RateChange, Snapshot, TrainingRecord
 from gru_viz.training.verdict import Verdict, verdict
 

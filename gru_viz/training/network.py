@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -191,13 +192,9 @@ def equal_hidden(cell: str, features: int, layers: int, outputs: int, parameters
         >>> equal_hidden("torch_lstm", features=1, layers=1, outputs=1, parameters=3393)
         28
     """
-    low, high = 1, 2
-    while count_parameters(cell, features, high, layers, outputs) < parameters:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if count_parameters(cell, features, middle, layers, outputs) < parameters:
-            low = middle
-        else:
-            high = middle
-    return min((low, high), key=lambda size: abs(count_parameters(cell, features, size, layers, outputs) - parameters))
+
+    def counted(hidden: int) -> int:
+        return count_parameters(cell, features, hidden, layers, outputs)
+
+    high = bisect_left(range(parameters + 2), parameters, lo=2, key=counted)
+    return min((high - 1, high), key=lambda hidden: abs(counted(hidden) - parameters))

@@ -76,11 +76,6 @@ class TrainingLimits:
 LIMITS = TrainingLimits()
 
 
-def _check_known(where: str, what: str, name: str, known: Mapping[str, Any]) -> None:
-    if name not in known:
-        raise TrainingError(f"{where}, {what}", repr(name), f"one of {', '.join(known)}", "Choose one of these.")
-
-
 def _check_range(where: str, what: str, value: float, least: float, most: float, *, whole: bool = False) -> None:
     wanted = f"{'a whole number from ' if whole else ''}{least:,} to {most:,}"
     numeric = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
@@ -138,14 +133,13 @@ class Lane:
 
     def __post_init__(self) -> None:
         where = f"lane {self.name}"
-        for what, known in (
-            ("cell", CONVENTIONS),
-            ("initialisation", INITIALISATIONS),
-            ("optimiser", OPTIMISERS),
-            ("schedule", SCHEDULES),
-            ("backend", BACKENDS),
-        ):
-            _check_known(where, what, getattr(self, what), known)
+        every = {"cell": CONVENTIONS, "initialisation": INITIALISATIONS, "optimiser": OPTIMISERS}
+        for what, known in {**every, "schedule": SCHEDULES, "backend": BACKENDS}.items():
+            name = getattr(self, what)
+            if name not in known:
+                raise TrainingError(
+                    f"{where}, {what}", repr(name), f"one of {', '.join(known)}", "Choose one of these."
+                )
         _check_range(where, "hidden", self.hidden, 1, LIMITS.hidden, whole=True)
         _check_range(where, "layers", self.layers, 1, LIMITS.layers, whole=True)
         _check_range(where, "dropout", self.dropout, 0, 0.95)

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from gru_viz.errors import TrainingError
@@ -68,22 +69,18 @@ class Sweep:
         if len(self) > MOST_TRAININGS:
             remedy = "Choose fewer cells, sizes, rates or seeds."
             raise TrainingError("sweep", f"{len(self):,} trainings", f"{MOST_TRAININGS:,} at most", remedy)
-        for _ in self.each():  # a lane out of its limits is refused here
-            pass
+        list(self.each())  # a lane out of its limits is refused here
 
     def __len__(self) -> int:
         return len(self.cells) * len(self.sizes) * len(self.rates) * self.settings.seeds
 
     def each(self) -> Iterator[Settings]:
         """The settings of every training; all points with the first seed come first, so that the chart fills evenly."""
-        for seed in self.settings.all_seeds:
-            for rate in self.rates:
-                for size in self.sizes:
-                    for cell in self.cells:
-                        lane = replace(
-                            self.settings.lanes[0], name=_cell_title(cell), cell=cell, hidden=size, learning_rate=rate
-                        )
-                        yield replace(self.settings, lanes=(lane,), seeds=1, first_seed=seed)
+        first = self.settings.lanes[0]
+        for seed, rate, size, cell in product(self.settings.all_seeds, self.rates, self.sizes, self.cells):
+            title = Lane(cell=cell, hidden=1).title.removesuffix(", 1 units")
+            lane = replace(first, name=title, cell=cell, hidden=size, learning_rate=rate)
+            yield replace(self.settings, lanes=(lane,), seeds=1, first_seed=seed)
 
 
 @dataclass(frozen=True)
@@ -183,11 +180,6 @@ def sweeps(store: RunStore) -> list[SweepState]:
         )
         for sweep_id, created, task, counts in store.sweeps()
     ]
-
-
-def _cell_title(cell: str) -> str:
-    """The title of a cell."""
-    return Lane(cell=cell, hidden=1).title.removesuffix(", 1 units")
 
 
 def _name(settings: Settings) -> str:

@@ -1,21 +1,24 @@
-"""The training loop of one lane, which yields records; it has no threads, no files and no user interface."""
+"""The training loop of one lane, which yields records, and of all; without threads, files or a user interface."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence as AbstractSequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gru_viz.errors import TrainingError
+from gru_viz.training.curves import Curve
 from gru_viz.training.network import Network, estimate_memory
 from gru_viz.training.optimiser import clip_each, make_optimiser, optimiser_arrays, restore_optimiser, scheduled
 from gru_viz.training.randomness import torch_seed
 from gru_viz.training.settings import LIMITS, Settings, check_rate
-from gru_viz.training.tasks.base_task import Examples, Task, Tensors
+from gru_viz.training.tasks import Task, make_task
+from gru_viz.training.tasks.base_task import Examples, Tensors
 from gru_viz.training.training_records import Checkpoint, Diverged, Point, RateChange, Snapshot, TrainingRecord
 
 __all__ = ["Trainer", "check_memory", "is_evaluated", "is_snapshot"]
@@ -248,3 +251,31 @@ def _rows(examples: Examples, rows: slice) -> Examples:
         None if lengths is None else lengths[rows],
         None if counts is None else counts[rows],
     )
+
+
+def train(settings: Settings, data: Any = None) -> list[Curve]:
+    """Train every lane, one after the other.
+
+    To follow a training, save its weights or resume it, iterate over a ``Trainer`` instead.
+
+    Args:
+        settings: task, lanes and length.
+        data: the user's data, of the kind that the task needs.
+
+    Returns:
+        A curve per lane and measure; a lane that diverges has shorter ones.
+
+    Raises:
+        TrainingError: the settings or the data do not make a training.
+
+    Example:
+        >>> curves = train(Settings("adding", {"length": 5}, updates=3))
+        >>> [(curve.lane, curve.values.shape) for curve in curves if curve.measure == "train"]
+        [('GRU', (3, 1)), ('LSTM', (3, 1))]
+    """
+    task, curves = make_task(settings, data), []
+    for lane in settings.lanes:
+        points = [record for record in Trainer(task, settings, lane.name) if isinstance(record, Point)]
+        measures = dict.fromkeys(point.measure for point in points)
+        curves += [Curve.gather(lane.name, measure, points) for measure in measures]
+    return curves

@@ -13,8 +13,7 @@ from loops import Small
 from scipy import stats
 
 from gru_viz.training import Curve, Diverged
-from gru_viz.training.lane_comparison import LaneComparison
-from gru_viz.training.paired_test import holm, paired_test, pairs_needed
+from gru_viz.training.lane_comparison import LaneComparison, holm, paired_test, pairs_needed
 from gru_viz.training.tasks import Baseline, Measure
 from gru_viz.training.verdict import Verdict, verdict
 

@@ -96,10 +96,9 @@ def _python() -> str:
 @cache
 def fingerprint() -> str:
     """Return the version of this gru_viz and a hash of all source files that take part in training."""
-    root = PACKAGE
     texts = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        if NOT_TRAINING.isdisjoint(path.relative_to(root).parts):
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if NOT_TRAINING.isdisjoint(path.relative_to(PACKAGE).parts):
             texts.update(path.read_bytes())
     return f"{__version__} {texts.hexdigest()[:12]}"
 

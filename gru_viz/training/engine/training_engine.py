@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Literal
 
 from gru_viz.errors import TrainingError
+from gru_viz.training.engine.cluster_executor import ClusterExecutor
 from gru_viz.training.engine.engine_threads import EngineThreads
 from gru_viz.training.engine.executor import Executor
 from gru_viz.training.engine.local_executor import LocalExecutor
@@ -80,7 +81,8 @@ class Engine:
         self.store, self.engine_id = store, new_engine_id()
         if slots is not None and slots < 1:
             raise TrainingError("engine, slots", str(slots), "1 or more", "Leave it out to use every core.")
-        self.executor = _make_executor(scheduler or os.environ.get(CLUSTER_VARIABLE) or "")
+        address = scheduler or os.environ.get(CLUSTER_VARIABLE) or ""
+        self.executor: Executor = ClusterExecutor(address) if address else LocalExecutor()
         self.queue = RunQueue()
         self.scheduler = Scheduler(store, self.engine_id, self.executor, self.queue, slots)
         store.owners.heartbeat(self.engine_id)
@@ -202,11 +204,3 @@ class Engine:
     def close(self) -> None:
         """Save checkpoints within a moment, set all lanes to interrupted, and end the workers."""
         self._threads.close()
-
-
-def _make_executor(address: str) -> Executor:
-    if address:
-        from gru_viz.training.engine.cluster_executor import ClusterExecutor
-
-        return ClusterExecutor(address)
-    return LocalExecutor()

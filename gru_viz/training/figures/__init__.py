@@ -14,8 +14,7 @@ from gru_viz.training.curves import Curve
 from gru_viz.training.figures.charts_payload import LaneStatus, pack_charts
 from gru_viz.training.figures.line_charts import AXES, PlotOptions, gradient_picture, loss_picture, measure_picture
 from gru_viz.training.figures.prediction_charts import predictions_picture
-from gru_viz.training.figures.snapshot_maps import Snapshots, gather_maps, snapshots_picture
-from gru_viz.training.figures.snapshot_payload import pack_snapshots
+from gru_viz.training.figures.snapshot_maps import Snapshots, gather_maps, pack_snapshots, snapshots_picture
 from gru_viz.training.figures.sweep_map import sweep_picture
 from gru_viz.training.sweep import SweepPoint
 from gru_viz.training.tasks import Baseline, Measure, Predictions

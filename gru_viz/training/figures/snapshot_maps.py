@@ -1,15 +1,18 @@
-"""Gates during training: the same probe traced at every snapshot of a network."""
+"""Gates during training: the same probe traced at every snapshot of a network, as a figure or as bytes."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
+from plotly.colors import sample_colorscale
 
 from gru_viz.analysis import order_units
+from gru_viz.browser import Payload
 from gru_viz.errors import TrainingError
 from gru_viz.figures.picture import Picture, axis, base_layout, line_style
 from gru_viz.figures.style import DIVERGING, SEQUENTIAL
@@ -23,6 +26,8 @@ Snapshots = Sequence[tuple[int, Trace]]
 """Of one lane: number of updates and trace of the probe, by rising update."""
 
 MOST_UNITS, MOST_COLUMNS = 64, 200
+NAN_CODE = 255
+PAPER = (128, 128, 128)
 
 
 @dataclass(frozen=True)
@@ -169,3 +174,58 @@ def _heatmap(maps: SnapshotMaps, lane: LaneMaps, panel: Panel, place: int) -> di
         "hoverlabel": {"bordercolor": style.colour},
         "hovertemplate": "%{fullData.name}: <b>%{z:.2f}</b><br>unit %{y}, step %{x}<extra></extra>",
     }
+
+
+def coded(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Round values between low and high to 0 … 254; 255 is NaN."""
+    with np.errstate(invalid="ignore"):
+        scaled = np.clip((values - low) / (high - low), 0, 1) * (NAN_CODE - 1)
+    return np.where(np.isnan(values), NAN_CODE, np.rint(np.nan_to_num(scaled))).astype(np.uint8)
+
+
+def _table(scale: list[Any]) -> np.ndarray:
+    colours = sample_colorscale(scale, [i / (NAN_CODE - 1) for i in range(NAN_CODE)], colortype="tuple")
+    return np.rint(np.array([*colours, tuple(c / 255 for c in PAPER)]) * 255).astype(np.uint8)
+
+
+TABLES = {"sequential": _table(SEQUENTIAL), "diverging": _table(DIVERGING)}
+"""A colour for each code, fixed by meaning."""
+
+
+def pack_snapshots(snapshots: Mapping[str, Snapshots], order: str = "index", layer: int = 0) -> bytes:
+    """Pack all maps of all snapshots for the browser.
+
+    Args:
+        snapshots: lane → its snapshots by rising update.
+        order: how units are sorted at the last snapshot; a name in ``analysis.ORDERS``.
+        layer: from 0.
+
+    Raises:
+        TrainingError: there is no snapshot.
+    """
+    every, payload = gather_maps(snapshots, order, layer), Payload()
+    lanes = [_lane(lane, payload) for lane in every.lanes]
+    tables = {name: {"array": payload.add_array(table.ravel())} for name, table in TABLES.items()}
+    header = {"lanes": lanes, "updates": every.updates, "steps": every.steps, "probe": every.probe, "tables": tables}
+    digest = blake2b(b"".join(payload.parts), digest_size=9)
+    return payload.pack(header | {"digest": digest.hexdigest()})
+
+
+def _lane(lane: LaneMaps, payload: Payload) -> dict[str, Any]:
+    style = line_style(lane.place)
+    maps = [
+        {
+            "title": panel.title,
+            "meaning": panel.meaning,
+            "low": panel.low,
+            "high": panel.high,
+            "lowMeans": panel.low_means,
+            "highMeans": panel.high_means,
+            "colours": panel.colours,
+            "codes": {"array": payload.add_array(coded(lane.values[panel.key], panel.low, panel.high).ravel())},
+        }
+        for panel in lane.panels
+    ]
+    size = {"units": lane.panels[0].rows, "columns": lane.panels[0].values.shape[1]}
+    own_style = {"colour": style.colour, "dash": style.dash, "symbol": style.symbol}
+    return {"name": lane.name, "updates": lane.updates, "maps": maps} | own_style | size

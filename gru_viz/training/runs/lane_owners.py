@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from gru_viz.errors import TrainingError
-from gru_viz.training.runs.run_database import RunDatabase
+from gru_viz.training.runs.run_database import RunDatabase, update_lane
 from gru_viz.training.runs.run_files import RunFiles
-from gru_viz.training.runs.run_rows import update_lane
 from gru_viz.training.runs.training_run import ACTIVE, Status
 
 __all__ = ["HEARTBEAT_TIMEOUT", "LaneOwners", "NotOwnerError", "is_dead", "new_engine_id"]

@@ -18,9 +18,15 @@ import numpy as np
 from gru_viz.errors import TrainingError
 from gru_viz.training.network import count_parameters
 from gru_viz.training.runs.lane_owners import LaneOwners
-from gru_viz.training.runs.run_database import RunDatabase
+from gru_viz.training.runs.run_database import (
+    RUN_COLUMNS,
+    RunDatabase,
+    change_rate,
+    runs_from_rows,
+    update_lane,
+    write_record,
+)
 from gru_viz.training.runs.run_files import RunFiles
-from gru_viz.training.runs.run_rows import RUN_COLUMNS, change_rate, runs_from_rows, update_lane, write_record
 from gru_viz.training.runs.training_run import Status, TrainingRun
 from gru_viz.training.settings import Settings
 from gru_viz.training.tasks import Task, make_task

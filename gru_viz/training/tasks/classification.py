@@ -94,10 +94,8 @@ class Classify(Task):
             remedy = "Choose a label that several sequences share."
             raise TrainingError(where, found, "a class with two sequences, one to train on and one to hold out", remedy)
         if len(counts) > MOST_CLASSES:
-            found = f"{len(counts):,} classes"
-            raise TrainingError(
-                where, found, f"at most {MOST_CLASSES}", "Choose a label with fewer, or join rare ones."
-            )
+            found, remedy = f"{len(counts):,} classes", "Choose a label with fewer, or join rare ones."
+            raise TrainingError(where, found, f"at most {MOST_CLASSES}", remedy)
 
     def _single_sequences(self) -> tuple[str, ...]:
         single = [name for name, n in zip(self.classes, np.bincount(self._labels), strict=True) if n == 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence as AbstractSequence
+from collections.abc import Callable, Iterable, Sequence as AbstractSequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,6 @@ from gru_viz.sequences.phrases import count, listing
 from gru_viz.training.randomness import draw_rows, generator
 from gru_viz.training.tasks.base_task import Baseline, Examples, Measure, Predictions, Task
 from gru_viz.training.tasks.held_out_data import HELD_OUT_SEED, PROBE_STEPS, affordable, rescaled, spaced
-from gru_viz.training.tasks.season import find_season
 
 __all__ = ["Forecast", "Sine"]
 
@@ -21,6 +20,8 @@ WINDOW = 32
 """The longest window that is chosen for the user."""
 MOST_STEPS = 400
 """Steps of the held-out part that are drawn."""
+CLEAR = 0.3
+"""Smallest autocorrelation of a season, and smallest rise from the trough before it."""
 
 
 @dataclass(frozen=True)
@@ -161,22 +162,14 @@ class Forecast(Task):
             window = most - self.horizon
             shorter = f"Choose a window of at most {window}, or " if window > 0 else "Choose longer sequences, or "
             raise TrainingError("forecast", found, wanted, f"{shorter}change the held-out share.")
-        without = [item.name for item, *parts in zip(data, trained, held_out, strict=True) if not any(map(len, parts))]
-        either = [
-            item.name
-            for item, one, other in zip(data, trained, held_out, strict=True)
-            if bool(len(one)) != bool(len(other))
-        ]
-        notices = []
-        if without:
-            some = count(len(without), "sequence")
-            notices.append(f"{some} left out, shorter than a window in both parts ({span} steps): {listing(without)}.")
-        if either:
-            some = count(len(either), "sequence")
-            notices.append(
-                f"{some} long enough for a window ({span} steps) in one of the two parts: {listing(either)}."
-            )
-        return tuple(notices)
+        parts: tuple[list[str], ...] = ([], [], [])  # names by the number of parts with a window
+        for item, one, other in zip(data, trained, held_out, strict=True):
+            parts[(len(one) > 0) + (len(other) > 0)].append(item.name)
+        groups = (
+            (parts[0], f"left out, shorter than a window in both parts ({span} steps)"),
+            (parts[1], f"long enough for a window ({span} steps) in one of the two parts"),
+        )
+        return tuple(f"{count(len(names), 'sequence')} {what}: {listing(names)}." for names, what in groups if names)
 
     def _check_motion(self, features: tuple[str, ...], training: np.ndarray) -> None:
         moving = np.ptp(self._scaled[training][:, self.targets], axis=0) > 0
@@ -260,3 +253,32 @@ def _find_targets(features: tuple[str, ...], target: str | AbstractSequence[str]
             found, wanted = f"no feature '{name}'", f"some of {listing(features, most=20)}"
             raise TrainingError("forecast, target", found, wanted, "Name a feature, or none for all.")
     return [features.index(name) for name in dict.fromkeys(names)] or list(range(len(features)))
+
+
+def find_season(series: Iterable[np.ndarray]) -> int | None:
+    """Find the lag, in steps, with the highest autocorrelation peak; None without a clear one.
+
+    Each series is detrended by a straight line; the autocorrelation (Box & Jenkins 1976) is averaged over the series,
+    weighted by their steps, and searched up to a third of the shortest.
+    """
+    correlations, weights = [], []
+    for one in series:
+        steps = len(one)
+        if steps < 8:
+            continue
+        rest = one - np.polyval(np.polyfit(np.arange(steps), one, 1), np.arange(steps))
+        size = np.abs(rest).max()
+        if size <= 1e-9 * max(1.0, np.abs(one).max()):
+            continue
+        spectrum = np.fft.rfft(rest / size, 2 * steps)
+        products = np.fft.irfft(np.abs(spectrum) ** 2)[: steps // 3 + 2]
+        correlations.append(products / products[0])
+        weights.append(steps)
+    if not correlations:
+        return None
+    most = min(map(len, correlations))
+    r = np.average([each[:most] for each in correlations], axis=0, weights=weights)
+    lags = np.arange(2, most - 1)
+    troughs = np.minimum.accumulate(r)[lags]
+    peaks = (r[lags] > r[lags - 1]) & (r[lags] >= r[lags + 1]) & (r[lags] > CLEAR) & (r[lags] - troughs > CLEAR)
+    return int(lags[peaks][np.argmax(r[lags[peaks]])]) if peaks.any() else None

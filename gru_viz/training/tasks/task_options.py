@@ -43,9 +43,8 @@ class Option:
             known = ", ".join(map(str, self.choices))
             raise TrainingError(f"{task}, {self.name}", repr(value), f"one of {known}", "Choose one of these.")
         if self.least is not None and self.most is not None and not self.least <= value <= self.most:
-            raise TrainingError(
-                f"{task}, {self.name}", f"{value:,}", f"{self.least:,} to {self.most:,}", "Choose within these limits."
-            )
+            wanted = f"{self.least:,} to {self.most:,}"
+            raise TrainingError(f"{task}, {self.name}", f"{value:,}", wanted, "Choose within these limits.")
         return value
 
 

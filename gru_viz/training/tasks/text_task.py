@@ -6,7 +6,9 @@ The default text, ``fables.txt``, was written for this package and is in the pub
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence as AbstractSequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Protocol
@@ -15,13 +17,12 @@ import numpy as np
 
 from gru_viz.errors import TrainingError
 from gru_viz.sequences import Sequence
-from gru_viz.sequences.one_hot_text import normalise_text
+from gru_viz.sequences.one_hot_text import normalise_text, visible_character
 from gru_viz.sequences.phrases import count, listing
 from gru_viz.training.randomness import draw_rows
 from gru_viz.training.settings import LIMITS
 from gru_viz.training.tasks.base_task import Baseline, Examples, Measure, Predictions, Task
 from gru_viz.training.tasks.held_out_data import PROBE_STEPS, spaced
-from gru_viz.training.tasks.letters import Alphabet, count_pairs, count_singles
 
 __all__ = ["Step", "Text", "fables"]
 
@@ -30,6 +31,8 @@ MOST_SYMBOLS = 96
 MOST_HELD_OUT = 16_384
 WINDOW = 64
 WINDOWS = 4
+OTHER = "other"
+"""Name of the symbol of all characters outside the alphabet."""
 
 
 class Step(Protocol):
@@ -45,6 +48,42 @@ class Step(Protocol):
 def fables() -> str:
     """Return the built-in text: short fables in simple, often repeated words."""
     return files(__package__).joinpath("fables.txt").read_text("utf-8")
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """The characters, sorted, that a network can read; all others are one symbol, the last."""
+
+    characters: str
+
+    @classmethod
+    def of(cls, text: str, most: int) -> Alphabet:
+        """The ``most`` commonest characters of a text; of equally common ones those that come first."""
+        return cls("".join(sorted(character for character, _ in Counter(text).most_common(most))))
+
+    def __len__(self) -> int:
+        return len(self.characters) + 1
+
+    @property
+    def other(self) -> int:
+        """Index of the symbol of all other characters."""
+        return len(self.characters)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The symbols, with visible names for blanks."""
+        return (*map(visible_character, self.characters), OTHER)
+
+    def encode(self, text: str) -> np.ndarray:
+        """(characters,) int64 the index of each character."""
+        known, codes = _codes(self.characters), _codes(text)
+        at = np.searchsorted(known, codes).clip(max=max(len(known) - 1, 0))
+        return np.where(known[at] == codes, at, self.other)
+
+    def decode(self, tokens: list[int]) -> str:
+        """The text of some indices; other characters become ``�``."""
+        every = f"{self.characters}�"
+        return "".join(every[token] for token in tokens)
 
 
 class Text(Task):
@@ -163,3 +202,26 @@ def _check_length(characters: int, smaller: int, length: int) -> None:
         wanted = f"{length + 1:,} there: a window of {length:,} and the character after it"
         shorter = f"Choose a window of at most {smaller - 1:,}, or " if smaller > 1 else "Choose a longer text, or "
         raise TrainingError("text", found, wanted, f"{shorter}change the held-out share.")
+
+
+def count_singles(tokens: np.ndarray, symbols: int) -> np.ndarray:
+    """(symbols,) unigram probabilities, by counts plus one (Laplace)."""
+    counts = np.bincount(tokens, minlength=symbols) + 1
+    return counts / counts.sum()
+
+
+def count_pairs(tokens: np.ndarray, symbols: int) -> np.ndarray:
+    """(symbols, symbols) bigram probabilities: row = current symbol, column = next.
+
+    Smoothed by Witten & Bell 1991: a symbol with n successors of t different kinds gives t / (n + t) of its
+    probability to ``count_singles``.
+    """
+    pairs = np.bincount(tokens[:-1] * symbols + tokens[1:], minlength=symbols**2).reshape(symbols, symbols)
+    kinds = (pairs > 0).sum(1, keepdims=True)
+    seen = pairs.sum(1, keepdims=True)
+    share = np.where(seen > 0, kinds / np.maximum(seen + kinds, 1), 1.0)
+    return (1 - share) * pairs / np.maximum(seen, 1) + share * count_singles(tokens, symbols)
+
+
+def _codes(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)

@@ -28,7 +28,7 @@ from gru_viz.training.figures import (
     pack_snapshots,
     sweep_picture,
 )
-from gru_viz.training.figures.snapshot_payload import coded
+from gru_viz.training.figures.snapshot_maps import coded
 from gru_viz.training.sweep import SweepPoint
 from gru_viz.training.tasks import Measure
 
@@ -334,7 +334,7 @@ def test_the_snapshots_are_painted_with_the_values_of_the_trace(harness: Any) ->
     reading = harness.page.locator(".gv-snapshots-reading").inner_text()
     assert reading == f"GRU, update gate z: unit 3, step 7 is {taken['GRU'][1][1].update[0, 6, 2]:.2f}"
     pixel = canvas.evaluate("(c) => [...c.getContext('2d').getImageData(6, 2, 1, 1).data]")
-    from gru_viz.training.figures.snapshot_payload import TABLES
+    from gru_viz.training.figures.snapshot_maps import TABLES
 
     code = coded(np.array([taken["GRU"][1][1].update[0, 6, 2]]), 0, 1)[0]
     assert pixel == [*TABLES["sequential"][code].tolist(), 255]

@@ -11,8 +11,7 @@ from gru_viz.errors import TrainingError
 from gru_viz.sequences import EXAMPLES, Scaling, Sequence, Sequences, read_table
 from gru_viz.training import Settings, make_task
 from gru_viz.training.tasks import Examples
-from gru_viz.training.tasks.forecast import Forecast, Sine
-from gru_viz.training.tasks.season import find_season
+from gru_viz.training.tasks.forecast import Forecast, Sine, find_season
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 

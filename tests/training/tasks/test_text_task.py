@@ -17,8 +17,7 @@ from gru_viz.training import Lane, Settings, make_task
 from gru_viz.training.network import Network
 from gru_viz.training.sampling import sample
 from gru_viz.training.tasks import Examples
-from gru_viz.training.tasks.letters import Alphabet
-from gru_viz.training.tasks.text_task import Step, Text, fables
+from gru_viz.training.tasks.text_task import Alphabet, Step, Text, fables
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 EMOJI = "The 🦊 saw a 🐭; the 🐭 saw a 🦊. Café, naïve: e\u0301 is é.\r\n" * 20
@@ -97,7 +96,7 @@ def test_the_baselines_are_counted_again() -> None:
 
 
 def test_probabilities_by_counting_are_probabilities() -> None:
-    from gru_viz.training.tasks.letters import count_pairs, count_singles
+    from gru_viz.training.tasks.text_task import count_pairs, count_singles
 
     tokens = np.random.default_rng(0).integers(0, 5, 40)
     assert np.isclose(count_singles(tokens, 7).sum(), 1)
