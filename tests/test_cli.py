@@ -62,11 +62,11 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
     return code, out, err
 
 
-def refused(told: tuple[int, str, str]) -> list[str]:
+def refused(ran: tuple[int, str, str]) -> list[str]:
     """The parts of a refusal: nothing on the standard output, no traceback, a line a part."""
-    code, out, err = told
+    code, out, err = ran
     lines = err.splitlines()
-    assert (code, out) == (1, ""), told
+    assert (code, out) == (1, ""), ran
     assert "Traceback" not in err
     assert [line.split(":")[0] for line in lines[-4:]] == ["gru-viz", "  found", "  wanted", "  do"], err
     return [line.partition(": ")[2] for line in lines[-4:]]
@@ -89,7 +89,7 @@ def test_a_report_of_a_trained_model(tmp_path: Path, model: str, capsys: pytest.
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_random_weights_are_said_loudly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_random_weights_cause_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "report.html"
     words = ["report", RUNNERS, "--random", "4", "--seed", "7", "--variant", "torch_lstm", "--both-ways"]
     code, _, err = run(capsys, *words, "-o", str(target), "--title", "A & B")
@@ -147,9 +147,11 @@ def test_what_does_not_fit_is_refused_with_both_numbers(
     tmp_path: Path, single: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "data.csv").write_text("a,b,c\n1,2,3\n4,5,7\n2,2,1\n", encoding="utf-8")
-    told = refused(run(capsys, "report", str(tmp_path / "data.csv"), "--model", single, "-o", str(tmp_path / "r.html")))
-    assert "3 features" in told[1]
-    assert "2" in told[2]
+    parts = refused(
+        run(capsys, "report", str(tmp_path / "data.csv"), "--model", single, "-o", str(tmp_path / "r.html"))
+    )
+    assert "3 features" in parts[1]
+    assert "2" in parts[2]
     assert not (tmp_path / "r.html").exists()
 
 
@@ -202,8 +204,8 @@ def test_nothing_is_replaced_unasked(tmp_path: Path, capsys: pytest.CaptureFixtu
     target = tmp_path / "report.html"
     target.write_text("precious")
     words = ["report", RUNNERS, "--random", "2", "-o", str(target)]
-    told = refused(run(capsys, *words))
-    assert "--force" in told[3]
+    parts = refused(run(capsys, *words))
+    assert "--force" in parts[3]
     assert target.read_text() == "precious"
     assert run(capsys, *words, "--force")[0] == 0
     assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
@@ -241,8 +243,8 @@ def test_a_failed_report_leaves_nothing_behind(
 
     monkeypatch.setattr(os, "link", full)
     monkeypatch.setattr(Path, "replace", full)
-    told = refused(run(capsys, "report", RUNNERS, "--random", "2", "-o", str(tmp_path / "r.html")))
-    assert told[1] == "No space left on device"
+    parts = refused(run(capsys, "report", RUNNERS, "--random", "2", "-o", str(tmp_path / "r.html")))
+    assert parts[1] == "No space left on device"
     assert not list(tmp_path.iterdir())
 
 
@@ -314,7 +316,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_progress_is_said_to_a_terminal_only() -> None:
+def test_progress_is_written_to_a_terminal_only() -> None:
     for stream, wanted in ((Terminal(), "\r\x1b[KTracing …\r\x1b[K"), (io.StringIO(), "")):
         progress = StatusLine(stream)
         progress.say("Tracing")

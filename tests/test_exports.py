@@ -271,18 +271,18 @@ READERS: dict[str, Any] = {"csv": (to_csv, from_csv), "parquet": (to_parquet, fr
 def test_what_ran_on_what_travels_with_the_numbers(kind: str) -> None:
     trace = traced("chung_2014")
     write, read = READERS[kind]
-    told = read(write(trace))
-    assert told["variant"] == "chung_2014"
-    assert (told["reset"], told["update"]) == ("before", "takes")
-    assert told["weights"] == "lopsided, seed 0"
-    assert (told["backend"], told["device"], told["dtype"]) == ("compiled", "cpu", "float32")
-    assert float(told["proof"]) == trace.proof.difference
-    assert (told["gru_viz"], told["torch"], told["numpy"]) == (gru_viz.__version__, torch.__version__, np.__version__)
-    assert told["scaling_method"] == "robust"
-    scaling = json.loads(told["scaling"])
+    info = read(write(trace))
+    assert info["variant"] == "chung_2014"
+    assert (info["reset"], info["update"]) == ("before", "takes")
+    assert info["weights"] == "lopsided, seed 0"
+    assert (info["backend"], info["device"], info["dtype"]) == ("compiled", "cpu", "float32")
+    assert float(info["proof"]) == trace.proof.difference
+    assert (info["gru_viz"], info["torch"], info["numpy"]) == (gru_viz.__version__, torch.__version__, np.__version__)
+    assert info["scaling_method"] == "robust"
+    scaling = json.loads(info["scaling"])
     assert scaling == {"temperature": {"centre": -7.25, "scale": 0.5}, "pressure": {"centre": -6.25, "scale": 1.5}}
-    assert json.loads(told["features"]) == list(FEATURES)
-    assert json.loads(told["sequences"]) == ["one", "two", "three"]
+    assert json.loads(info["features"]) == list(FEATURES)
+    assert json.loads(info["sequences"]) == ["one", "two", "three"]
 
 
 @pytest.mark.parametrize("kind", READERS)
@@ -305,9 +305,9 @@ def test_the_scaling_in_the_file_brings_the_original_values_back() -> None:
 
 
 def test_without_scaling_nothing_is_claimed() -> None:
-    told = facts(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1))))
-    assert told["scaling_method"] == ""
-    assert told["scaling"] == "{}"
+    info = facts(gru_viz.trace(torch.nn.GRU(1, 2), np.zeros((3, 1))))
+    assert info["scaling_method"] == ""
+    assert info["scaling"] == "{}"
 
 
 # --- text from strangers ------------------------------------------------------------------------------------------
@@ -384,17 +384,17 @@ def test_any_name_leaves_the_table_whole(name: str) -> None:
 @pytest.mark.parametrize("name", ["a\nb", "a,=1", "ü", "a\u2028b", "a  b"])
 def test_the_comment_lines_still_hold_the_names(name: str) -> None:
     trace = traced(features=(name, "b"), names=(name, "two", "three"))
-    told = from_csv(to_csv(trace))
-    assert json.loads(told["features"]) == [name, "b"]
-    assert json.loads(told["sequences"]) == [name, "two", "three"]
+    info = from_csv(to_csv(trace))
+    assert json.loads(info["features"]) == [name, "b"]
+    assert json.loads(info["sequences"]) == [name, "two", "three"]
 
 
 def test_an_origin_with_line_breaks_stays_one_comment() -> None:
     trace = traced(layers=1, directions=1)
     trace = dataclasses.replace(trace, weights=dataclasses.replace(trace.weights, origin="a\nb\r\nc\u2028d"))
-    told = from_csv(to_csv(trace))
-    assert told["weights"] == "a b c d"
-    assert set(told) == set(facts(trace))
+    info = from_csv(to_csv(trace))
+    assert info["weights"] == "a b c d"
+    assert set(info) == set(facts(trace))
 
 
 def test_labels_are_the_sequence_s_own() -> None:

@@ -43,14 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         progress.clear()
         print("gru-viz: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever read the results has seen enough
+    except BrokenPipeError:  # the reader of the results has stopped
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
 
 
 def _refuse(error: GruVizError) -> None:
-    """Say what was refused, a line a part."""
+    """Print an error, one line for each part."""
     parts = (error.where, error.found, error.wanted, error.remedy)
     for label, text in zip(("gru-viz", "  found", "  wanted", "  do"), parts, strict=True):
         print(f"{label}: {' '.join(text.split())}", file=sys.stderr)

@@ -35,7 +35,7 @@ def convert(options: argparse.Namespace, progress: StatusLine) -> None:
 
 
 def inspect(options: argparse.Namespace, progress: StatusLine) -> None:
-    """List every network in a file, with what stands before and after it."""
+    """List every network in a file, with its embeddings and heads."""
     progress.say(f"Reading {options.model}")
     found = read_model(options.model)
     progress.clear()

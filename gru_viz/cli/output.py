@@ -1,4 +1,4 @@
-"""What a command leaves behind: files, whole or not at all; and words, where somebody is there to read them."""
+"""The output of a command: files, written whole or not at all; progress and notes on the error stream."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STDOUT = "-"
 
 
 class StatusLine:
-    """Says on one line of a terminal what is being done; says nothing to a file or a pipe."""
+    """One line on a terminal with what is being done; nothing is written to a file or a pipe."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream, self.live = stream, stream.isatty()
@@ -28,14 +28,14 @@ class StatusLine:
             self.stream.flush()
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Clear the line."""
         if self.live:
             self.stream.write("\r\x1b[K")
             self.stream.flush()
 
 
 def note(progress: StatusLine, text: str) -> None:
-    """Say something that must not be overlooked."""
+    """Print a note to the error stream."""
     progress.clear()
     print(f"note: {' '.join(text.split())}", file=sys.stderr)
 
@@ -54,7 +54,7 @@ def check_target(target: str, force: bool) -> None:
 
 
 def write_whole(target: str, data: bytes, force: bool) -> None:
-    """Write a file so that nobody ever sees half of it, and nothing is replaced unasked."""
+    """Write a file whole or not at all; an existing one is only replaced with ``force``."""
     if target == STDOUT:
         sys.stdout.buffer.write(data)
         return

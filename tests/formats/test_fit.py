@@ -59,7 +59,7 @@ def test_an_alphabet_orders_one_hot_columns_and_leaves_the_rest_empty() -> None:
     assert fitted[0].values.tolist() == [[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0]]
 
 
-def test_an_order_that_nobody_told_is_told() -> None:
+def test_an_assumed_order_is_reported() -> None:
     fitted = fit(network(2), read_text("abba"))
     assert "in this order: a b" in fitted.notices[-1]
 
