@@ -74,7 +74,7 @@ def million(page: Page) -> None:
 
 
 def own_model(page: Page) -> None:
-    """A network that was trained elsewhere to tell the room's next temperature, on the data it was trained for."""
+    """A network that was trained elsewhere to predict the room's next temperature, on the data it was trained for."""
     page.goto(page.url + "?source=File&own_weights=File")
     settle(page)
     data = (ROOT / "examples" / "heated_room.csv").read_bytes()
@@ -97,8 +97,8 @@ def forecaster(data: bytes) -> bytes:
     )
     optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
     for _ in range(300):
-        answers = network["next_temperature"](network["gru"](x[:, :-1])[0])[..., 0]
-        loss = torch.nn.functional.mse_loss(answers, target)
+        predicted = network["next_temperature"](network["gru"](x[:, :-1])[0])[..., 0]
+        loss = torch.nn.functional.mse_loss(predicted, target)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -165,7 +165,7 @@ def open_page(browser: Browser, address: str, scheme: str) -> Page:
 
 
 def save(picture: bytes, target: Path) -> None:
-    """Keep a picture; with fewer colours only where it would be too large, since they blunt the ends of a scale."""
+    """Save a picture; with fewer colours only where it would be too large, since they blunt the ends of a scale."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     for colours in (None, 256, 128, 64):
         out = io.BytesIO()

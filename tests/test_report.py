@@ -278,11 +278,11 @@ def test_the_report_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
 
 
-# --- answers ------------------------------------------------------------------------------------------------------
+# --- outputs ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "directions"), [("torch", 1), ("torch", 2), ("torch_lstm", 2)])
-def test_a_head_answers_as_the_framework_s_linear_layer_does(name: str, directions: int) -> None:
+def test_a_head_s_outputs_are_those_of_the_framework_s_linear_layer(name: str, directions: int) -> None:
     trace = traced(name, directions=directions)
     module, linear = trace.weights.to_module(), torch.nn.Linear(3 * directions, 4)
     head = Head("fc", linear.weight.detach().numpy(), linear.bias.detach().numpy(), "softmax")
@@ -292,12 +292,12 @@ def test_a_head_answers_as_the_framework_s_linear_layer_does(name: str, directio
 
 
 @pytest.mark.parametrize("activation", ["", "softmax", "sigmoid"])
-def test_answers_are_drawn_and_named(activation: str) -> None:
+def test_outputs_are_drawn_and_named(activation: str) -> None:
     trace = traced(layers=1, directions=1)
     head = Head("fc", np.ones((2, 3), np.float32), np.zeros(2, np.float32), activation)
     view = base64.b64decode(Page(report(trace, head=head)).scripts["view-0-0"])
-    assert b"answer of fc" in view
-    assert b"answer of" not in base64.b64decode(Page(report(trace)).scripts["view-0-0"])
+    assert b"output of fc" in view
+    assert b"output of" not in base64.b64decode(Page(report(trace)).scripts["view-0-0"])
 
 
 def test_a_head_of_another_network_is_refused() -> None:

@@ -21,7 +21,7 @@ from gru_viz.figures.inspector import pack, work_out_units
 from gru_viz.formats import Head
 from gru_viz.progress import Progress
 from gru_viz.reporting import maps, words
-from gru_viz.reporting.answers import draw_answers
+from gru_viz.reporting.outputs import draw_outputs
 from gru_viz.trace import Trace
 
 __all__ = ["report"]
@@ -89,11 +89,11 @@ def report(
         True
     """
     extent = _choose(trace, sequences, window)
-    answers = None if head is None else head.outputs(trace)
+    outputs = None if head is None else head.outputs(trace)
     runs = words.runs(trace)
     total = max(len(extent.spans) * len(runs), 1)
     views = []
-    for done, (key, packed) in enumerate(_views(trace, extent, order, head, answers), 1):
+    for done, (key, packed) in enumerate(_views(trace, extent, order, head, outputs), 1):
         views.append(f'<script id="{key}" type="application/octet-stream">{base64.b64encode(packed).decode()}</script>')
         if progress:
             progress(done, total)
@@ -154,15 +154,15 @@ def _choose(trace: Trace, sequences: Sequence[int] | None, window: tuple[int, in
 
 
 def _views(
-    trace: Trace, extent: _Extent, order: str, head: Head | None, answers: np.ndarray | None
+    trace: Trace, extent: _Extent, order: str, head: Head | None, outputs: np.ndarray | None
 ) -> Iterator[tuple[str, bytes]]:
     runs = words.runs(trace)
     budget = min(MOST_FORMULA_BYTES, MOST_BYTES // 2 // max(len(extent.spans) * len(runs), 1))
     for i, (start, stop) in extent.spans.items():
         for j, (k, direction, _) in enumerate(runs):
             view = inspect(trace, k, direction, i, order, (start, stop))
-            if head is not None and answers is not None:
-                view = draw_answers(view, head, answers[i, start:stop])
+            if head is not None and outputs is not None:
+                view = draw_outputs(view, head, outputs[i, start:stop])
             worked = work_out_units(trace, view.units[0], k, direction, i, budget=budget)
             first = view.first + view.steps // 3
             yield f"view-{i}-{j}", pack(view, [worked], view.units[0], first, trace.lengths[i], "gru_viz")

@@ -38,7 +38,7 @@ def test_the_gates_of_ones_own_network(inspector, network):
     inspector.open(OWN)
     upload(inspector, "memory.pt", saved(network))
     expect(inspector.page.get_by_text("same in torch")).to_be_visible()
-    assert "answer of out" in " ".join(inspector.page.locator(".gv-plot .legendtext").all_text_contents())
+    assert "output of out" in " ".join(inspector.page.locator(".gv-plot .legendtext").all_text_contents())
     inspector.page.locator(".gv-slider").focus()
     inspector.press("End")
     sequences = gru_viz.read_table(TABLE.encode())

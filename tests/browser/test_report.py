@@ -30,7 +30,7 @@ def test_a_report_opens_from_the_disk_and_steps(page: Page, tmp_path: Path, unch
     ready = page.locator(".gv-inspector[data-ready]")
     expect(ready).to_be_visible()
     expect(page.locator("h1")).to_have_text("A <report>")
-    expect(page.locator(".gv-plot .annotation-text").filter(has_text="answer of fc")).to_have_count(1)
+    expect(page.locator(".gv-plot .annotation-text").filter(has_text="output of fc")).to_have_count(1)
     position = page.locator(".gv-position")
     expect(position).to_contain_text("step 5 of 12")
     page.locator(".gv-slider").focus()

@@ -11,13 +11,13 @@ import numpy as np
 
 from gru_viz.errors import TrainingError
 from gru_viz.figures.picture import INK, LETTER, Picture, axis, base_layout, line_style
-from gru_viz.figures.style import ANSWER
+from gru_viz.figures.style import PREDICTION
 from gru_viz.training.tasks import Predictions
 
 __all__ = ["predictions_picture"]
 
 MOST_ROWS, MOST_DOTS, MOST_CLASSES, MOST_CELLS, MOST_STRIPS = 4, 400, 12, 60, 10
-RIGHT, WRONG, TRUTH, PALE = "#d6e6f2", ANSWER, "#e4e6e9", "#eef0f2"
+RIGHT, WRONG, TRUTH, PALE = "#d6e6f2", PREDICTION, "#e4e6e9", "#eef0f2"
 
 
 def predictions_picture(by_lane: Mapping[str, Predictions], lanes: Sequence[str] = ()) -> Picture:

@@ -9,31 +9,31 @@ import numpy as np
 from gru_viz.figures import InputCurve, Panel, View
 from gru_viz.formats import Head
 
-__all__ = ["draw_answers"]
+__all__ = ["draw_outputs"]
 
 MOST_CURVES = 6
 SHARES = ("softmax", "sigmoid")
 
 
-def draw_answers(view: View, head: Head, answers: np.ndarray) -> View:
-    """Add a head's answers, (time, outputs), to a view: a few as curves over the input, many or shares as a heatmap."""
+def draw_outputs(view: View, head: Head, outputs: np.ndarray) -> View:
+    """Add a head's outputs, (time, outputs), to a view: a few as curves over the input, many or shares as a heatmap."""
     name = head.name or "head"
-    if view.curves and head.activation not in SHARES and answers.shape[1] <= MOST_CURVES:
-        numbers = [f" {j + 1}" for j in range(answers.shape[1])] if answers.shape[1] > 1 else [""]
+    if view.curves and head.activation not in SHARES and outputs.shape[1] <= MOST_CURVES:
+        numbers = [f" {j + 1}" for j in range(outputs.shape[1])] if outputs.shape[1] > 1 else [""]
         lines = [
-            InputCurve(f"answer of {name}{number}", answers[:, j], answers[:, j], colour=None, dashed=True)
+            InputCurve(f"output of {name}{number}", outputs[:, j], outputs[:, j], colour=None, dashed=True)
             for j, number in enumerate(numbers)
         ]
         return replace(view, curves=(*view.curves, *lines))
     shares = head.activation in SHARES
-    largest = float(np.nanmax(np.abs(answers), initial=0.0, where=np.isfinite(answers)))
+    largest = float(np.nanmax(np.abs(outputs), initial=0.0, where=np.isfinite(outputs)))
     bound = 1.0 if shares else max(1.0, float(np.ceil(largest)))
     panel = Panel(
-        key="answer",
-        title=f"answer of {name}",
+        key="output",
+        title=f"output of {name}",
         meaning=head.activation or "a row for each output",
-        values=answers.T,
-        rows=tuple(str(j + 1) for j in range(answers.shape[1])),
+        values=outputs.T,
+        rows=tuple(str(j + 1) for j in range(outputs.shape[1])),
         row_kind="output",
         colours="sequential" if shares else "diverging",
         low=0.0 if shares else -bound,
