@@ -50,15 +50,7 @@ class ColumnBudget(NamedTuple):
 def most_steps(weights: Weights, features: Sequence[str] = (), outputs: int = 0) -> int:
     """The most steps that can have a column each, with formulas, in a view of one network or of two compared.
 
-    Args:
-        weights: the network; its largest layer counts.
-        features: the names of the input's features.
-        outputs: rows of a head's answers.
-
-    Example:
-        >>> from gru_viz import random_weights
-        >>> most_steps(random_weights("torch", 3, 16)), most_steps(random_weights("torch", 3, 512)) < 300
-        (2000, True)
+    The network's largest layer counts; ``outputs`` are the rows of a head's output.
     """
     kind = weights.convention
     quantities = len(kind.quantities)
@@ -73,18 +65,6 @@ def traced_together(weights: Weights, lengths: Sequence[int], features: Sequence
     """Whether all sequences can be traced in one batch and every step of each can have a column.
 
     Otherwise each sequence is traced on its own, and streamed if this is false for it alone.
-
-    Args:
-        weights: the network.
-        lengths: steps of each sequence.
-        features: the names of the input's features.
-        outputs: rows of a head's answers.
-
-    Example:
-        >>> from gru_viz import random_weights
-        >>> w = random_weights("torch", 3, 16)
-        >>> traced_together(w, [200] * 40), traced_together(w, [200] * 10_000), traced_together(w, [20_000])
-        (True, False, False)
     """
     longest = max(lengths, default=0)
     states = sum(cell.hidden for layer in weights.layers for cell in layer)
@@ -93,17 +73,9 @@ def traced_together(weights: Weights, lengths: Sequence[int], features: Sequence
 
 
 def most_bins(panels: int, units: int, features: Sequence[str] = (), wanted: int | None = None) -> ColumnBudget:
-    """What fits into a view whose columns have many steps.
+    """What fits into a view with so many maps of so many units; ``wanted`` is the number of columns, at most.
 
-    Args:
-        panels: the number of maps of units.
-        units: the number of units of each.
-        features: the names of the input's features.
-        wanted: the number of columns; None: as many as a wide screen shows.
-
-    Example:
-        >>> most_bins(4, 16), most_bins(4, 1024).grouped
-        (ColumnBudget(columns=1600, grouped=1, extremes=True), 8)
+    Without ``wanted``: as many columns as a wide screen shows.
     """
     grouped = -(-units // max(MOST_ROWS // panels, 1))
     strip = len(features) if len(features) > MOST_CURVES else 0
@@ -121,18 +93,7 @@ def choose_window(start: int, stop: int, length: int, most: int) -> tuple[int, i
 
     The window is a little wider than what is in sight, and the same for neighbouring views.
 
-    Args:
-        start: first step in sight, counted from 0.
-        stop: the step after the last.
-        length: steps of the sequence.
-        most: the most steps that can be shown one by one.
-
-    Returns:
-        First step and the step after the last; None where too many are in sight.
-
-    Example:
-        >>> choose_window(500_100, 500_200, 1_000_000, 2000), choose_window(0, 3000, 1_000_000, 2000)
-        ((500096, 500288), None)
+    Steps are counted from 0, ``stop`` is the one after the last; None where more than ``most`` are in sight.
     """
     wanted = stop - start
     if wanted > most:

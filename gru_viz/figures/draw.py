@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from gru_viz.figures.style import ANSWER, CURVES, DIVERGING, FONT, PLAIN, SEQUENTIAL
+from gru_viz.figures.style import CURVES, DIVERGING, FONT, PLAIN, PREDICTION, SEQUENTIAL
 from gru_viz.figures.view_parts import CurveExtremes, InputCurve, Panel, View
 
 __all__ = ["describe", "draw"]
@@ -48,15 +48,7 @@ def draw(view: View) -> go.Figure:
 
 
 def describe(view: View) -> dict[str, Any]:
-    """The same as plotly's own description, ``data`` and ``layout``; plotly's objects take ten times as long to make.
-
-    Example:
-        >>> import torch, gru_viz
-        >>> from gru_viz.figures.view import inspect
-        >>> t = gru_viz.trace(torch.nn.GRU(1, 3), np.zeros((9, 1), np.float32))
-        >>> describe(inspect(t))["data"][1]["type"]
-        'heatmap'
-    """
+    """The same as plotly's own description, ``data`` and ``layout``; plotly's objects take ten times as long to make."""
     rows, height = _rows(view)
     steps = _places(view) if view.columns else {}
     traces: list[dict[str, Any]] = []
@@ -142,7 +134,7 @@ def _row_axis(row: _Row, rows: list[_Row], limits: tuple[float, float] | None) -
 def _lines(view: View, curve: InputCurve, axes: dict[str, str]) -> Iterator[dict[str, Any]]:
     """The line of a curve; where its columns hold many steps, in the band that they fill."""
     dash = "dash" if curve.dashed else "solid"
-    colour = ANSWER if curve.colour is None else CURVES[curve.colour % len(CURVES)]
+    colour = PREDICTION if curve.colour is None else CURVES[curve.colour % len(CURVES)]
     own_unit = not np.array_equal(curve.values, curve.original)
     shared: dict[str, Any] = {"type": "scatter", **axes}
     if view.edges is None:

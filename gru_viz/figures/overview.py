@@ -44,24 +44,10 @@ def overview(
     visible however many there are; see ``Bins.shown``. Where there are more units than rows of pixels, neighbouring
     units share a row by the same rule.
 
-    Args:
-        long: what to show.
-        layer: counted from 0.
-        direction: ``"forward"`` or ``"backward"``.
-        order: how the units are sorted, a name in ``analysis.ORDERS``; or the units themselves, from top to bottom.
-        window: first step and the step after the last, counted from 0; all of them where None.
-        columns: at most so many; None: as many as a view may have.
+    ``columns`` is their largest number; None: as many as a view may have. The other arguments are those of ``inspect``.
 
     Raises:
         TraceError: there is no such layer, direction, window or order.
-
-    Example:
-        >>> import gru_viz
-        >>> w = gru_viz.random_weights("torch", features=1, hidden=3)
-        >>> long = gru_viz.stream(w, np.zeros((5000, 1), np.float32))
-        >>> view = overview(long, columns=100)
-        >>> view.steps, view.columns <= 100, [panel.values.shape[0] for panel in view.panels]
-        (5000, True, [3, 3, 3, 3])
     """
     start, stop = window or (0, long.lengths[0])
     kinds = long.weights.convention.quantities
@@ -101,13 +87,6 @@ def compare_overviews(
 
     Steps are those that both have; the input is that of ``a``. A difference of means can be smaller than that of single
     steps, so the heading says which it is.
-
-    Args:
-        a: the first trace.
-        b: the second trace.
-        quantity: a quantity that both have.
-        names: what the two are called.
-        layer, direction, order, window, columns: see ``overview``.
 
     Raises:
         TraceError: one of them lacks this quantity, they have different numbers of units, or their columns cannot
@@ -156,15 +135,6 @@ def order_long(long: TraceLike, by: str, layer: int = 0, direction: Direction = 
 
     A unit peaks in the bin that has its largest \\|h\\|. A tanh RNN has no gates to estimate time-scales from, so these
     come from its first single steps.
-
-    Args:
-        long: whose units.
-        by: a name in ``analysis.ORDERS``.
-        layer: counted from 0.
-        direction: ``"forward"`` or ``"backward"``.
-
-    Returns:
-        (units,) the units from top to bottom, counted from 0.
 
     Raises:
         TraceError: there is no such order.

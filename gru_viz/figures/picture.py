@@ -52,12 +52,7 @@ def line_style(place: int) -> LineStyle:
 
 
 def rgba(colour: str, opacity: float) -> str:
-    """Convert ``#rrggbb`` and an opacity to plotly's ``rgba``.
-
-    Example:
-        >>> rgba("#0072b2", 0.2)
-        'rgba(0,114,178,0.2)'
-    """
+    """Convert ``#rrggbb`` and an opacity to plotly's ``rgba``."""
     return "rgba({},{},{},{})".format(*(int(colour[i : i + 2], 16) for i in (1, 3, 5)), opacity)
 
 

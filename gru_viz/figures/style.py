@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plotly.colors import get_colorscale
 
-__all__ = ["ANSWER", "CURVES", "DIVERGING", "FONT", "PLAIN", "SEQUENTIAL"]
+__all__ = ["CURVES", "DIVERGING", "FONT", "PLAIN", "PREDICTION", "SEQUENTIAL"]
 
 # Cividis (Nuñez, Anderton and Renslow 2018): perceptually uniform, and alike to all kinds of colour vision.
 SEQUENTIAL = get_colorscale("Cividis")
@@ -26,7 +26,7 @@ PLAIN = [[0.0, "#eef0f2"], [1.0, "#33475b"]]
 CURVES = ("#0072b2", "#e69f00", "#009e73", "#56b4e9", "#8c6bb1", "#7f7f7f")
 """Input curves."""
 
-ANSWER = "#d55e00"
-"""What a network answers, drawn over its input."""
+PREDICTION = "#d55e00"
+"""The predictions of a network, drawn over its input."""
 
 FONT = "'Source Sans', 'Source Sans Pro', 'DejaVu Sans', sans-serif"

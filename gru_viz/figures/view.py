@@ -32,7 +32,7 @@ def inspect(
     sequence: int = 0,
     order: str | np.ndarray = "index",
     window: tuple[int, int] | None = None,
-    answers: np.ndarray | None = None,
+    predictions: np.ndarray | None = None,
     before: int = 0,
     largest: Mapping[str, float] | None = None,
 ) -> View:
@@ -45,7 +45,7 @@ def inspect(
         sequence: counted from 0.
         order: how the units are sorted, a name in ``analysis.ORDERS``; or the units themselves, from top to bottom.
         window: first step and the step after the last, counted from 0; all of them where None.
-        answers: (time, outputs) answers of a head on top of the network, drawn over the input.
+        predictions: (time, outputs) of a head on top of the network, drawn over the input.
         before: the number of steps of the sequence before the trace, where the trace is of a window.
         largest: quantity → its largest absolute value in the whole sequence, where the trace is of a window: a
             quantity without a fixed scale, such as an LSTM's cell, then has the same colours in every window.
@@ -61,8 +61,8 @@ def inspect(
         for q in trace.convention.quantities
     ]
     curves, strip = _input(trace, sequence, slice(start, stop), largest.get("inputs"))
-    if answers is not None and curves:
-        curves += tuple(_answer(trace, answers[start:stop, j], j) for j in range(answers.shape[1]))
+    if predictions is not None and curves:
+        curves += tuple(_prediction(trace, predictions[start:stop, j], j) for j in range(predictions.shape[1]))
     return View(
         title=f"{trace.convention.title}, {trace.names[sequence]}",
         curves=curves,
@@ -186,8 +186,8 @@ def _input(
     return (), (feature_panel(values.T, trace.features, largest),)
 
 
-def _answer(trace: Trace, values: np.ndarray, j: int) -> InputCurve:
-    name = "the network's answer" if j == 0 else f"the network's answer {j + 1}"
+def _prediction(trace: Trace, values: np.ndarray, j: int) -> InputCurve:
+    name = "the network's prediction" if j == 0 else f"the network's prediction {j + 1}"
     original = trace.scaling.undo(np.repeat(values[:, None], len(trace.features), 1))[:, 0] if trace.scaling else values
     return InputCurve(name, values, original, colour=None, dashed=True)
 

@@ -48,7 +48,7 @@ class InputCurve:
         name: in the legend.
         values: (columns,) as drawn; means where a column has many steps.
         original: (columns,) the same in the feature's own unit, for the hover.
-        colour: index of a colour in ``style.CURVES``; None for an answer of the network.
+        colour: index of a colour in ``style.CURVES``; None for a prediction of the network.
         dashed: whether it belongs to the second of two sequences, or to no input.
         extremes: where a column has many steps, their lowest and highest value.
     """
@@ -143,18 +143,11 @@ def quantity_panel(
     extremes: tuple[np.ndarray, np.ndarray] | None = None,
     grouped: int = 1,
 ) -> Panel:
-    """A heatmap of a quantity.
+    """A heatmap of a quantity: ``values`` (rows, columns) of these units, from top to bottom, counted from 0.
 
-    Args:
-        q: the quantity.
-        values: (rows, columns), the rows in the order of ``units``.
-        units: from top to bottom, counted from 0.
-        key: distinguishes two panels of the same quantity; empty takes the quantity's name.
-        title: instead of the quantity's own.
-        largest: the largest absolute value of the whole sequence, where ``values`` are a part of it, so that the
-            scale of a cell state does not change while one zooms.
-        extremes: the lowest and the highest value within each column.
-        grouped: how many neighbouring units share a row.
+    ``key`` and ``title`` replace the quantity's own. ``largest`` is its largest absolute value in the whole sequence,
+    where ``values`` are a part of it, so that the scale of a cell state does not change while one zooms; see ``Panel``
+    for ``extremes`` and ``grouped``.
     """
     kind = " gate" if q.kind == "gate" else " state" if q.name in ("hidden", "cell") else ""
     bound = round_scale(values, 1.0, largest) if q.name == "cell" else q.high

@@ -158,12 +158,7 @@ def _cancelled(label: str) -> CancelledError:
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration in a few words.
-
-    Example:
-        >>> [format_seconds(seconds) for seconds in (0.2, 12.4, 89, 600)]
-        ['a second', '12 s', '89 s', '10 min']
-    """
+    """A duration in a few words."""
     if seconds < 1:
         return "a second"
     if seconds < 90:

@@ -36,13 +36,6 @@ class ResultCache:
 
     Args:
         max_bytes: the bound; the newest value is stored even if it is larger.
-
-    Example:
-        >>> cache = ResultCache(max_bytes=10)
-        >>> cache.get_or_compute("a", lambda progress: 1, lambda value: 6, print), cache.get("a")
-        (1, 1)
-        >>> cache.get_or_compute("b", lambda progress: 2, lambda value: 6, print), cache.get("a")
-        (2, None)
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:

@@ -7,7 +7,9 @@ import { unpackHeatmap } from "./heatmap_codes.js";
 import { loadPaintingPlotly } from "./painting.js";
 import { composeTraces } from "./traces.js";
 
-const WIDE = 900; // pixels of width from which titles carry their meaning
+// Pixels of width from which colours carry the meaning of their ends, and titles theirs.
+const WIDTHS = [560, 900];
+const widthClass = (width) => WIDTHS.filter((least) => width >= least).length;
 
 export class Chart {
   /**
@@ -55,8 +57,13 @@ export class Chart {
   layout(ticks) {
     const { view, first, last } = this.viewport;
     const layout = structuredClone(view.figure.layout);
-    this.wide = this.maps.clientWidth >= WIDE;
-    if (!this.wide) for (const note of layout.annotations) note.text = note.text.replace(/<i>.*<\/i>/, "");
+    this.widthClass = widthClass(this.maps.clientWidth);
+    if (this.widthClass < 2) for (const note of layout.annotations) note.text = note.text.replace(/<i>.*<\/i>/, "");
+    if (this.widthClass < 1) {
+      for (const note of layout.annotations.filter(({ name }) => name === "legend"))
+        note.text = note.text.replace(/^(\S+)[^<]*/, "$1 ").replace(/( \S+)[^>]*$/, "$1");
+      Object.assign(layout.legend, { x: 1, xanchor: "right" });
+    }
     Object.assign(layout, {
       height: this.heightFor(layout.height),
       width: this.maps.clientWidth,
@@ -122,7 +129,7 @@ export class Chart {
   resize() {
     const width = this.maps.clientWidth;
     if (!this.plot.data || !width || width === drawnLayout(this.plot).width) return;
-    if (this.wide === width >= WIDE) window.Plotly.relayout(this.plot, { width });
+    if (this.widthClass === widthClass(width)) window.Plotly.relayout(this.plot, { width });
     else this.redraw();
     this.on.resized();
   }
