@@ -48,7 +48,7 @@ def draw(view: View) -> go.Figure:
 
 
 def describe(view: View) -> dict[str, Any]:
-    """The same as plotly's own description, ``data`` and ``layout``; plotly's objects take ten times as long to make."""
+    """The same as plotly's own description, ``data`` and ``layout``; its objects take ten times as long to make."""
     rows, height = _rows(view)
     steps = _places(view) if view.columns else {}
     traces: list[dict[str, Any]] = []

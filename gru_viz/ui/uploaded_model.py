@@ -108,7 +108,7 @@ def choose_uploaded_model(sequences: SequenceChoice) -> UploadedModel | None:
 
 
 def describe(weights: Weights) -> str:
-    """A network in a few words: its cell, layers, units and directions, such as "GRU, 2 layers of 16 units, bidirectional"."""
+    """A network in a few words, such as 'GRU, 2 layers of 16 units, bidirectional'."""
     units = ", ".join(map(str, dict.fromkeys(weights.units)))
     layers = f"{len(weights.layers)} layers of {units}" if len(weights.layers) > 1 else units
     both = ", bidirectional" if weights.bidirectional else ""
