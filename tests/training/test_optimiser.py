@@ -135,7 +135,7 @@ def test_clipping_is_torch_s_for_each_model(seed: int, most: float, scale: float
         assert torch.allclose(g, w, rtol=1e-5 if scale >= 1 else 3e-3, atol=0)  # torch adds 1e-6 to the norm
 
 
-def test_a_norm_of_nothing_and_one_beyond_all_numbers_are_told() -> None:
+def test_a_norm_of_nothing_and_one_beyond_all_numbers_are_reported() -> None:
     gradients = [torch.tensor([[0.0, 0.0], [torch.inf, 1.0], [torch.nan, 1.0], [3.0, 4.0]])]
     norms = clip_each(gradients, 1.0)
     assert norms[0] == 0

@@ -65,7 +65,7 @@ def test_a_sweep_that_cannot_be_is_refused(
         Sweep(cells, sizes, rates, SETTINGS)
 
 
-def test_a_sweep_is_kept_as_runs_and_told_as_points(tmp_path: Path) -> None:
+def test_a_sweep_is_stored_as_runs_and_read_as_points(tmp_path: Path) -> None:
     engine = Secretary()
     with RunStore(tmp_path) as store:
         store.create(SETTINGS)

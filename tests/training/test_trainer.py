@@ -279,7 +279,7 @@ class Poisoned(Small):
         return replace(examples, y=examples.y * np.float32(np.inf)) if (seed, update) == (1, 4) else examples
 
 
-def test_which_seed_diverged_and_when_is_told() -> None:
+def test_which_seed_diverged_and_when_is_reported() -> None:
     records = train(settings([LANE]), Poisoned())
     assert records[-1] == Diverged(5, (1,), "loss")
     assert sorted(points(records, "train")) == [1, 2, 3, 4]
@@ -339,7 +339,7 @@ def test_it_looks_sixty_times_evenly_and_at_the_end(planned: int) -> None:
         assert len(looks) <= 60 + sum(map(is_snapshot, range(planned + 1)))
 
 
-def test_what_is_kept_is_even_on_a_logarithmic_scale() -> None:
+def test_what_is_saved_is_even_on_a_logarithmic_scale() -> None:
     saved = [u for u in range(100_001) if is_snapshot(u)]
     assert {0, 1, 10, 100, 1000, 10_000, 100_000} <= set(saved)
     assert all(sum(10**k <= u < 10 ** (k + 1) for u in saved) == 8 for k in (1, 2, 3, 4))

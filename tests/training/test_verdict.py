@@ -71,7 +71,7 @@ def test_the_interval_of_two_lanes_holds_the_truth_as_often_as_it_says(seeds: in
 
 
 @pytest.mark.parametrize(("lanes", "seeds"), [(2, 2), (2, 5), (3, 3), (3, 8)])
-def test_equal_lanes_are_told_apart_at_most_once_in_twenty(lanes: int, seeds: int) -> None:
+def test_equal_lanes_are_distinguished_at_most_once_in_twenty(lanes: int, seeds: int) -> None:
     found = simulated(lanes, seeds)
     wrong = np.mean([any(pair.ahead for pair in t.comparisons) for t in found])
     missed = np.mean([not all(covered(pair, 1.0) for pair in t.comparisons) for t in found])
@@ -184,7 +184,7 @@ def test_the_last_tenth_counts() -> None:
     assert found.comparisons[0].finals[0] == pytest.approx((1.0, 1.2, 0.9))
 
 
-def test_a_lane_that_is_ahead_is_said_to_be_by_how_much() -> None:
+def test_a_lane_that_is_ahead_is_reported_with_by_how_much() -> None:
     found = judged(LSTM=[1.0, 1.1, 0.9, 1.15], GRU=[0.7, 0.8, 0.75, 0.85])
     assert found.sentences[0] == (
         "GRU is ahead: its held-out loss is 25 % lower than LSTM's (95 % CI 16 to 34 %, 4 seeds, paired t-test)."
@@ -194,7 +194,7 @@ def test_a_lane_that_is_ahead_is_said_to_be_by_how_much() -> None:
     assert "its held-out loss is 101 times smaller than RNN's" in far.sentence
 
 
-def test_lanes_that_cannot_be_told_apart_and_how_many_seeds_would_do() -> None:
+def test_lanes_that_cannot_be_distinguished_and_how_many_seeds_would_do() -> None:
     found = judged(GRU=[1.0, 1.2, 0.9], LSTM=[1.1, 1.0, 1.3])
     pair = found.comparisons[0]
     assert pair.ahead is None
@@ -215,7 +215,7 @@ def test_one_seed_is_no_verdict() -> None:
     assert "0.5 for GRU and 1 for LSTM" in found.sentence
 
 
-def test_two_seeds_are_said_to_be_few() -> None:
+def test_two_seeds_are_called_few() -> None:
     assert "Two seeds make a wide interval" in judged(GRU=[1.0, 1.2], LSTM=[1.1, 1.5]).sentence
 
 
@@ -243,7 +243,7 @@ def test_three_lanes_by_the_task_s_own_measure_are_one_sentence() -> None:
     assert len(found.comparisons) == 6
 
 
-def test_what_holm_sees_and_intervals_for_all_pairs_do_not_is_told_as_it_is() -> None:
+def test_what_holm_sees_and_intervals_for_all_pairs_do_not_is_reported_as_it_is() -> None:
     found = judged(GRU=[0.010, 0.012, 0.011], LSTM=[0.02, 0.028, 0.018], RNN=[0.16, 0.17, 0.165])
     assert found.comparisons[0].ahead == "GRU"
     assert found.comparisons[0].low < 1 < found.comparisons[0].high
@@ -311,7 +311,7 @@ def test_a_loss_of_zero_is_compared_by_difference() -> None:
         ),
     ],
 )
-def test_who_loses_to_a_guess_is_told(rnn: list[float], wanted: str | None) -> None:
+def test_who_loses_to_a_guess_is_reported(rnn: list[float], wanted: str | None) -> None:
     task = Measured(Baseline("majority class (1)", 3.0, 0.0), Baseline("chance level", 1.0, 0.0))
     found = verdict([curve("GRU", [0.4, 0.5, 0.6]), curve("RNN", rnn)], task)
     assert [s for s in found.sentences if "baseline" in s] == ([wanted] if wanted else [])

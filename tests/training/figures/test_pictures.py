@@ -68,7 +68,7 @@ def test_the_axis_counts_what_it_says(axis: Any, factor: float) -> None:
     assert np.allclose(traces(picture)["GRU, training"]["x"], np.arange(1, 501) * factor)
 
 
-def test_no_axis_has_a_range_so_that_a_zoom_is_kept() -> None:
+def test_no_axis_has_a_range_so_that_a_zoom_is_preserved() -> None:
     for picture in (loss_picture(run()), measure_picture(run(), MEASURE), gradient_picture(run())):
         assert not {"range", "autorange"} & (picture.layout["xaxis"].keys() | picture.layout["yaxis"].keys())
     revisions = {
@@ -180,7 +180,7 @@ def test_curves_lie_over_the_truth() -> None:
     picture.figure()
 
 
-def test_dots_carry_what_is_said_and_what_is_true() -> None:
+def test_dots_carry_what_is_predicted_and_what_is_true() -> None:
     truth = np.linspace(0, 2, 7)
     picture = predictions_picture({"GRU": Predictions("scatter", truth, truth**2)})
     assert np.array_equal(traces(picture)["GRU"]["x"], truth)
@@ -225,7 +225,7 @@ def test_kinds_that_differ_or_are_not_known_are_refused() -> None:
 # --- snapshots ------------------------------------------------------------------------------------------------------
 
 
-def test_the_film_shows_every_quantity_at_the_newest_snapshot_not_after_the_update() -> None:
+def test_the_maps_show_every_quantity_at_the_newest_snapshot_not_after_the_update() -> None:
     taken = {"GRU": snapshots(torch.nn.GRU, (0, 10, 100)), "LSTM": snapshots(torch.nn.LSTM, (0, 30), hidden=3)}
     picture = snapshots_picture(taken, update=50)
     names = [trace["name"] for trace in picture.data]
@@ -240,7 +240,7 @@ def test_the_film_shows_every_quantity_at_the_newest_snapshot_not_after_the_upda
     figures.snapshots(taken)
 
 
-def test_a_row_of_the_film_is_one_unit_at_all_snapshots() -> None:
+def test_a_row_of_the_maps_is_one_unit_at_all_snapshots() -> None:
     taken = {"GRU": snapshots(torch.nn.GRU, (0, 10, 100), hidden=7)}
     (lane,) = gather_maps(taken, order="peak").lanes
     units = [int(row) - 1 for row in lane.panels[0].rows]
@@ -251,17 +251,17 @@ def test_a_row_of_the_film_is_one_unit_at_all_snapshots() -> None:
 
 def test_a_long_probe_and_many_units_are_thinned_and_the_picture_says_so() -> None:
     taken = {"GRU": snapshots(torch.nn.GRU, (5,), hidden=130, steps=450)}
-    film = gather_maps(taken)
-    assert film.steps == 3
-    assert film.lanes[0].values["hidden"].shape == (1, 44, 150)
+    maps = gather_maps(taken)
+    assert maps.steps == 3
+    assert maps.lanes[0].values["hidden"].shape == (1, 44, 150)
     wanted = taken["GRU"][0][1].hidden[0, :3, 3].mean()
-    assert film.lanes[0].values["hidden"][0, 1, 0] == pytest.approx(wanted, abs=1e-6)
+    assert maps.lanes[0].values["hidden"][0, 1, 0] == pytest.approx(wanted, abs=1e-6)
     assert "mean of 3 steps" in snapshots_picture(taken).caption
 
 
 def test_a_lane_without_a_snapshot_leaves_the_others_their_colours() -> None:
-    film = gather_maps({"GRU": [], "LSTM": snapshots(torch.nn.LSTM, (0,))})
-    assert [(lane.name, lane.place) for lane in film.lanes] == [("LSTM", 1)]
+    maps = gather_maps({"GRU": [], "LSTM": snapshots(torch.nn.LSTM, (0,))})
+    assert [(lane.name, lane.place) for lane in maps.lanes] == [("LSTM", 1)]
     with pytest.raises(TrainingError, match="no snapshot"):
         gather_maps({"GRU": []})
 

@@ -356,7 +356,7 @@ def test_lanes_of_a_dead_engine_are_interrupted_and_others_are_not(store: RunSto
     assert store.owners.interrupt_orphans() == []
 
 
-def test_an_engine_that_asks_for_the_dead_is_alive_however_long_it_was_held_up(store: RunStore) -> None:
+def test_an_engine_that_asks_for_the_dead_is_alive_however_long_it_was_delayed(store: RunStore) -> None:
     run_id, slow = store.create(SETTINGS), "elsewhere/1/abc"
     store.owners.claim([run_id], slow, ("stopped",), status="running")
     assert store.owners.interrupt_orphans(slow) == []

@@ -38,9 +38,9 @@ def test_the_newest_weights_answer_as_the_trainer_s_own(tmp_path: Path, cell: st
         predicted = network.predict(task.held_out.x, task.output_at)[0]
         expected = trainer.network.predict(task.held_out.x, task.output_at)[0]
         np.testing.assert_allclose(predicted, expected, rtol=1e-5, atol=1e-6)
-        shown = predict_examples(network, task)
-        assert shown.kind == "scatter"
-        np.testing.assert_allclose(shown.predicted, predicted[:, 0], rtol=1e-5, atol=1e-6)
+        drawn = predict_examples(network, task)
+        assert drawn.kind == "scatter"
+        np.testing.assert_allclose(drawn.predicted, predicted[:, 0], rtol=1e-5, atol=1e-6)
 
 
 def test_a_snapshot_is_the_first_model_at_its_update(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def labelled(
 
 
 def firsts(task: Classify, x: np.ndarray) -> set[int]:
-    """What tells a sequence from every other: its first value."""
+    """What distinguishes a sequence from every other: its first value."""
     return set(np.round(task.scaling.undo(x[:, 0]))[:, 0].astype(int).tolist())
 
 
@@ -126,13 +126,13 @@ def test_the_majority_is_worked_out_again() -> None:
     assert baseline.loss == pytest.approx(float(entropy))
 
 
-def test_a_class_of_one_is_trained_on_and_it_is_said() -> None:
+def test_a_class_of_one_is_trained_on_with_a_notice() -> None:
     task = Classify(labelled(["a", "b", "b", "b"], [2] * 4))
     assert "a" not in {task.classes[k] for k in task.held_out.y}
     assert any("1 class with a single sequence" in notice and "'a'" in notice for notice in task.notices)
 
 
-def test_long_sequences_are_cut_and_many_held_out_ones_thinned_and_both_said() -> None:
+def test_long_sequences_are_cut_and_many_held_out_ones_thinned_with_notices() -> None:
     task = Classify(labelled(["a", "b"] * 3, [2, 2001] * 3, features=1))
     assert task.tokens == 2000
     assert any("3 sequences cut to the first 2,000 steps" in notice for notice in task.notices)

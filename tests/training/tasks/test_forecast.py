@@ -200,14 +200,14 @@ def test_saying_the_change_changes_neither_errors_nor_what_is_shown() -> None:
     assert np.allclose(drawn[0].predicted, drawn[1].predicted, atol=1e-5)
 
 
-def test_a_series_that_climbs_is_better_said_by_its_change() -> None:
+def test_a_series_that_climbs_is_better_forecast_by_its_change() -> None:
     step = np.arange(600)
     climbing = (0.02 * step + np.sin(2 * np.pi * step / 12))[:, None]
     value, change = (Forecast(sequences(climbing, method="standardise"), predict=what) for what in ("value", "change"))
     assert trained(change, 150)["error"] < min(trained(value, 150)["error"], change.baselines[0].measure)
 
 
-def test_many_held_out_windows_are_thinned_evenly_and_it_is_said() -> None:
+def test_many_held_out_windows_are_thinned_evenly_with_a_notice() -> None:
     task = Forecast(counting(5000), 3, validation=0.5)
     starts = own(task, task.held_out.x)[:, 0, 0]
     assert len(starts) == 512
@@ -248,7 +248,7 @@ def test_what_does_not_fit_is_explained(data: object, options: dict[str, object]
         make_task(Settings("forecast", options), data)
 
 
-def test_a_feature_that_stands_still_while_training_is_said() -> None:
+def test_a_feature_that_stands_still_while_training_is_reported() -> None:
     values = np.stack([np.arange(100.0), np.where(np.arange(100) < 90, 5.0, 6.0)], axis=1)
     task = Forecast(sequences(values, method="standardise"), 4)
     assert any("1 constant column" in notice and "'x1'" in notice for notice in task.notices)

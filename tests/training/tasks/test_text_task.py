@@ -104,7 +104,7 @@ def test_probabilities_by_counting_are_probabilities() -> None:
     assert (count_pairs(tokens, 7) > 0).all()
 
 
-def test_rare_characters_are_folded_and_it_is_said() -> None:
+def test_rare_characters_are_folded_with_a_notice() -> None:
     text = ("".join(chr(0x4E00 + k) for k in range(96)) + "a") * 20 + "b" + "a" * 100
     task = Text(text)
     assert task.features == 97
@@ -141,7 +141,7 @@ def test_a_text_too_long_is_refused() -> None:
         Text("ab" * 1_000_000 + "a")
 
 
-def test_a_long_held_out_part_is_thinned_and_it_is_said() -> None:
+def test_a_long_held_out_part_is_thinned_with_a_notice() -> None:
     task = Text("to be or not to be, " * 10_000, 64)
     assert task.held_out.y.size <= 16_384
     assert any("evenly spaced windows of 64" in notice for notice in task.notices)
