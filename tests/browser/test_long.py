@@ -13,8 +13,8 @@ from playwright.sync_api import expect
 STEPS, SPIKE = 200_000, 130_860  # the spike's step, counted from 1
 
 PLACE = """() => {
-  const plot = document.querySelector('.gv-plot'), { xaxis } = plot._fullLayout;
-  return [plot.getBoundingClientRect().left + xaxis._offset, xaxis._length, ...xaxis.range];
+  const plot = document.querySelector('.gv-plot'), area = plot.querySelector('.nsewdrag').getBoundingClientRect();
+  return [area.left, area.width, ...plot.layout.xaxis.range];
 }"""
 
 COUNT_PAINTINGS = """() => {

@@ -134,7 +134,7 @@ def test_zoom_is_shared_and_survives_another_seed(inspector):
     inspector.page.mouse.down()
     inspector.page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 22, steps=8)
     inspector.page.mouse.up()
-    zoomed = "() => document.querySelector('.gv-plot')._fullLayout.xaxis.range.map(Math.round)"
+    zoomed = "() => document.querySelector('.gv-plot').layout.xaxis.range.map(Math.round)"
     inspector.page.wait_for_function(f"() => ({zoomed})()[0] > 1")
     first = inspector.page.evaluate(zoomed)
     assert 25 <= first[0] <= 35
@@ -148,7 +148,7 @@ def test_zoom_is_shared_and_survives_another_seed(inspector):
     inspector.choose("Example", "Share prices of 2018 and 2019")
     inspector.wait_for_new_picture(old)
     inspector.page.mouse.dblclick(box["x"] + 300, box["y"] + 20)
-    whole = "() => document.querySelector('.gv-plot')._fullLayout.xaxis.range.join() === '0.5,105.5'"
+    whole = "() => document.querySelector('.gv-plot').layout.xaxis.range.join() === '0.5,105.5'"
     inspector.page.wait_for_function(whole)
 
 
