@@ -38,7 +38,8 @@ def why_not(convention: Convention) -> str | None:
     try:
         import numba
     except Exception as reason:  # a numba that does not suit this numpy or llvmlite fails in many ways
-        return f"The compiled {convention.cell.upper()} needs numba, which cannot be imported here: {reason}."
+        remedy = 'pip install "gru_viz[fast]"'
+        return f"The compiled {convention.cell.upper()} needs numba ({remedy}), which cannot be imported: {reason}."
     if numba.config.DISABLE_JIT:
         return f"The compiled {convention.cell.upper()} needs numba's compiler, which NUMBA_DISABLE_JIT switches off."
     return None
