@@ -101,24 +101,11 @@ def _median(rows: np.ndarray) -> np.ndarray:
 def align(start: int, stop: int, columns: int, length: int, unit: int = 1) -> tuple[int, int, int]:
     """At most ``columns`` equally wide bins that cover the steps from ``start`` to before ``stop``.
 
-    Bins begin at multiples of their width, so that they stay the same while one pans.
-
-    Args:
-        start: the first step.
-        stop: the step after the last.
-        columns: the largest number of bins.
-        length: steps of the sequence.
-        unit: the width is a multiple of this.
-
-    Returns:
-        The first step of the first bin, the end of the last, and the width.
+    Bins begin at multiples of their width, so that they stay the same while one pans; the width is a multiple of
+    ``unit``. Returned are the first step of the first bin, the end of the last, and the width.
 
     Raises:
         TraceError: fewer than one column.
-
-    Example:
-        >>> align(5, 98, 10, length=97)
-        (0, 97, 10)
     """
     if columns < 1:
         raise TraceError("columns", str(columns), "at least 1", "Use one bin or more.")
@@ -129,13 +116,7 @@ def align(start: int, stop: int, columns: int, length: int, unit: int = 1) -> tu
 
 
 def reduce(values: np.ndarray, width: int) -> np.ndarray:
-    """Reduce values (time, units) to bins of ``width`` steps, the last one of what is left: (bins, 3, units).
-
-    Example:
-        >>> reduce(np.array([[1.0], [2.0], [6.0], [4.0], [5.0]]), 3)[:, :, 0]
-        array([[1. , 6. , 3. ],
-               [4. , 5. , 4.5]])
-    """
+    """Reduce values (time, units) to bins of ``width`` steps, the last one of what is left: (bins, 3, units)."""
     out = np.empty((-(-len(values) // width), 3, values.shape[1]), values.dtype)
     if why_not(CONVENTIONS["torch"]) is None:
         from gru_viz.backends.compiled import bin_kernel
@@ -158,17 +139,8 @@ def _reduce_groups(groups: np.ndarray, out: np.ndarray) -> None:
 
 
 def combine(bins: np.ndarray, factor: int, last: float = 1.0) -> np.ndarray:
-    """Reduce bins (bins, 3, units) further, ``factor`` neighbours to one.
-
-    Args:
-        bins: all of one width, but for the last.
-        factor: how many become one.
-        last: the width of the last bin, as a share of the others'.
-
-    Example:
-        >>> bins = reduce(np.arange(7.0)[:, None], 2)
-        >>> np.array_equal(combine(bins, 3, last=0.5), reduce(np.arange(7.0)[:, None], 6))
-        True
+    """Reduce bins (bins, 3, units) further, ``factor`` neighbours to one; ``last`` is the width of the last bin, as a
+    share of the others'.
     """
     if factor == 1:
         return bins

@@ -108,12 +108,7 @@ class ByteReader:
 
 
 def source_name(source: ByteSource, default: str) -> str:
-    """Name a source for messages: the file's name without its folder, else ``default``.
-
-    Example:
-        >>> source_name("data/prices.csv", "table"), source_name(b"1,2", "table")
-        ('prices.csv', 'table')
-    """
+    """Name a source for messages: the file's name without its folder, else ``default``."""
     if isinstance(source, (str, os.PathLike)):
         return Path(source).name or str(source)
     path = getattr(source, "name", None)
@@ -121,15 +116,7 @@ def source_name(source: ByteSource, default: str) -> str:
 
 
 def file_kind(data: bytes) -> str | None:
-    """Detect the kind of file from its first bytes (its magic number), never from its name.
-
-    Returns:
-        The kind with its article, as messages write it, or None for plain text and unknown bytes.
-
-    Example:
-        >>> file_kind(b"PAR1..."), file_kind(b"a,b")
-        ('a Parquet table', None)
-    """
+    """The kind of file by its first bytes (its magic number), with its article; None for text and unknown bytes."""
     for offset, magic, kind in _MAGIC:
         if data.startswith(magic, offset):
             return kind

@@ -312,15 +312,7 @@ CONVENTIONS = MappingProxyType({each.name: each for each in _ALL})
 
 
 def convention(name: str | Convention) -> Convention:
-    """Look a convention up by name.
-
-    Raises:
-        ConventionError: there is none of that name.
-
-    Example:
-        >>> convention("torch").title
-        'torch.nn.GRU'
-    """
+    """Look a convention up by name; a ConventionError if there is none of that name."""
     if isinstance(name, Convention):
         return name
     if name not in CONVENTIONS:

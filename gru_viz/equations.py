@@ -37,13 +37,7 @@ class Parameters(NamedTuple):
 
 
 def project(p: Parameters, x: Float[Tensor, "*axes features"]) -> Float[Tensor, "*axes gates"]:
-    """What the input contributes to every gate before its squashing: W x + b.
-
-    Example:
-        >>> p = Parameters(torch.eye(2), torch.zeros(2, 1), torch.ones(2), torch.zeros(2))
-        >>> project(p, torch.tensor([3.0, 4.0]))
-        tensor([4., 5.])
-    """
+    """What the input contributes to every gate before its squashing: W x + b."""
     return torch.nn.functional.linear(x, p.weight_input, p.bias_input)
 
 

@@ -13,12 +13,7 @@ NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 def escape_formula(text: str) -> str:
     """Put an apostrophe before what would start a formula, whether cells end at comma, semicolon or tab.
 
-    Args:
-        text: one cell; line breaks become spaces, and numbers stay as they are.
-
-    Example:
-        >>> escape_formula("=1+1"), escape_formula("-1.5"), escape_formula("GRU")
-        ("'=1+1", '-1.5', 'GRU')
+    Line breaks become spaces, and numbers stay as they are.
     """
     text = " ".join(text.splitlines())
     return text if NUMBER.fullmatch(text) else CELL_START.sub(r"\1'\2", text)

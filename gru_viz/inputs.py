@@ -14,7 +14,16 @@ from gru_viz.errors import DeviceError, TraceError
 from gru_viz.sequences import Scaling, Sequences
 from gru_viz.weights import Weights
 
-__all__ = ["Batch", "Input", "collect", "find_device", "initial_states", "number_features", "number_sequences"]
+__all__ = [
+    "Batch",
+    "Input",
+    "collect",
+    "find_device",
+    "initial_states",
+    "number_features",
+    "number_sequences",
+    "wrong_shape",
+]
 
 CPU = torch.device("cpu")
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -58,11 +67,6 @@ class Batch(NamedTuple):
 def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> Batch:
     """Pad sequences into one array, with their lengths, names and labels.
 
-    Args:
-        x: (batch, time, features), (time, features), a list of (time, features), or ``Sequences``.
-        lengths: steps of each sequence; None for all of them.
-        features: how many the network reads.
-
     Raises:
         TraceError: they are not what a network of so many features reads, or lengths do not fit.
     """
@@ -82,7 +86,7 @@ def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> B
         raise TraceError("x", "no sequence", "at least one", "Pass at least one sequence.")
     for i, item in enumerate(items):
         if item.ndim != 2 or item.shape[1] != features:
-            raise _other_features(i, item.shape, features)
+            raise wrong_shape(f"x, sequence {i + 1}", item.shape, features)
     own = tuple(len(item) for item in items)
     given_lengths = own if lengths is None else tuple(np.ravel(np.asarray(lengths)).tolist())
     ends = tuple(int(n) for n in given_lengths)
@@ -100,19 +104,16 @@ def _take_whole(x: np.ndarray, features: int) -> Batch:
     """What most callers pass, copied at once: (batch, time, features) floats, with every step used."""
     batch, steps, columns = x.shape
     if columns != features:
-        raise _other_features(0, x.shape[1:], features)
+        raise wrong_shape("x, sequence 1", x.shape[1:], features)
     values = np.array(x, x.dtype if x.dtype in FLOATS else FLOATS[0], order="C")
     known = (number_sequences(batch), number_features(features), (None,) * batch)
     return Batch(values, (steps,) * batch, *known, None, {})
 
 
-def _other_features(sequence: int, shape: tuple[int, ...], features: int) -> TraceError:
-    return TraceError(
-        f"x, sequence {sequence + 1}",
-        f"shape {shape}",
-        f"(time, {features}), since the network reads {features} features",
-        "Choose as many columns, or a network of that size.",
-    )
+def wrong_shape(where: str, shape: tuple[int, ...], features: int) -> TraceError:
+    """The error that a sequence is not (time, features)."""
+    wanted = f"(time, {features}), since the network reads {features} features"
+    return TraceError(where, f"shape {shape}", wanted, "Choose as many columns, or a network of that size.")
 
 
 @lru_cache(32)

@@ -37,9 +37,8 @@ def take_apart(matrix: Matrix, array: np.ndarray, size: Mapping[str, int]) -> Ga
         for piece in row:
             width = _extent(piece, matrix, size)[1]
             block = array[top : top + height, left : left + width]
-            blocks[piece.part, piece.gate] = (
-                block[0] if piece.part in BIASES else block.T if piece.transposed else block
-            )
+            oriented = block.T if piece.transposed else block
+            blocks[piece.part, piece.gate] = block[0] if piece.part in BIASES else oriented
             left += width
         top += height
     return blocks
@@ -60,7 +59,7 @@ def _shape(matrix: Matrix, size: Mapping[str, int]) -> tuple[int, ...]:
 
 
 def sizes(kind: Convention, matrices: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """Infer features ("W") and units ("U") from the shapes, and hold every array against them.
+    """Infer features ("W") and units ("U") from the shapes, and compare every array with them.
 
     A shape is linear in both sizes, so its value at (0, 0), (1, 0) and (0, 1) gives the coefficients.
 
@@ -69,17 +68,13 @@ def sizes(kind: Convention, matrices: Mapping[str, np.ndarray]) -> dict[str, int
     """
     expected = [matrix.name for matrix in kind.matrices]
     if set(matrices) != set(expected):
-        raise ConventionError(
-            f"matrices of {kind.name}",
-            f"the names {', '.join(matrices) or 'none'}",
-            f"exactly {', '.join(expected)}",
-            "Rename or add the arrays that differ.",
-        )
+        found, wanted = f"the names {', '.join(matrices) or 'none'}", f"exactly {', '.join(expected)}"
+        raise ConventionError(f"matrices of {kind.name}", found, wanted, "Rename or add the arrays that differ.")
     for matrix in kind.matrices:
-        axes, found = 1 if matrix.flat else 2, matrices[matrix.name].shape
-        if len(found) != axes:
+        axes, shape = 1 if matrix.flat else 2, matrices[matrix.name].shape
+        if len(shape) != axes:
             where = f"{kind.name}, {matrix.name}"
-            raise ConventionError(where, f"shape {found}", f"{axes} axes", "Check the array against the convention.")
+            raise ConventionError(where, f"shape {shape}", f"{axes} axes", "Check the array against the convention.")
     size: dict[str, int] = {}
     for wanted in ("U", "W"):
         for matrix in kind.matrices:
@@ -93,12 +88,9 @@ def sizes(kind: Convention, matrices: Mapping[str, np.ndarray]) -> dict[str, int
                     continue
                 size[wanted] = (length - zero[axis] - stray * size.get("U", 0)) // slope
     for matrix in kind.matrices:
-        found, want = matrices[matrix.name].shape, _shape(matrix, size)
-        if found != want or min(size.values()) < 1:
-            raise ConventionError(
-                f"{kind.name}, {matrix.name}",
-                f"shape {found}",
-                f"shape {want} for {size['W']} features and {size['U']} units",
-                "Check the array's layout against the convention.",
-            )
+        shape, expected_shape = matrices[matrix.name].shape, _shape(matrix, size)
+        if shape != expected_shape or min(size.values()) < 1:
+            wanted = f"shape {expected_shape} for {size['W']} features and {size['U']} units"
+            remedy = "Check the array's layout against the convention."
+            raise ConventionError(f"{kind.name}, {matrix.name}", f"shape {shape}", wanted, remedy)
     return size

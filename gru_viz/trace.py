@@ -129,7 +129,8 @@ class DirectionTrace:
         quantities: Mapping[str, np.ndarray] = self.__dict__.get("quantities", {})
         if name in quantities:
             return quantities[name]
-        raise _no_quantity(name, quantities)
+        known = f"one of {', '.join(quantities)}"
+        raise TraceError(f"trace.{name}", "no such quantity", known, "Use one of these names.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -377,10 +378,10 @@ def freeze(
 
 
 def _freeze_run(run: DirectionRun[Any], lengths: tuple[int, ...], backward: bool) -> DirectionTrace:
-    if not isinstance(run.inputs, Tensor):
-        return DirectionTrace(run.cell, run.quantities, _end(run.inputs, lengths), run.initial, lengths, backward)
-    quantities = {name: _end(values, lengths) for name, values in run.quantities.items()}
-    initial = {name: s.cpu().numpy().copy() for name, s in run.initial.items()}
+    quantities, initial = run.quantities, run.initial
+    if isinstance(run.inputs, Tensor):
+        quantities = {name: _end(values, lengths) for name, values in quantities.items()}
+        initial = {name: state.cpu().numpy().copy() for name, state in initial.items()}
     return DirectionTrace(run.cell, quantities, _end(run.inputs, lengths), initial, lengths, backward)
 
 
@@ -394,26 +395,14 @@ def _end(given: Tensor | np.ndarray, lengths: tuple[int, ...]) -> np.ndarray:
 
 
 def check_steps(start: int, stop: int, length: int) -> None:
-    """Check that a sequence has the steps from ``start`` to before ``stop``.
-
-    Raises:
-        TraceError: it has not.
-    """
+    """Raise a TraceError unless a sequence has the steps from ``start`` to before ``stop``."""
     if not 0 <= start <= stop <= length or (start == stop and length):
-        raise TraceError(
-            "steps",
-            f"{start} to {stop}",
-            f"a step or more within 0 to {length}",
-            "The first step is 0; the last is not included.",
-        )
+        wanted, remedy = f"a step or more within 0 to {length}", "The first step is 0; the last is not included."
+        raise TraceError("steps", f"{start} to {stop}", wanted, remedy)
 
 
 def find_direction(weights: Weights, quantity: str, layer: int, direction: str) -> int:
-    """The index of a direction, once quantity, layer and direction are known to exist.
-
-    Raises:
-        TraceError: one of them does not.
-    """
+    """The index of a direction; a TraceError if quantity, layer or direction does not exist."""
     known = [*(q.name for q in weights.convention.quantities), "inputs"]
     if quantity not in known:
         raise TraceError("quantity", repr(quantity), f"one of {', '.join(known)}", "Use one of these names.")
@@ -424,7 +413,3 @@ def find_direction(weights: Weights, quantity: str, layer: int, direction: str) 
         if name == direction:
             return index
     raise TraceError("direction", repr(direction), " or ".join(map(repr, directions)), "Use one of these.")
-
-
-def _no_quantity(name: str, known: Mapping[str, np.ndarray]) -> TraceError:
-    return TraceError(f"trace.{name}", "no such quantity", f"one of {', '.join(known)}", "Use one of these names.")

@@ -19,7 +19,7 @@ from gru_viz import equations
 from gru_viz.conventions import Convention
 from gru_viz.weights import TORCH_CELL, CellWeights, Weights, convert
 
-__all__ = ["Proof", "TracedDirection", "Witness", "largest", "prove"]
+__all__ = ["Proof", "Witness", "largest", "prove"]
 
 CELLS = 3 << 16
 """How many gates a block has."""
@@ -89,40 +89,34 @@ class Witness(NamedTuple):
     eps: float = 0.0
 
 
-class TracedDirection(Protocol):
+class _TracedDirection(Protocol):
     """One layer and direction of a trace, as ``DirectionTrace`` has it."""
 
     @property
-    def weights(self) -> CellWeights:
-        """The matrices that ran."""
+    def weights(self) -> CellWeights: ...
 
     @property
-    def quantities(self) -> Mapping[str, np.ndarray]:
-        """Name → (batch, time, hidden)."""
+    def quantities(self) -> Mapping[str, np.ndarray]: ...
 
     @property
-    def inputs(self) -> np.ndarray:
-        """(batch, time, features)."""
+    def inputs(self) -> np.ndarray: ...
 
     @property
-    def initial(self) -> Mapping[str, np.ndarray]:
-        """State name → (batch, hidden)."""
+    def initial(self) -> Mapping[str, np.ndarray]: ...
 
     @property
-    def lengths(self) -> tuple[int, ...]:
-        """Steps of each sequence."""
+    def lengths(self) -> tuple[int, ...]: ...
 
     @property
-    def backward(self) -> bool:
-        """Whether it read from the last step to the first."""
+    def backward(self) -> bool: ...
 
 
-def prove(runs: Iterable[TracedDirection], witness: Witness) -> Proof:
+def prove(runs: Iterable[_TracedDirection], witness: Witness) -> Proof:
     """Compare the states of all layers and directions with the witness."""
     return reduce(Proof.merge, (_prove_run(run, witness) for run in runs), Proof(witness.difference, 0.0, witness.name))
 
 
-def _prove_run(run: TracedDirection, witness: Witness) -> Proof:
+def _prove_run(run: _TracedDirection, witness: Witness) -> Proof:
     cell, states = run.weights, run.weights.convention.states
     dtype = torch.float64 if run.inputs.dtype == np.float64 else torch.float32
     difference, largest_input, largest_hidden = 0.0, torch.zeros(cell.features, dtype=dtype), 0.0
@@ -149,7 +143,7 @@ class _Steps(NamedTuple):
     previous: list[Tensor]
 
 
-def _blocks(run: TracedDirection, width: int) -> Iterator[_Steps]:
+def _blocks(run: _TracedDirection, width: int) -> Iterator[_Steps]:
     """All steps within their sequences, the rows of (batch · time), in blocks of equally many."""
     batch, steps, _ = run.inputs.shape
     rows, most = batch * steps, max(CELLS // width, 128)
@@ -169,7 +163,7 @@ def _blocks(run: TracedDirection, width: int) -> Iterator[_Steps]:
             )
 
 
-def _cut_whole(run: TracedDirection, flat: Mapping[str, np.ndarray], first: int, last: int) -> dict[str, np.ndarray]:
+def _cut_whole(run: _TracedDirection, flat: Mapping[str, np.ndarray], first: int, last: int) -> dict[str, np.ndarray]:
     """The rows from ``first`` to before ``last``, copied, where all sequences are equally long."""
     rows, steps = len(flat[""]), run.inputs.shape[1]
     edge, shift = (steps - 1, 1) if run.backward else (0, -1)
@@ -184,7 +178,7 @@ def _cut_whole(run: TracedDirection, flat: Mapping[str, np.ndarray], first: int,
 
 
 def _cut_unequal(
-    run: TracedDirection, flat: Mapping[str, np.ndarray], ends: np.ndarray, first: int, last: int
+    run: _TracedDirection, flat: Mapping[str, np.ndarray], ends: np.ndarray, first: int, last: int
 ) -> dict[str, np.ndarray]:
     """The rows from ``first`` to before ``last`` that are within their sequence."""
     rows, steps = np.arange(first, last), run.inputs.shape[1]
@@ -268,12 +262,7 @@ def rounding_bound(p: equations.Parameters, largest_input: Tensor, largest_hidde
 
     Rounding grows with the weights: a fixed bound would reject large ones, or hide a fault in small ones. The bound
     ends at 1/16, since states are between −1 and 1 and a bound near 1 would prove nothing.
-
-    Args:
-        p: the weights.
-        largest_input: (features,) the largest |input| of each feature; ε is that of its dtype.
-        largest_hidden: the largest |hidden state|.
-        eps: replaces ε where it is coarser.
+    ``largest_input`` (features,) is the largest |input| of each feature; ε is that of its dtype, or ``eps`` if coarser.
     """
     terms = p.weight_input.abs() @ largest_input + p.weight_recurrent.abs().sum(1) * max(largest_hidden, 1.0)
     terms = terms + p.bias_input.abs() + p.bias_recurrent.abs()

@@ -90,14 +90,10 @@ class CellWeights:
 
     def once(self, key: Hashable, make: Callable[[CellWeights], Derived]) -> Derived:
         """Compute something from these matrices on first use, and cache it: they never change."""
-        if key not in self._made:
-            self._made[key] = make(self)
-        made: Derived = self._made[key]
-        return made
-
-    @cached_property
-    def _made(self) -> dict[Hashable, Any]:
-        return {}
+        made: dict[Hashable, Any] = self.__dict__.setdefault("_made", {})
+        if key not in made:
+            made[key] = make(self)
+        return made[key]
 
     def parameters(self, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> Parameters:
         """The same numbers as the tensors that ``equations`` takes, gates stacked in torch's order."""
@@ -331,13 +327,7 @@ def kind_of(module: torch.nn.Module) -> str:
 
 
 def sort_tensors(module: torch.nn.Module, get: Callable[[str], Tensor | None]) -> list[list[dict[str, Tensor]]]:
-    """Sort the tensors of a recurrent module by layer, direction and name within a cell, leaving out those it has not.
-
-    Example:
-        >>> gru = torch.nn.GRU(3, 4, bidirectional=True, bias=False)
-        >>> [[list(tensors) for tensors in layer] for layer in sort_tensors(gru, dict(gru.named_parameters()).get)]
-        [[['weight_ih', 'weight_hh'], ['weight_ih', 'weight_hh']]]
-    """
+    """Sort the tensors that a recurrent module has by layer, direction and name within a cell."""
     places = [[""]]
     if isinstance(module, torch.nn.RNNBase):
         directions = ("", "_reverse") if module.bidirectional else ("",)
@@ -363,12 +353,8 @@ def convert(weights: Weights, to: str | Convention) -> Weights:
     target = lookup(to)
     source = weights.convention
     if source.cell != target.cell:
-        raise ConventionError(
-            f"convert {source.name} to {target.name}",
-            f"a {source.cell.upper()}",
-            f"a {target.cell.upper()}",
-            "A cell of one kind has no equivalent of another.",
-        )
+        where, remedy = f"convert {source.name} to {target.name}", "A cell of one kind has no equivalent of another."
+        raise ConventionError(where, f"a {source.cell.upper()}", f"a {target.cell.upper()}", remedy)
     if source == target:
         return weights
     return weights._map_cells(lambda cell: _put_together(target, _move_reset(cell, target)))
@@ -392,19 +378,13 @@ def _move_reset(cell: CellWeights, target: Convention) -> GateBlocks:
     u = blocks["U", "candidate"]
     if np.any(u[~np.eye(len(u), dtype=bool)]):
         acts = {"after": "after the recurrent product, r * (U h + b_h)", "before": "before it, U (r * h)"}
-        raise ConventionError(
-            where,
-            f"a reset gate that acts {acts[source.reset or 'after']}",
-            f"one that acts {acts[target.reset or 'after']}",
-            "These are different models and no exact conversion exists; train again, or compare them with read_as.",
-        )
+        found, wanted = (acts[each.reset or "after"] for each in (source, target))
+        remedy = "These are different models and no exact conversion exists; train again, or compare them with read_as."
+        raise ConventionError(where, f"a reset gate that acts {found}", f"one that acts {wanted}", remedy)
     if source.reset == "after" and np.any(blocks["b_h", "candidate"]):
-        raise ConventionError(
-            where,
-            "a recurrent candidate bias, which the reset gate multiplies",
-            "none, since a reset before the product does not reach it",
-            "No exact conversion exists.",
-        )
+        found = "a recurrent candidate bias, which the reset gate multiplies"
+        wanted = "none, since a reset before the product does not reach it"
+        raise ConventionError(where, found, wanted, "No exact conversion exists.")
     if source.reset == "before":  # there the recurrent bias stands outside the reset; after, only the input bias does
         blocks["b", "candidate"] = blocks["b", "candidate"] + blocks["b_h", "candidate"]
         blocks["b_h", "candidate"] = np.zeros_like(blocks["b_h", "candidate"])

@@ -43,16 +43,7 @@ class Formula:
     series: Mapping[str, np.ndarray]
 
     def text(self, step: int) -> str:
-        """The equations at a step, symbols and numbers, a line each.
-
-        Example:
-            >>> import torch, gru_viz
-            >>> gru = torch.nn.GRU(1, 1)
-            >>> for p in gru.parameters(): _ = p.data.fill_(0.5)
-            >>> t = gru_viz.trace(gru, np.ones((1, 1), np.float32))
-            >>> print(work_out(t.layers[0].forward, unit=0).text(0).splitlines()[1])
-            z = σ(W_z x + U_z h₋ + b_z) = σ(0.500 + 0.000 + 1.000) = 0.818
-        """
+        """The equations at a step, symbols and numbers, a line each."""
 
         def number(term: Term, before: str | Term = "") -> str:
             value = self.series[term.series][step]
@@ -78,15 +69,7 @@ class Formula:
 
 
 def work_out(trace: DirectionTrace, unit: int, sequence: int = 0) -> Formula:
-    """Take one unit's equations apart into their terms, over all steps of a sequence.
-
-    Example:
-        >>> import torch, gru_viz
-        >>> t = gru_viz.trace(torch.nn.GRU(2, 3), np.ones((4, 2), np.float32))
-        >>> f = work_out(t.layers[0].forward, unit=1)
-        >>> [line.symbol for line in f.lines], f.series["update"].shape
-        (['r', 'z', 'n', 'h'], (4,))
-    """
+    """Take one unit's equations apart into their terms, over all steps of a sequence."""
     convention, steps = trace.convention, slice(0, trace.lengths[sequence])
     blocks = {key: block.astype(np.float64) for key, block in trace.weights.blocks().items()}
     x = trace.inputs[sequence, steps].astype(np.float64)
@@ -101,13 +84,10 @@ def work_out(trace: DirectionTrace, unit: int, sequence: int = 0) -> Formula:
         series[f"{gate}.input"] = x @ blocks["W", gate][unit]
         series[f"{gate}.recurrent"] = seen @ blocks["U", gate][unit]
         b, b_h = (blocks[part, gate][unit] for part in BIASES)
-        series[f"{gate}.bias"] = np.full(len(x), b if _bias_inside_reset(convention, gate) else b + b_h)
+        inside_reset = gate == "candidate" and convention.reset == "after" and convention.biases == 2
+        series[f"{gate}.bias"] = np.full(len(x), b if inside_reset else b + b_h)
         series[f"{gate}.recurrent_bias"] = np.full(len(x), b_h)
     return Formula(_lines(convention), series)
-
-
-def _bias_inside_reset(convention: Convention, gate: str) -> bool:
-    return gate == "candidate" and convention.reset == "after" and convention.biases == 2
 
 
 def _lines(convention: Convention) -> tuple[Line, ...]:

@@ -32,12 +32,6 @@ def order_units(trace: DirectionTrace, by: str = "index", sequence: int = 0) -> 
 
     Raises:
         TraceError: there is no such order.
-
-    Example:
-        >>> import torch, gru_viz
-        >>> t = gru_viz.trace(torch.nn.GRU(1, 3), np.zeros((4, 1), np.float32))
-        >>> order_units(t.layers[0].forward).tolist()
-        [0, 1, 2]
     """
     if by not in ORDERS:
         raise TraceError("order_units", repr(by), f"one of {', '.join(ORDERS)}", "Choose one of these.")
@@ -67,12 +61,6 @@ def time_scales(trace: DirectionTrace, sequence: int = 0) -> Float[np.ndarray, "
     k is the mean share of the old state that the gate keeps: the update gate of a GRU (1 − z where z takes the new),
     the forget gate of an LSTM. A tanh RNN has no such gate; there k is the lag-1 autocorrelation of h. 0 where
     nothing remains, and for a sequence without steps.
-
-    Example:
-        >>> import torch, gru_viz
-        >>> t = gru_viz.trace(torch.nn.GRU(1, 3), np.zeros((4, 1), np.float32))
-        >>> bool((time_scales(t.layers[0].forward) > 0).all())
-        True
     """
     steps = slice(0, trace.lengths[sequence])
     if not trace.lengths[sequence]:

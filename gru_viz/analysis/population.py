@@ -80,34 +80,16 @@ def survey(
     Memory is bounded by a batch, and by the result: sequences of like lengths are traced together, and one that is too
     long for that is traced window by window.
 
-    Args:
-        model: as for ``trace``.
-        sequences: what it reads.
-        layer: the layer that is measured, counted from 0.
-        direction: ``"forward"`` or ``"backward"``.
-        backend: as for ``trace``.
-        device: as for ``trace``.
-        most_steps: how many steps the average has at most.
-        progress: called between batches with the steps done and those of all sequences; what it raises ends the run.
+    One layer, counted from 0, and one direction are measured, and the average has ``most_steps`` at most. ``progress``
+    is called between batches with the steps done and those of all sequences; what it raises ends the run. The other
+    arguments are as for ``trace``.
 
     Raises:
         TraceError: there is no sequence, or no such layer or direction.
-
-    Example:
-        >>> from gru_viz import random_weights, read_table
-        >>> many = read_table(b"who,x\\na,1\\na,2\\nb,5\\nb,4\\nb,2\\n", id="who")
-        >>> found = survey(random_weights("torch", features=1, hidden=4), many)
-        >>> found.lengths.tolist(), found.reach.tolist(), found.average["update"].shape
-        ([2, 3], [2, 2, 1], (4, 3))
     """
     weights = model if isinstance(model, Weights) else Weights.from_module(model)
     lengths = np.array(sequences.lengths, np.int64)
-    if not len(lengths):
-        raise TraceError("sequences", "none", "at least one", "Pass at least one sequence.")
-    if not 0 <= layer < len(weights.layers):
-        raise TraceError(f"layer {layer}", f"{len(weights.layers)} layers", "one of them, from 0", "Choose another.")
-    if direction == "backward" and not weights.bidirectional:
-        raise TraceError("direction 'backward'", "one that reads forward", "'forward'", "Choose it.")
+    _check(weights, lengths, layer, direction)
     tally = _Tally(weights, layer, lengths, min(most_steps, int(lengths.max())))
     states = sum(cell.hidden for each in weights.layers for cell in each)
     most = max(TOGETHER // (states * len(weights.convention.quantities)), 1)
@@ -120,6 +102,15 @@ def survey(
             if progress is not None:
                 progress(done, int(lengths.sum()))
     return tally.population(tuple(item.name for item in sequences))
+
+
+def _check(weights: Weights, lengths: np.ndarray, layer: int, direction: str) -> None:
+    if not len(lengths):
+        raise TraceError("sequences", "none", "at least one", "Pass at least one sequence.")
+    if not 0 <= layer < len(weights.layers):
+        raise TraceError(f"layer {layer}", f"{len(weights.layers)} layers", "one of them, from 0", "Choose another.")
+    if direction == "backward" and not weights.bidirectional:
+        raise TraceError("direction 'backward'", "one that reads forward", "'forward'", "Choose it.")
 
 
 def _batches(lengths: Int[np.ndarray, " sequences"], most: int) -> Iterator[Int[np.ndarray, " members"]]:
@@ -179,8 +170,7 @@ class _Tally:
                 self.largest[members] = np.maximum(self.largest[members], np.abs(values).max(axis=(1, 2), initial=0))
         moved = np.linalg.norm(run.hidden - run.previous(), axis=2)
         self.travelled[members] += np.where(there, moved, 0).sum(axis=1, dtype=np.float64)
-        read_last = first == 0 if run.backward else True  # a later window comes later
-        if read_last:
+        if not run.backward or first == 0:  # the last step read: a later window comes later
             self.final[members] = np.linalg.norm(run.final(), axis=1)
 
     def population(self, names: tuple[str, ...]) -> Population:

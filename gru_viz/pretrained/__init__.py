@@ -51,13 +51,6 @@ class Training:
     seed: int
     torch: str
 
-    @classmethod
-    def from_json(cls, text: str) -> Training:
-        """Read what a network's file says about it."""
-        facts: dict[str, Any] = json.loads(text)
-        facts |= {key: tuple(facts[key]) for key in ("features", "outputs")}
-        return cls(**facts)
-
 
 @dataclass(frozen=True, eq=False)
 class Pretrained:
@@ -77,16 +70,6 @@ class Pretrained:
     head_bias: np.ndarray
     training: Training
 
-    @property
-    def description(self) -> str:
-        """What it predicts, and how it was trained."""
-        return self.training.description
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The names of what it predicts."""
-        return self.training.outputs
-
     def predictions(self, trace: Trace) -> np.ndarray:
         """Predict at every step, (batch, time, outputs): numbers, or a score for each character.
 
@@ -94,34 +77,16 @@ class Pretrained:
 
         Raises:
             TraceError: the trace has another number of units, several layers or two directions.
-
-        Example:
-            >>> from gru_viz import trace
-            >>> from gru_viz.sequences.examples import EXAMPLES
-            >>> network = load_pretrained("sine")
-            >>> network.predictions(trace(network.weights, EXAMPLES["sine"].load())).shape
-            (2, 120, 1)
         """
         hidden = trace.hidden
         if hidden.shape[-1] != self.weights.hidden:
-            raise TraceError(
-                f"predictions of {self.name!r}",
-                f"a trace of {hidden.shape[-1]} units",
-                f"{self.weights.hidden}, as the network has",
-                "Pass a trace of this network's weights.",
-            )
+            found, wanted = f"a trace of {hidden.shape[-1]} units", f"{self.weights.hidden}, as the network has"
+            remedy = "Pass a trace of this network's weights."
+            raise TraceError(f"predictions of {self.name!r}", found, wanted, remedy)
         return hidden @ self.head_weight.T + self.head_bias
 
     def top_predictions(self, trace: Trace, most: int = 3) -> tuple[tuple[str, ...], ...]:
-        """The most likely next characters at every step of every sequence, in words.
-
-        Example:
-            >>> from gru_viz import trace
-            >>> from gru_viz.sequences.examples import EXAMPLES
-            >>> network = load_pretrained("sentence")
-            >>> network.top_predictions(trace(network.weights, EXAMPLES["sentence"].load()), most=1)[0][1].split()[0]
-            'e'
-        """
+        """The most likely next characters at every step of every sequence, in words."""
         words = []
         for scores, n in zip(self.predictions(trace), trace.lengths, strict=True):
             shares = np.exp(scores[:n] - scores[:n].max(1, keepdims=True))
@@ -129,7 +94,7 @@ class Pretrained:
             best = np.argsort(-shares, 1)[:, :most]
             words.append(
                 tuple(
-                    ", ".join(f"{self.outputs[j]} {row[j]:.0%}" for j in picked)
+                    ", ".join(f"{self.training.outputs[j]} {row[j]:.0%}" for j in picked)
                     for row, picked in zip(shares, best, strict=True)
                 )
             )
@@ -145,14 +110,15 @@ def load_pretrained(name: str) -> Pretrained:
 
     Example:
         >>> network = load_pretrained("impulse")
-        >>> network.weights.features, network.outputs, network.training.loss < 0.01
+        >>> network.weights.features, network.training.outputs, network.training.loss < 0.01
         (3, ('stored value',), True)
     """
     if name not in PRETRAINED:
         raise GruVizError("load_pretrained", repr(name), f"one of {', '.join(PRETRAINED)}", "Choose one of these.")
     with safe_open(path_of(name), "np") as file:
         arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118, it is no dict
-        training = Training.from_json(file.metadata()["training"])
+        facts: dict[str, Any] = json.loads(file.metadata()["training"])
+    training = Training(**facts | {key: tuple(facts[key]) for key in ("features", "outputs")})
     head = arrays.pop("head_weight"), arrays.pop("head_bias")
     for array in head:
         array.flags.writeable = False

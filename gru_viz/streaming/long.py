@@ -14,8 +14,7 @@ from gru_viz.conventions import Convention
 from gru_viz.sequences import Scaling
 from gru_viz.streaming.chunk_runner import ChunkRunner
 from gru_viz.streaming.plan import Plan, dtype_of
-from gru_viz.streaming.pyramid import Pyramid
-from gru_viz.streaming.store import Rows, Scratch
+from gru_viz.streaming.pyramid import Pyramid, Rows, Scratch
 from gru_viz.trace import Direction, Trace, check_steps, find_direction
 from gru_viz.verification import Proof
 from gru_viz.weights import Weights

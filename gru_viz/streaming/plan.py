@@ -118,17 +118,7 @@ def make_plan(weights: Weights, length: int, disk: int = IN_FILE) -> Plan:
 
     Bins and checkpoints take ``IN_FILE`` bytes at most, as long as bins no wider than a chunk are enough: with 512
     units up to some twenty million steps. Beyond, it takes about 100 bytes a step there, and less with fewer units.
-
-    Args:
-        weights: the network.
-        length: steps of the sequence.
-        disk: how many bytes a temporary file may have.
-
-    Example:
-        >>> from gru_viz import random_weights
-        >>> plan = make_plan(random_weights("torch", 4, 512), 1_000_000)
-        >>> plan.chunk, plan.base
-        (512, 16)
+    A temporary file may have ``disk`` bytes.
     """
     quantities, size = len(weights.convention.quantities), dtype_of(weights).itemsize
     wide = sum(len(layer) * units for layer, units in zip(weights.layers, weights.units, strict=True))

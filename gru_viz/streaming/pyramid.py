@@ -1,17 +1,23 @@
-"""A pyramid: bins of many widths, each level from the one below, so that a view costs the screen and not the data."""
+"""A pyramid: bins of many widths, each level from the one below, so that a view costs the screen and not the data.
+
+Its rows are in memory, or in a temporary file that nobody else can see.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Collection, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from gru_viz.bins import combine, reduce
-from gru_viz.streaming.store import Rows, Scratch
-
-__all__ = ["FACTOR", "Pyramid", "level_widths"]
+from gru_viz.errors import TraceError
 
 FACTOR = 4
 ENOUGH = 512
@@ -22,38 +28,112 @@ BYTES_AT_A_TIME = 1 << 21
 
 
 def level_widths(length: int, base: int) -> tuple[int, ...]:
-    """The widths of the bins of a pyramid over so many steps, from the finest.
-
-    Example:
-        >>> level_widths(1_000_000, 64)
-        (64, 256, 1024, 4096)
-    """
+    """The widths of the bins of a pyramid over so many steps, from the finest."""
     widths = [base]
     while length > ENOUGH * widths[-1]:
         widths.append(FACTOR * widths[-1])
     return tuple(widths)
 
 
+class Scratch:
+    """A temporary file without a name, read and written at any place by any thread; gone with the last use of it.
+
+    It counts for the disk, not for the memory of the process, apart from what the system keeps of it to be fast.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._file: IO[bytes] | None = None
+        self.size = 0
+
+    @property
+    def free(self) -> int:
+        """How many bytes the disk has left."""
+        return shutil.disk_usage(tempfile.gettempdir()).free
+
+    def claim(self, size: int) -> int:
+        """Set so many bytes apart, and say where they begin.
+
+        Raises:
+            TraceError: there is no room for them.
+        """
+        with self._lock:
+            first, self.size = self.size, self.size + size
+            try:
+                if self._file is None:
+                    self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # open as long as this object
+                    weakref.finalize(self, self._file.close)
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(self._file.fileno(), first, max(size, 1))
+            except OSError as reason:
+                raise TraceError(
+                    f"the folder for temporary files, {tempfile.gettempdir()}",
+                    f"no room for {self.size / 2**20:.0f} MiB ({reason.strerror})",
+                    "room for what does not fit into memory of a long trace",
+                    "Make room there, or name another folder in the environment variable TMPDIR.",
+                ) from None
+        return first
+
+    def write(self, place: int, values: np.ndarray) -> None:
+        """Put an array there."""
+        self._move(place, values, "write")
+
+    def read(self, place: int, values: np.ndarray) -> None:
+        """Fill an array from there."""
+        self._move(place, values, "readinto")
+
+    def _move(self, place: int, values: np.ndarray, how: str) -> None:
+        left = values.data.cast("B") if values.size else memoryview(b"")
+        with self._lock:
+            assert self._file is not None
+            self._file.seek(place)
+            while left:
+                left = left[getattr(self._file, how)(left) :]
+
+    def close(self) -> None:
+        """Give the file back now."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+
+
+class Rows:
+    """Rows of one shape, written once and read in any order; in memory, or in the file ``scratch``."""
+
+    def __init__(self, count: int, shape: Sequence[int], dtype: Any, scratch: Scratch | None = None) -> None:
+        self.count, self.shape, self.dtype, self._scratch = count, tuple(shape), np.dtype(dtype), scratch
+        self.row_bytes = self.dtype.itemsize * int(np.prod(self.shape))
+        self._array = np.empty((count, *self.shape), self.dtype) if scratch is None else None
+        self._place = scratch.claim(count * self.row_bytes) if scratch is not None else 0
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes all rows take."""
+        return self.count * self.row_bytes
+
+    def write(self, first: int, values: np.ndarray) -> None:
+        """Put values (rows, …) from row ``first`` on."""
+        if self._array is not None:
+            self._array[first : first + len(values)] = values
+        elif self._scratch is not None:
+            self._scratch.write(self._place + first * self.row_bytes, np.ascontiguousarray(values, self.dtype))
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """The rows from ``first`` to before ``last``, read-only."""
+        if self._array is not None:
+            values = self._array[first:last]
+        else:
+            values = np.empty((last - first, *self.shape), self.dtype)
+            if self._scratch is not None:
+                self._scratch.read(self._place + first * self.row_bytes, values)
+        values.flags.writeable = False
+        return values
+
+
 class Pyramid:
     """Low, high and mean of bins of several widths over a sequence (time, units) that comes in pieces, in any order.
 
-    Args:
-        length: steps in all.
-        units: numbers at each step.
-        dtype: their type.
-        base: steps of the narrowest bin.
-        in_file: which widths are stored in the file.
-        scratch: the file.
-
-    Example:
-        >>> pyramid = Pyramid(10, 1, np.float64, base=2)
-        >>> values = np.arange(10.0)[:, None]
-        >>> pyramid.add(8, values[8:])
-        >>> pyramid.add(0, values[:8])
-        >>> pyramid.finish()
-        >>> pyramid.view(4, 10, 4)[:, :, 0]
-        array([[4. , 7. , 5.5],
-               [8. , 9. , 8.5]])
+    The narrowest bins have ``base`` steps; those of the widths ``in_file`` are stored in the file ``scratch``.
     """
 
     def __init__(
@@ -88,11 +168,8 @@ class Pyramid:
     def view(self, first: int, last: int, width: int, finest: int = 0) -> np.ndarray:
         """Low, high and mean of the bins from step ``first`` to before ``last``: (bins, 3, units).
 
-        Args:
-            first: a multiple of ``width``.
-            last: another, or the end of the sequence.
-            width: steps of a bin, a multiple of the base.
-            finest: the level to read; where it is 0, the widest one that divides ``width``.
+        Both are multiples of ``width``, or the end of the sequence. ``finest`` is the level to read; where it is 0, the
+        widest one that divides ``width``.
         """
         level = finest or max(each for each in self.levels if not width % each)
         rows = self.levels[level]
@@ -101,10 +178,6 @@ class Pyramid:
         for n in range(0, len(out), block):
             begin, end = first + n * width, min(first + (n + block) * width, last)
             bins = rows.read(begin // level, -(-end // level))
-            out[n : n + block] = combine(bins, width // level, _last(end, level))
+            last_share = (end % level or level) / level  # the last bin may end with the sequence
+            out[n : n + block] = combine(bins, width // level, last_share)
         return out
-
-
-def _last(steps: int, width: int) -> float:
-    """The width of the last bin of so many steps, as a share of the others'."""
-    return (steps % width or width) / width

@@ -12,15 +12,13 @@ from torch import Tensor
 
 from gru_viz.backends import choose_backend
 from gru_viz.errors import TraceError
-from gru_viz.inputs import find_device, initial_states, number_features, number_sequences
+from gru_viz.inputs import find_device, initial_states, number_features, number_sequences, wrong_shape
 from gru_viz.progress import Progress
 from gru_viz.sequences import Scaling, Sequence, Sequences
-from gru_viz.streaming.checkpoints import Checkpoints, DirectionKey
-from gru_viz.streaming.chunk_runner import INPUTS, ChunkRunner
+from gru_viz.streaming.chunk_runner import INPUTS, Checkpoints, ChunkRunner, DirectionKey
 from gru_viz.streaming.long import LongTrace
-from gru_viz.streaming.plan import Plan, dtype_of, make_plan
-from gru_viz.streaming.pyramid import Pyramid
-from gru_viz.streaming.store import Scratch
+from gru_viz.streaming.plan import dtype_of, make_plan
+from gru_viz.streaming.pyramid import Pyramid, Scratch
 from gru_viz.weights import Weights
 
 __all__ = ["stream"]
@@ -67,23 +65,11 @@ def stream(
     find_device(device)
     backend = choose_backend(backend, weights.convention, device).name
     initial = _initial(weights, h0)
-    report, scratch = progress or (lambda done, total: None), Scratch()
+    scratch = Scratch()
     plan = make_plan(weights, len(values), scratch.free // 2)
     try:
         runner = ChunkRunner(weights, values, plan, Checkpoints(weights, plan, initial, scratch), backend, device)
-        pyramids = _pyramids(weights, plan, scratch)
-
-        def put(key: tuple[int, int], quantity: str, first: int, values: np.ndarray) -> None:
-            pyramids[*key, quantity].add(first, values)
-
-        passes = 2 * len(weights.layers) if weights.bidirectional else 1
-        done, total = 0, passes * len(values)
-        for steps in runner.first_time(put):
-            done += steps
-            report(done, total)
-        for pyramid in pyramids.values():
-            pyramid.finish()
-            report(done, total)
+        pyramids = _run(runner, scratch, progress or (lambda done, total: None))
     except BaseException:
         scratch.close()
         raise
@@ -131,12 +117,7 @@ def _read(x: np.ndarray | Tensor | Sequence | Sequences, weights: Weights) -> tu
     if values.dtype.kind not in "fiub":
         raise TraceError("x", f"dtype {values.dtype}", "numbers", "Pass an array of numbers.")
     if values.ndim != 2 or values.shape[1] != weights.features:
-        raise TraceError(
-            "x",
-            f"shape {values.shape}",
-            f"(time, {weights.features}), since the network reads {weights.features} features",
-            "Choose as many columns, or a network of that size.",
-        )
+        raise wrong_shape("x", values.shape, weights.features)
     values.flags.writeable = False
     return values, known
 
@@ -149,8 +130,9 @@ def _initial(weights: Weights, h0: Any) -> dict[DirectionKey, np.ndarray]:
     return {key: np.stack([each[n][0].numpy() for each in states.values()]) for n, key in enumerate(keys)}
 
 
-def _pyramids(weights: Weights, plan: Plan, scratch: Scratch) -> dict[tuple[int, int, str], Pyramid]:
-    """An empty pyramid for every quantity of every layer and direction, and for what is read."""
+def _run(runner: ChunkRunner, scratch: Scratch, report: Progress) -> dict[tuple[int, int, str], Pyramid]:
+    """Run everything, and return a pyramid for every quantity of every layer and direction, and for what is read."""
+    weights, plan = runner.weights, runner.plan
 
     def empty(units: int) -> Pyramid:
         return Pyramid(plan.length, units, dtype_of(weights), plan.base, plan.in_file, scratch)
@@ -161,4 +143,16 @@ def _pyramids(weights: Weights, plan: Plan, scratch: Scratch) -> dict[tuple[int,
         for d, cell in enumerate(layer)
         for q in weights.convention.quantities
     }
-    return pyramids | {(*INPUTS, "inputs"): empty(weights.features)}
+    pyramids[*INPUTS, "inputs"] = empty(weights.features)
+
+    def put(key: tuple[int, int], quantity: str, first: int, values: np.ndarray) -> None:
+        pyramids[*key, quantity].add(first, values)
+
+    done, total = 0, plan.length * (2 * len(weights.layers) if weights.bidirectional else 1)
+    for steps in runner.first_time(put):
+        done += steps
+        report(done, total)
+    for pyramid in pyramids.values():
+        pyramid.finish()
+        report(done, total)
+    return pyramids

@@ -124,7 +124,7 @@ def _choose(sequences: SequenceChoice) -> ModelChoice:
         return _ask(file=choose_uploaded_model(sequences))
     trained = fitting if kind == "trained" else None
     if trained:
-        summary, _, how = load_pretrained(trained).description.partition(". ")
+        summary, _, how = load_pretrained(trained).training.description.partition(". ")
         st.caption(f"{summary.removesuffix('.')}.", help=how or None)
     return _ask(trained=trained)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
@@ -21,8 +21,8 @@ def watch(model: torch.nn.Module, only: str | Iterable[str] | None = None) -> Wa
     """Watch every ``nn.GRU``, ``LSTM`` and ``RNN`` in a model, and every cell of one, while the model runs.
 
     Each call is copied as it passes: its inputs, its results and the weights of that moment. The gates are worked out
-    on first use, from the states that the module returned, and the trace's proof compares with
-    these. Results, gradients and random numbers of the model stay what they are without.
+    on first use, from the states that the module returned, and the trace's proof compares with these. Results,
+    gradients and random numbers of the model stay what they are without.
 
     Args:
         model: any module, or a recurrent one itself, whose name is then ``""``.
@@ -73,8 +73,8 @@ class Watch:
         handles: list[RemovableHandle] = []
         self._open.append((list(watched.values()), handles))
         for each in watched.values():
-            handles.append(each.module.register_forward_pre_hook(_Before(each)))
-            handles.append(each.module.register_forward_hook(_After(each), with_kwargs=True))
+            handles.append(each.module.register_forward_pre_hook(_Hook(each.before)))
+            handles.append(each.module.register_forward_hook(_Hook(each.after), with_kwargs=True))
         return Seen(self._model, {name: watched[id(module)] for name, module in self._modules.items()})
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -85,33 +85,21 @@ class Watch:
             each.close()
 
 
-class _Before:
-    def __init__(self, watched: Watched) -> None:
-        self._watched = watched
+class _Hook:
+    """Calls a method of what is watched; in a copy of the model it does nothing."""
 
-    def __call__(self, module: torch.nn.Module, _: object) -> None:
-        self._watched.before(module)
+    def __init__(self, method: Callable[..., None]) -> None:
+        self._method = method
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _Idle, ()
-
-
-class _After:
-    def __init__(self, watched: Watched) -> None:
-        self._watched = watched
-
-    def __call__(self, module: torch.nn.Module, args: Any, named: Any, result: Any) -> None:
-        self._watched.after(module, args, named, result)
+    def __call__(self, *call: Any) -> None:
+        self._method(*call)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _Idle, ()
+        return _Hook, (_ignore,)
 
 
-class _Idle:
-    """What stands in a copy of a model for the hooks of the one that is watched."""
-
-    def __call__(self, *_: object) -> None:
-        return None
+def _ignore(*_: object) -> None:
+    return None
 
 
 def _is_recurrent(module: torch.nn.Module) -> bool:

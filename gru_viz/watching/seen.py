@@ -40,7 +40,7 @@ class Watched:
         except ConventionError as error:
             self.refusal = error
 
-    def before(self, module: torch.nn.Module) -> None:
+    def before(self, module: torch.nn.Module, _: object) -> None:
         """Note torch's random state where the call will draw from it."""
         if isinstance(module, torch.nn.RNNBase) and module.dropout and module.training and module.num_layers > 1:
             self._random[threading.get_ident()] = torch.get_rng_state()
@@ -76,9 +76,8 @@ class Watched:
             captured = self.captured[k]
             if isinstance(captured, Exception):
                 wanted = "a call with the arguments and results of torch.nn's own modules"
-                raise TraceError(
-                    place, f"a call that could not be captured ({captured})", wanted, "Watch another module."
-                )
+                found = f"a call that could not be captured ({captured})"
+                raise TraceError(place, found, wanted, "Watch another module.")
             steps = len(captured.inputs) if isinstance(captured, Stretch) else 1
             if self._traces.get(k, (0, None))[0] != steps:
                 self._traces[k] = steps, recover(captured, self.kind, place)
@@ -141,9 +140,8 @@ class Seen:
     def _find(self, name: str) -> Watched:
         if name not in self._watched:
             known = ", ".join(repr(each) for each in self._watched)
-            raise TraceError(
-                f"seen[{name!r}]", "no recurrent module of this name", f"one of {known}", "Use a known name."
-            )
+            found = "no recurrent module of this name"
+            raise TraceError(f"seen[{name!r}]", found, f"one of {known}", "Use a known name.")
         watched = self._watched[name]
         if watched.refusal:
             why = watched.refusal

@@ -10,8 +10,7 @@ from safetensors import safe_open
 from gru_viz import random_weights, trace
 from gru_viz.errors import GruVizError, TraceError
 from gru_viz.pretrained import PRETRAINED, load_pretrained, path_of
-from gru_viz.pretrained.tasks import TASKS, bigram_loss
-from gru_viz.pretrained.train import RECIPES, train
+from gru_viz.pretrained.train import RECIPES, TASKS, bigram_loss, train
 from gru_viz.sequences.examples import EXAMPLES, SENTENCE
 
 each = pytest.mark.parametrize("name", PRETRAINED)
@@ -42,8 +41,8 @@ def test_a_file_is_small_and_says_all_about_itself(name):
     assert (training.steps, training.seed) == (RECIPES[name].steps, RECIPES[name].seed)
     assert training.torch
     assert network.weights.convention.name == "torch"
-    assert network.head_weight.shape == (len(network.outputs), network.weights.hidden)
-    assert network.head_bias.shape == (len(network.outputs),)
+    assert network.head_weight.shape == (len(network.training.outputs), network.weights.hidden)
+    assert network.head_bias.shape == (len(network.training.outputs),)
     with safe_open(path_of(name), "np") as file:
         assert json.loads(file.metadata()["training"])["measure"] == training.measure
 
@@ -63,7 +62,7 @@ def test_the_network_reads_its_example_with_proof(name):
     assert sequences.features == network.training.features
     run = trace(network.weights, sequences)
     assert run.proof.holds
-    assert network.predictions(run).shape == (len(sequences), len(sequences[0]), len(network.outputs))
+    assert network.predictions(run).shape == (len(sequences), len(sequences[0]), len(network.training.outputs))
 
 
 @pytest.mark.parametrize(("name", "factor"), [("impulse", 50), ("sine", 5), ("square", 5), ("sentence", 4)])

@@ -15,8 +15,7 @@ from hypothesis import given, strategies as st
 
 from gru_viz import TraceError
 from gru_viz.bins import reduce
-from gru_viz.streaming.pyramid import Pyramid
-from gru_viz.streaming.store import Rows, Scratch
+from gru_viz.streaming.pyramid import Pyramid, Rows, Scratch
 
 
 def build(values: np.ndarray, base: int, piece: int, in_file: tuple[int, ...] = (), order: int = 1) -> Pyramid:

@@ -357,7 +357,7 @@ def test_without_numba_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_disk_with_little_room_makes_the_narrowest_bins_wider(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gru_viz.streaming.store.Scratch.free", 2 * 24_000)
+    monkeypatch.setattr("gru_viz.streaming.pyramid.Scratch.free", 2 * 24_000)
     long, whole = both("gru")
     assert long.plan.base == 8
     assert_bins(long, whole, 0, 211, 40)
