@@ -18,8 +18,8 @@ import gru_viz
 from benchmarks.child import in_a_child
 from benchmarks.machine import describe_machine, table, write
 from gru_viz.analysis import Population, survey
-from gru_viz.figures.average import average_view
 from gru_viz.figures.draw import draw
+from gru_viz.figures.view import average_view
 from gru_viz.sequences import Sequences
 
 SEQUENCES, FEATURES, UNITS, ROUNDS = 10_000, 3, (16, 64), 5

@@ -1,4 +1,4 @@
-"""Views in which each step has its column: all quantities of a direction, or one quantity of two traces compared."""
+"""Views in which each step has its column: all quantities of a direction, one of two traces, or averages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from gru_viz.analysis import order_units
+from gru_viz.analysis import Population, order_units
+from gru_viz.conventions import Convention
 from gru_viz.errors import TraceError
 from gru_viz.figures.view_parts import (
     MOST_CURVES,
@@ -134,6 +135,31 @@ def compare(
         labels=_labels(a, sequences[0], slice(start, stop)),
         units=tuple(int(u) for u in units),
         before=before,
+    )
+
+
+def average_view(population: Population, convention: Convention) -> View:
+    """Make a view of the mean of every quantity over all sequences that reach a step, below the number of these.
+
+    It has no formulas, since it is of no single sequence.
+    """
+    reach = population.reach.astype(np.float32)
+    steps, count = len(reach), len(population.names)
+    units = np.arange(len(next(iter(population.average.values()))))
+    panels = tuple(
+        quantity_panel(kind, population.average[kind.name].astype(np.float32), units) for kind in convention.quantities
+    )
+    return View(
+        title=f"average over {count:,} sequences, aligned at their start",
+        curves=(InputCurve("sequences", reach, reach, colour=0),),
+        scaling="",
+        panels=panels,
+        first=1,
+        steps=steps,
+        labels=None,
+        units=tuple(units.tolist()),
+        curve_limits=(0.0, float(count)),
+        curves_title="sequences that reach the step",
     )
 
 

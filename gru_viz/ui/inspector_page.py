@@ -9,7 +9,6 @@ from gru_viz.errors import GruVizError
 from gru_viz.figures.inspector import pack
 from gru_viz.sequences import EXAMPLES
 from gru_viz.streaming import TraceLike
-from gru_viz.ui.comparison_choice import ComparisonChoice
 from gru_viz.ui.downloads import offer_downloads
 from gru_viz.ui.gate_view import GateView, build_view
 from gru_viz.ui.messages import UNCHANGED, plain, show_error, show_notices
@@ -18,7 +17,15 @@ from gru_viz.ui.sequence_choice import SequenceChoice
 from gru_viz.ui.table_choice import digest_of
 from gru_viz.ui.trace_cache import TracedSequence, cached_traces
 from gru_viz.ui.uploaded_model import UploadedModel
-from gru_viz.ui.view_choice import ViewChoice, ask_view, current_sequence, linked_number, linked_range, linked_unit
+from gru_viz.ui.view_choice import (
+    ComparisonChoice,
+    ViewChoice,
+    ask_view,
+    current_sequence,
+    linked_number,
+    linked_range,
+    linked_unit,
+)
 from gru_viz.ui.widgets import mount
 
 __all__ = ["show_gates"]

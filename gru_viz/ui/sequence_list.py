@@ -9,8 +9,8 @@ import streamlit as st
 
 from gru_viz.analysis import Population, survey
 from gru_viz.errors import GruVizError
-from gru_viz.figures.average import average_view
 from gru_viz.figures.draw import draw
+from gru_viz.figures.view import average_view
 from gru_viz.progress import Progress
 from gru_viz.sequences import Sequences
 from gru_viz.ui.messages import show_error

@@ -11,10 +11,10 @@ from gru_viz.progress import Progress
 from gru_viz.sequences import Sequences
 from gru_viz.streaming import LongTrace, TraceLike, stream
 from gru_viz.trace import Trace, trace
-from gru_viz.ui.comparison_choice import ComparisonChoice
 from gru_viz.ui.model_choice import ModelChoice
 from gru_viz.ui.result_cache import cached
 from gru_viz.ui.sequence_choice import SequenceChoice
+from gru_viz.ui.view_choice import ComparisonChoice
 from gru_viz.weights import Weights
 
 __all__ = ["TracedSequence", "cached_trace", "cached_traces"]

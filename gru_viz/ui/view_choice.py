@@ -1,4 +1,4 @@
-"""What of a trace is shown: sequence, layer, direction, order, and the range of steps, which a link reproduces."""
+"""Choice 3, a comparison; and what of a trace is shown: sequence, layer, direction, order, range of steps."""
 
 from __future__ import annotations
 
@@ -9,20 +9,76 @@ from typing import Any, Literal
 import streamlit as st
 
 from gru_viz.analysis import ORDERS
+from gru_viz.conventions import CONVENTIONS
 from gru_viz.figures.budget import choose_window, most_steps
-from gru_viz.ui.comparison_choice import ComparisonChoice
+from gru_viz.ui.messages import plain
 from gru_viz.ui.model_choice import ModelChoice
 from gru_viz.ui.sequence_choice import SequenceChoice
 from gru_viz.ui.sequence_list import MANY, choose_from_list, listed_sequence
 from gru_viz.ui.widgets import pick
 from gru_viz.weights import Weights
 
-__all__ = ["ViewChoice", "ask_view", "current_sequence", "cursor_unit", "linked_number", "linked_range", "linked_unit"]
+__all__ = [
+    "ComparisonChoice",
+    "ViewChoice",
+    "ask_view",
+    "choose_comparison",
+    "current_sequence",
+    "cursor_unit",
+    "linked_number",
+    "linked_range",
+    "linked_unit",
+]
 
+COMPARISONS = {"off": "Nothing", "variants": "Another variant", "sequences": "Another sequence"}
 DIRECTIONS = {"forward": "forward direction", "backward": "backward direction"}
 SMALL: dict[str, Any] = {"labelled": False, "width": 175}
 WIDTH = 900
 """Pixels of the maps, until the browser reports their number."""
+
+
+@dataclass(frozen=True)
+class ComparisonChoice:
+    """What the trace is compared with: the same weights under another variant, or another of the sequences."""
+
+    variant: str | None = None
+    sequence: int | None = None
+
+
+def choose_comparison(sequences: SequenceChoice, model: ModelChoice) -> ComparisonChoice | None:
+    """Ask in the sidebar what to compare with; None for nothing."""
+    with st.sidebar:
+        st.header("3 Compare", anchor=False)
+        kind = pick("Compare with", "compare", COMPARISONS, labelled=False)
+        if kind == "variants":
+            return _choose_variant(model)
+        if kind == "sequences":
+            return _choose_sequence(sequences)
+    return None
+
+
+def _choose_variant(model: ModelChoice) -> ComparisonChoice | None:
+    own = CONVENTIONS[model.variant]
+    others = [name for name, c in CONVENTIONS.items() if c.cell == own.cell and name != own.name]
+    if not others:
+        st.caption(f"{own.title} is the only variant of its cell; choose a GRU to compare two.")
+        return None
+    titles = {name: CONVENTIONS[name].title for name in others}
+    return ComparisonChoice(variant=pick("Same weights, other variant", "other_variant", titles, "d2l_equation"))
+
+
+def _choose_sequence(sequences: SequenceChoice) -> ComparisonChoice | None:
+    names = [item.name for item in sequences.sequences]
+    if len(names) < 2:
+        st.caption("There is only one sequence. Choose a sequence ID column, or another example.")
+        return None
+    if len(names) >= MANY:
+        label = f"Same model, other sequence (1 to {len(names):,})"
+        number = st.number_input(label, 1, len(names), 2, key="other_number")
+        st.caption(plain(names[number - 1]))
+        return ComparisonChoice(sequence=number - 1)
+    name = pick("Same model, other sequence", "other_sequence", {name: name for name in names}, names[1])
+    return ComparisonChoice(sequence=names.index(name))
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,10 @@ from lopsided import ALL, CELL, GRUS, TAKES, inputs, matrices, stack
 
 import gru_viz
 from gru_viz import Trace, TraceError, Weights
-from gru_viz.analysis import ORDERS, order_units
+from gru_viz.analysis import ORDERS, order_units, survey
 from gru_viz.figures import comparison, heatmaps, inspect
+from gru_viz.figures.picture import rgba
+from gru_viz.figures.view import average_view
 from gru_viz.sequences import Scaling, Sequence, Sequences
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -372,3 +374,16 @@ def test_hidden_states_of_different_cells_can_be_compared() -> None:
 def test_a_figure_is_plain_plotly_that_can_be_written_down() -> None:
     again = go.Figure(**json.loads(heatmaps(traced()).to_json()))
     assert [each.name for each in maps(again)] == ["reset gate r", "update gate z", "candidate n", "hidden state h"]
+
+
+def test_an_average_counts_the_sequences_that_reach_a_step() -> None:
+    many = gru_viz.read_table(b"who,x\na,1\na,2\nb,5\nb,4\nb,2\n", id="who")
+    weights = gru_viz.random_weights("torch", features=1, hidden=4)
+    view = average_view(survey(weights, many), weights.convention)
+    assert view.title == "average over 2 sequences, aligned at their start"
+    assert view.curves[0].values.tolist() == [2.0, 2.0, 1.0]
+    assert len(view.panels) == 4
+
+
+def test_a_colour_gets_an_opacity() -> None:
+    assert rgba("#0072b2", 0.2) == "rgba(0,114,178,0.2)"

@@ -25,8 +25,7 @@ from gru_viz import Trace, Weights
 from gru_viz.analysis import work_out
 from gru_viz.browser import INSPECTOR
 from gru_viz.figures import View, compare, inspect
-from gru_viz.figures.inspector import Reading, WorkedFormulas, pack
-from gru_viz.figures.inspector.view_payload import pack_heatmap, unpack_heatmap
+from gru_viz.figures.inspector import Reading, WorkedFormulas, pack, pack_heatmap, unpack_heatmap
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 NODE = Path(playwright.__file__).parent / "driver" / "node"  # which comes with the browser tests' library

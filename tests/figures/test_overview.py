@@ -20,8 +20,7 @@ from gru_viz.figures.budget import (
     most_steps,
     traced_together,
 )
-from gru_viz.figures.inspector import pack, work_out_units
-from gru_viz.figures.inspector.view_payload import unpack_heatmap
+from gru_viz.figures.inspector import pack, unpack_heatmap, work_out_units
 from gru_viz.figures.overview import compare_overviews, input_limits, largest_values, order_long, overview
 from gru_viz.figures.view import compare
 

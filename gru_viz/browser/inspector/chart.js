@@ -61,7 +61,7 @@ export class Chart {
     if (this.widthClass < 2) for (const note of layout.annotations) note.text = note.text.replace(/<i>.*<\/i>/, "");
     if (this.widthClass < 1) {
       for (const note of layout.annotations.filter(({ name }) => name === "legend"))
-        note.text = note.text.replace(/^(\S+)[^<]*/, "$1 ").replace(/( \S+)[^>]*$/, "$1");
+        note.text = note.text.replace(/^(\S+)[^<]*/, "$1 ").replace(/> (\S+).*$/, "> $1");
       Object.assign(layout.legend, { x: 1, xanchor: "right" });
     }
     Object.assign(layout, {

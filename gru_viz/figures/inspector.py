@@ -1,23 +1,104 @@
-"""The block of bytes for the inspector component: heatmaps in 12 bits a value, series in float32."""
+"""What the inspector shows: a view, and a unit's equations with their numbers, packed into one block of bytes.
+
+Heatmaps have 12 bits a value, series are float32.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from gru_viz.analysis import Term
+from gru_viz.analysis import Formula, Term, work_out
 from gru_viz.browser import Payload
 from gru_viz.figures import View
 from gru_viz.figures.draw import describe
-from gru_viz.figures.inspector.worked import WorkedFormulas
+from gru_viz.figures.view import choose_direction
+from gru_viz.figures.view_parts import MOST_CURVES
+from gru_viz.trace import Trace
 
-__all__ = ["pack", "pack_heatmap", "unpack_heatmap"]
+__all__ = ["Reading", "WorkedFormulas", "pack", "pack_heatmap", "unpack_heatmap", "work_out_units"]
 
 NAN_CODE = 4095
+
+
+class Reading(NamedTuple):
+    """A value of each step, shown above the formulas.
+
+    Attributes:
+        symbol: such as ``"x"``.
+        name: such as a feature's name; may be empty.
+        values: numbers (time,), or a text for each step.
+        original: (time,) the numbers in their own unit, if that differs.
+    """
+
+    symbol: str
+    name: str
+    values: np.ndarray | tuple[str, ...]
+    original: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class WorkedFormulas:
+    """The equations below the maps, with the readings above them.
+
+    Attributes:
+        formulas: unit, counted from 0 → its formula; all of them share their lines.
+        names: quantity → its name in words.
+        readings: the input at each step, and other values of it.
+        title: distinguishes it from another one beside it.
+    """
+
+    formulas: Mapping[int, Formula]
+    names: dict[str, str]
+    readings: Sequence[Reading]
+    title: str = ""
+
+
+def work_out_units(
+    trace: Trace,
+    unit: int,
+    layer: int = 0,
+    direction: Literal["forward", "backward"] = "forward",
+    sequence: int = 0,
+    title: str = "",
+    more: Sequence[Reading] = (),
+    budget: int = 200_000,
+) -> WorkedFormulas:
+    """Work out the formulas of one unit, or of all units where these fit: choosing another then needs no server.
+
+    ``title`` distinguishes them from others beside them; ``more`` are further readings; ``budget`` is the most bytes
+    for all units.
+    """
+    run = choose_direction(trace, layer, direction, sequence)
+    one = work_out(run, unit, sequence)
+    size = 4 * len(one.series) * trace.lengths[sequence]
+    formulas = {unit: one}
+    if size * run.weights.hidden <= budget:
+        formulas = {u: work_out(run, u, sequence) for u in range(run.weights.hidden)}
+    return WorkedFormulas(
+        formulas=formulas,
+        names={q.name: q.name.replace("_", " ") for q in run.convention.quantities},
+        readings=[*(_inputs(trace, sequence) if layer == 0 else ()), *more],
+        title=title,
+    )
+
+
+def _inputs(trace: Trace, sequence: int) -> list[Reading]:
+    """Few features by name and number, many by the step's label."""
+    values, labels = trace.inputs[sequence], trace.time[sequence]
+    if values.shape[1] > MOST_CURVES:
+        return [Reading("x", "", tuple(labels))] if labels else []
+    scaled = trace.scaling is not None and trace.scaling.method != "none"
+    original = trace.scaling.undo(values) if trace.scaling and scaled else None
+    return [
+        Reading("x", name, values[:, j], None if original is None else original[:, j])
+        for j, name in enumerate(trace.features)
+    ]
 
 
 def pack(
@@ -44,7 +125,7 @@ def pack(
         zoom: the first and the last step in sight at first, counted from 1; None: all of the view.
         subject: the same for all views of parts of one long sequence; empty where there are no others.
         single: how many steps can be drawn one by one, where columns have many; 0 where each has one.
-        room: the pixels of width that the columns are meant for.
+        pixels: the width in pixels that the columns are meant for.
 
     Returns:
         The block that ``browser.INSPECTOR`` shows.
@@ -147,13 +228,7 @@ def _formula(worked: WorkedFormulas, steps: slice, payload: Payload) -> dict[str
 
 
 def pack_heatmap(values: np.ndarray, low: float, high: float) -> bytes:
-    """Round values between low and high to 12 bits, two in three bytes; NaN keeps a code of its own.
-
-    Example:
-        >>> z = np.array([[0.0, 0.25, np.nan], [1.0, 0.5, 0.75]])
-        >>> unpack_heatmap(pack_heatmap(z, 0, 1), z.shape, 0, 1).round(3).tolist()
-        [[0.0, 0.25, nan], [1.0, 0.5, 0.75]]
-    """
+    """Round values between low and high to 12 bits, two in three bytes; NaN keeps a code of its own."""
     flat = np.asarray(values, np.float64).ravel()
     with np.errstate(invalid="ignore"):
         scaled = np.clip((flat - low) / (high - low), 0, 1) * (NAN_CODE - 1)
