@@ -66,11 +66,7 @@ def build_view(
 ) -> GateView:
     """Draw the visible steps: one by one with formulas, or, where there are too many, columns of many steps.
 
-    Args:
-        traces: one, or the two that are compared.
-        model: the model, for its predictions.
-        choice: what is shown.
-        names: names of the two that are compared.
+    ``traces`` are one, or the two that are compared, with their ``names``.
 
     Raises:
         GruVizError: nothing can be drawn, such as of two networks that cannot be compared.

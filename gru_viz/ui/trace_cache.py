@@ -61,12 +61,7 @@ def cached_trace(
 ) -> TracedSequence:
     """Trace one of the sequences, or all of them where that is cheap; or find the trace in the cache.
 
-    Args:
-        name: name of the job, for ``run_in_background``.
-        choice: the sequences, as fitted to the model.
-        model: the model.
-        sequence: which one is shown, counted from 0.
-        variant: the convention under which its weights are read, if another.
+    ``choice`` has the sequences as fitted to the model; its weights are read under ``variant``, if that is another.
 
     Raises:
         CancelledError: the visitor cancelled it.
