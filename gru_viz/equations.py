@@ -10,7 +10,7 @@ stacked in torch's order of gates.
 
 This is the place where the equations are read. Code that repeats them for speed, each compared with this by
 tests/backends/test_parity.py or tests/backends/compiled: ``backends.numpy_loop``, and in ``backends.compiled``
-``trace_kernels`` and ``gru_training``, ``lstm_training``, ``rnn_training``.
+``trace_kernels`` and ``training_kernels``.
 """
 
 from __future__ import annotations

@@ -55,13 +55,7 @@ _PREFERRED = ("compiled", "loop", "torch", "scratch")
 
 
 def why_not(backend: str, convention: Convention, device: str = "cpu") -> str | None:
-    """Why a backend cannot run a convention on a type of device, in a sentence; None where it can.
-
-    Example:
-        >>> from gru_viz.conventions import CONVENTIONS
-        >>> why_not("torch", CONVENTIONS["cho_2014_v3"])
-        'torch.nn.GRU has no reset gate that acts before the recurrent product.'
-    """
+    """Why a backend cannot run a convention on a type of device, in a sentence; None where it can."""
     return BACKENDS[backend].why_not(convention, device)
 
 

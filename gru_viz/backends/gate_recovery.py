@@ -25,20 +25,11 @@ def recover_layer(
     last: Mapping[str, Tensor],
     cells: Tensor | None = None,
 ) -> tuple[list[DirectionRun[Tensor]], float]:
-    """Recover every gate of a layer from the hidden states that it computed, all steps at once.
+    """Recover every gate of a layer from its ``hidden`` states (batch, time, directions·hidden), all steps at once.
 
-    Args:
-        layer: its directions.
-        x: (batch, time, features) its inputs.
-        lengths: steps of each sequence.
-        initial: state name → (batch, hidden) for each direction.
-        hidden: (batch, time, directions·hidden) its hidden states.
-        last: state name → (directions, batch, hidden) its states after the last step.
-        cells: (batch, time, hidden) its cell states, where they are known.
-
-    Returns:
-        The runs, and the largest difference between ``last`` and the last states of the runs; for a cell state,
-        relative to its size.
+    ``cells`` (batch, time, hidden) are its cell states, where they are known. Returns the runs, and the largest
+    difference between ``last``, the states after the last step (directions, batch, hidden) by name, and the last states
+    of the runs; for a cell state, relative to its size.
     """
     read, size = inside(lengths, x)[:, 0], layer[0].hidden
     runs, difference = [], 0.0

@@ -32,13 +32,7 @@ class DirectionRun(NamedTuple, Generic[NumberArray]):
 
 
 class BackendRun(NamedTuple):
-    """What a backend computed.
-
-    Attributes:
-        layers: the directions of each layer.
-        witness: what the proof compares the states with.
-        device: where it ran, such as ``"cpu"`` or ``"cuda:0"``.
-    """
+    """The directions of each layer, what the proof compares the states with, and where it ran, such as ``"cuda:0"``."""
 
     layers: Sequence[Sequence[DirectionRun[Any]]]
     witness: Witness
@@ -47,13 +41,10 @@ class BackendRun(NamedTuple):
 
 @dataclass(frozen=True)
 class Backend:
-    """One way to compute every gate and state of a network.
+    """One way to compute every gate and state of a network, by the name that ``trace(backend=name)`` takes.
 
-    Attributes:
-        name: its public name, as ``trace(backend=name)`` takes it.
-        why_not: why it cannot run a convention on a device (``"cpu"``, ``"cuda"`` or ``"cuda:k"``), in a sentence; None
-            where it can.
-        run: runs weights over x (batch, time, features), with lengths (batch,), h0 and device, as ``BackendRun``.
+    ``why_not`` says in a sentence why it cannot run a convention on a device (``"cpu"``, ``"cuda"``, ``"cuda:k"``),
+    or returns None; ``run`` takes weights, x (batch, time, features), lengths (batch,), h0 and the device.
     """
 
     name: str

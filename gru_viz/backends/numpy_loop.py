@@ -37,12 +37,9 @@ Adds = Callable[[np.ndarray, np.ndarray], object]
 
 
 class Block(NamedTuple):
-    """Some steps, each (time, batch, ·).
+    """Some steps (time, batch, ·): the sums, which U h is added to and which are written over, and what is filled.
 
-    Attributes:
-        sums: what U h is added to: W x + b, but for a product that the reset gate acts on; it is written over.
-        inputs: W x + b of the candidate where it is not in the sums.
-        out: the quantities, to be filled.
+    The sums are W x + b, but for a product that the reset gate acts on: then the candidate's W x + b is in ``inputs``.
     """
 
     sums: np.ndarray

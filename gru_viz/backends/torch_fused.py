@@ -59,18 +59,10 @@ def fuse(
     initial: Mapping[str, StateList],
     dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Let torch run whole layers at once over x (batch, time, features), each sequence to its own end.
+    """Let torch run layers of one size at once over x (batch, time, features), each sequence to its own end.
 
-    Args:
-        weights: one or more layers of one size, in a variant that torch has.
-        x: (batch, time, features).
-        lengths: steps of each sequence.
-        initial: state name → (batch, hidden) for each layer and direction.
-        dtype: what to compute in, by default that of x.
-
-    Returns:
-        The hidden states of the top layer (batch, time, directions·hidden), and state name → the last states of all
-        layers and directions (layers·directions, batch, hidden).
+    It computes in ``dtype``, by default that of x. Returns the hidden states of the top layer (batch, time,
+    directions·hidden), and state name → the last states of all layers and directions (·, batch, hidden).
     """
     dtype = dtype or x.dtype
     module = weights.to_module().to(x.device, dtype)

@@ -28,13 +28,7 @@ class KernelError(GruVizError):
 
 
 def why_not(convention: Convention) -> str | None:
-    """Say in a sentence why the compiled recurrence cannot run a convention; None when it can.
-
-    Example:
-        >>> from gru_viz.conventions import CONVENTIONS
-        >>> why_not(CONVENTIONS["torch"]) is None
-        True
-    """
+    """Say in a sentence why the compiled recurrence cannot run a convention; None when it can."""
     try:
         import numba
     except Exception as reason:  # a numba that does not suit this numpy or llvmlite fails in many ways
@@ -67,29 +61,13 @@ def recurrence(
     torch's order of gates: r, z, n; or i, f, g, o. It is differentiable, once, in all tensors; NaN and ±∞ pass
     through. The same input gives the same bits, whatever ``threads`` is and whichever models run beside one another.
 
-    Args:
-        convention: the variant.
-        projected: (models, time, batch, gates·hidden), W x + b of every step. Time comes before batch.
-        weight_recurrent: (models, gates·hidden, hidden), U.
-        bias_recurrent: (models, gates·hidden), b_h.
-        states: the states before the first step, each (models, batch, hidden): (h,), or (h, c) for an LSTM.
-        threads: how many threads share the models; each waits without Python's interpreter lock.
-
-    Returns:
-        (models, time, batch, hidden), the hidden state after every step.
+    ``projected`` (models, time, batch, gates·hidden) is W x + b of every step, ``weight_recurrent`` U (models,
+    gates·hidden, hidden), ``bias_recurrent`` b_h (models, gates·hidden); ``states`` are those before the first step,
+    (models, batch, hidden): (h,), or (h, c) for an LSTM. So many ``threads`` share the models. Returns the hidden state
+    after every step (models, time, batch, hidden).
 
     Raises:
         KernelError: numba is missing, or a shape, type or device is not as above.
-
-    Example:
-        >>> from gru_viz.conventions import CONVENTIONS
-        >>> gru = torch.nn.GRU(3, 4)
-        >>> x, h = torch.randn(7, 2, 3), torch.zeros(1, 2, 4)
-        >>> projected = torch.nn.functional.linear(x, gru.weight_ih_l0, gru.bias_ih_l0)
-        >>> u, c = gru.weight_hh_l0[None], gru.bias_hh_l0[None]
-        >>> hidden = recurrence(CONVENTIONS["torch"], projected[None], u, c, (h,))
-        >>> torch.allclose(hidden[0], gru(x)[0], atol=1e-6)
-        True
     """
     reason = why_not(convention)
     if reason is not None:
@@ -105,15 +83,6 @@ def warm(conventions: Iterable[Convention], dtypes: Iterable[str] = ("float32",)
 
     Those of a trace come first, and those of training after them. Conventions of the same cell and place of the reset
     gate share a kernel. Where there is no numba, nothing happens.
-
-    Args:
-        conventions: the variants that will be used.
-        dtypes: ``"float32"``, ``"float64"`` or both.
-        training: whether the kernels of training are wanted too.
-
-    Example:
-        >>> from gru_viz.conventions import CONVENTIONS
-        >>> warm([CONVENTIONS["torch"]])
     """
     known = list(conventions)
     wanted = [(convention, dtype) for dtype in dtypes for convention in known if why_not(convention) is None]

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gru_viz.backends.compiled import gru_training, lstm_training, rnn_training
+from gru_viz.backends.compiled import training_kernels as kernels
 from gru_viz.backends.compiled.array_layout import panels, reuse_pages
 from gru_viz.backends.compiled.product import PANEL_BYTES
-from gru_viz.backends.compiled.training_arrays import BackwardArrays, ForwardArrays, Gradients
+from gru_viz.backends.compiled.training_kernels import BackwardArrays, ForwardArrays, Gradients
 from gru_viz.conventions import Convention
 
 __all__ = ["run"]
@@ -24,15 +24,10 @@ reuse_pages()
 
 
 class TrainingKernels(NamedTuple):
-    """A cell's two kernels and what they take; blocks have ``hidden`` rows or columns.
+    """A cell's two kernels, and how many blocks of ``hidden`` rows or columns each step has.
 
-    Attributes:
-        forward: the kernel of the forward pass.
-        backward: that of the backward pass.
-        products: how many blocks of U each product of a step has.
-        saved: how many blocks of every step are saved for the backward pass.
-        differentiated: how many blocks of gradients a step has; the last ones are those of the projection.
-        turned: by how many blocks the backward pass takes U turned, and returns the gradients of U and b_h turned.
+    ``products``: of U in each product; ``saved``: for the backward pass; ``differentiated``: of gradients, those of the
+    projection last; ``turned``: by which the backward pass takes U, and returns its gradient and that of b_h, turned.
     """
 
     forward: Callable[..., None]
@@ -44,10 +39,10 @@ class TrainingKernels(NamedTuple):
 
 
 CELLS = {
-    ("gru", "after"): TrainingKernels(gru_training.forward_after, gru_training.backward_after, (3,), 4, 4, turned=1),
-    ("gru", "before"): TrainingKernels(gru_training.forward_before, gru_training.backward_before, (2, 1), 4, 3),
-    ("lstm", None): TrainingKernels(lstm_training.forward, lstm_training.backward, (4,), 5, 4),
-    ("rnn", None): TrainingKernels(rnn_training.forward, rnn_training.backward, (1,), 0, 1),
+    ("gru", "after"): TrainingKernels(kernels.gru_forward_after, kernels.gru_backward_after, (3,), 4, 4, turned=1),
+    ("gru", "before"): TrainingKernels(kernels.gru_forward_before, kernels.gru_backward_before, (2, 1), 4, 3),
+    ("lstm", None): TrainingKernels(kernels.lstm_forward, kernels.lstm_backward, (4,), 5, 4),
+    ("rnn", None): TrainingKernels(kernels.rnn_forward, kernels.rnn_backward, (1,), 0, 1),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -21,18 +22,20 @@ Function = TypeVar("Function", bound=Callable[..., object])
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract", "arcp"}}
 
 
-def _source_hash() -> str:
-    """A name for the state of all kernels: what a function calls is compiled into it, and may be in another file."""
-    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    return hashlib.sha256(sources).hexdigest()[:16]
-
-
 def _cache_folder() -> str:
-    """A folder for this state of the kernels: where the user says, beside them, or in the home; "" where none works."""
-    beside, home = Path(__file__).parent / "__pycache__", Path.home() / ".cache" / "gru_viz"
+    """A folder for this state of the kernels: where the user says, beside them, or in the home; "" where none works.
+
+    It is named after all their sources: what a function calls is compiled into it, and may be in another file.
+    """
+    here = Path(__file__).parent
+    sources = b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))
+    beside, home = here / "__pycache__", Path.home() / ".cache" / "gru_viz"
     for parent in (Path(numba.config.CACHE_DIR),) if numba.config.CACHE_DIR else (beside, home):
-        folder = parent / f"kernels-{_source_hash()}"
+        folder = parent / f"kernels-{hashlib.sha256(sources).hexdigest()[:16]}"
         with suppress(OSError):
+            if parent == beside and not folder.exists():  # nobody will read those of earlier sources again
+                for stale in parent.glob("kernels-*"):
+                    shutil.rmtree(stale, ignore_errors=True)
             folder.mkdir(parents=True, exist_ok=True)
             if os.access(folder, os.W_OK):
                 return str(folder)
@@ -43,21 +46,13 @@ _CACHE_FOLDER = _cache_folder()
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function at its first call, or load it from numba's disk cache; it runs without the interpreter lock.
-
-    Example:
-        >>> @compiled
-        ... def successor(x):
-        ...     return x + 1
-        >>> successor(2)
-        3
-    """
+    """Compile a function at its first call, or load it from numba's disk cache; it runs without Python's lock."""
     dispatcher = numba.njit(**OPTIONS)(function)
     before = numba.config.CACHE_DIR
     if _CACHE_FOLDER:
         numba.config.CACHE_DIR = _CACHE_FOLDER
         try:
-            with suppress(RuntimeError):  # a function that is in no file, such as an example's
+            with suppress(RuntimeError):  # a function that is in no file
                 dispatcher.enable_caching()
         finally:
             numba.config.CACHE_DIR = before
@@ -69,9 +64,8 @@ def part(function: Function) -> Function:
     return cast(Function, numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function))
 
 
-def intrinsic(generator: Callable[..., Any]) -> Any:
-    """Make a function of compiled code from one that writes LLVM's instructions."""
-    return numba.extending.intrinsic(generator)
+intrinsic: Callable[[Callable[..., Any]], Any] = numba.extending.intrinsic
+"""Make a function of compiled code from one that writes LLVM's instructions."""
 
 
 def implements(name: Callable[..., Any]) -> Callable[[Function], Function]:

@@ -51,13 +51,7 @@ DEPTH = 128
 
 
 class PanelRows(NamedTuple):
-    """A matrix whose rows are read and written a panel at a time.
-
-    Attributes:
-        array: its memory.
-        row: from one row to the next, in elements; 0 where all rows are the same one.
-        panel: from one panel of columns to the next.
-    """
+    """A matrix read and written by panels: its memory, from one row (0: all the same) and panel to the next."""
 
     array: np.ndarray
     row: int

@@ -48,15 +48,9 @@ class PackedMatrices(NamedTuple):
 
 
 class BatchArrays(NamedTuple):
-    """What is read.
+    """What is read: x (batch, time, features), the initial states (states, batch, units), the rows to run.
 
-    Attributes:
-        x: (batch, time, features).
-        start: (states, batch, units), the states before the first step.
-        order: (rows,) the rows to run, longest first.
-        lengths: (batch,) steps of each row.
-        backward: whether each row is read from its own end.
-        keeps: whether an update gate of 1 keeps the old state.
+    ``order`` has them longest first; ``keeps``: an update gate of 1 keeps the old state.
     """
 
     x: np.ndarray
@@ -70,10 +64,8 @@ class BatchArrays(NamedTuple):
 class Workspace(NamedTuple):
     """Memory to compute in.
 
-    Attributes:
-        projected: (rows, steps, width) W x + b of a block of steps.
-        sums: (rows, width) U h + b_h of one step.
-        carried: (rows, blocks, units, rounded up to a vector) what goes from step to step.
+    W x + b of a block of steps (rows, steps, width), U h + b_h of one step (rows, width), and what goes from step to
+    step (rows, blocks, units rounded up to a vector).
     """
 
     projected: np.ndarray

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,14 +40,7 @@ WORTH_SHARING = 1 << 26
 
 
 class CellKernel(NamedTuple):
-    """A cell's kernel.
-
-    Attributes:
-        run: the compiled function.
-        quantities: what it writes, in order.
-        carried: how many blocks go from step to step.
-        products: how many gates each product with U has.
-    """
+    """A cell's kernel: what it writes, how many blocks it carries on, how many gates each product with U has."""
 
     run: trace_kernels.TraceKernel
     quantities: tuple[str, ...]
@@ -66,7 +60,7 @@ CELL_KERNELS = {
 
 
 class PackedCell(NamedTuple):
-    """A cell's kernel, and its parameters as the kernel reads them."""
+    """A cell's kernel, and its parameters in panels."""
 
     kernel: CellKernel
     keeps: bool
@@ -90,18 +84,10 @@ def pack(convention: Convention, w: np.ndarray, u: np.ndarray, b: np.ndarray, b_
 def run(
     packed: PackedCell, x: np.ndarray, lengths: np.ndarray, start: np.ndarray, backward: bool, threads: int = 1
 ) -> dict[str, np.ndarray]:
-    """Run one layer in one direction; every array contiguous and of the dtype that was packed.
+    """Run one layer in one direction, to name → (batch, time, hidden), read-only, NaN past a row's end.
 
-    Args:
-        packed: from ``pack``.
-        x: (batch, time, features).
-        lengths: (batch,) steps of each row, as int64.
-        start: (states, batch, hidden), the states before the first step that is read.
-        backward: whether each row is read from its own end to its begin.
-        threads: how many threads share the rows.
-
-    Returns:
-        Name → (batch, time, hidden), read-only, NaN past a row's end.
+    Every array is contiguous and of the dtype that was packed: x (batch, time, features), lengths (batch,) as int64,
+    start (states, batch, hidden). Backward, each row is read from its own end.
     """
     (kernel, keeps, matrices), (batch, steps, features) = packed, x.shape
     size, height = start.shape[2], matrices.b.shape[0]
@@ -147,7 +133,7 @@ def run_layers(
         runs = []
         for d, cell in enumerate(layer):
             start = next(initial)
-            packed = cell.once(dtype.char, _pack_double if dtype.char == "d" else _pack_single)
+            packed = cell.once(dtype.char, partial(_pack, dtype=dtype))
             quantities = run(packed, read, ends, start, bool(d), torch.get_num_threads())
             names = cell.convention.states
             runs.append(DirectionRun(cell, quantities, read, dict(zip(names, start, strict=True))))
@@ -156,14 +142,6 @@ def run_layers(
         if len(runs) > 1:
             read = np.concatenate([run.quantities["hidden"] for run in runs], -1)
     return layers
-
-
-def _pack_single(cell: CellWeights) -> PackedCell:
-    return _pack(cell, SINGLE)
-
-
-def _pack_double(cell: CellWeights) -> PackedCell:
-    return _pack(cell, np.dtype(np.float64))
 
 
 def _pack(cell: CellWeights, dtype: np.dtype) -> PackedCell:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -58,8 +59,8 @@ def test_every_convention_can_run(name: str) -> None:
 
 WARM = (
     "from gru_viz import CONVENTIONS; from gru_viz.backends import compiled; compiled.warm([CONVENTIONS['torch_rnn']]);"
-    "from gru_viz.backends.compiled import rnn_training;"
-    "print(sum(rnn_training.forward.stats.cache_hits.values()), len(rnn_training.forward.signatures))"
+    "from gru_viz.backends.compiled import training_kernels;"
+    "print(sum(training_kernels.rnn_forward.stats.cache_hits.values()), len(training_kernels.rnn_forward.signatures))"
 )
 
 
@@ -75,8 +76,8 @@ def test_what_was_warmed_is_found_on_disk_until_any_file_of_the_kernels_changes(
 
 def test_without_a_place_of_the_users_the_cache_is_beside_the_kernels() -> None:
     code = (
-        "import numba; from gru_viz.backends.compiled import rnn_training;"
-        "print(rnn_training.forward.stats.cache_path, repr(numba.config.CACHE_DIR))"
+        "import numba; from gru_viz.backends.compiled import training_kernels;"
+        "print(training_kernels.rnn_forward.stats.cache_path, repr(numba.config.CACHE_DIR))"
     )
     path, setting = python(code, NUMBA_CACHE_DIR="").rsplit(" ", 1)
     assert ROOT / "gru_viz/backends/compiled/__pycache__" in Path(path).parents
@@ -85,16 +86,17 @@ def test_without_a_place_of_the_users_the_cache_is_beside_the_kernels() -> None:
 
 def test_warming_leaves_nothing_to_compile() -> None:
     compiled.warm([CONVENTIONS["torch"]], ("float32", "float64"))
-    from gru_viz.backends.compiled import gru_training
+    from gru_viz.backends.compiled import training_kernels
 
-    before = [len(each.signatures) for each in (gru_training.forward_after, gru_training.backward_after)]  # type: ignore[attr-defined]
+    kernels: tuple[Any, ...] = (training_kernels.gru_forward_after, training_kernels.gru_backward_after)
+    before = [len(each.signatures) for each in kernels]
     for dtype in (torch.float32, torch.float64):
         there = arguments(CONVENTIONS["torch"], models=2, dtype=dtype)
         compiled.recurrence(CONVENTIONS["torch"], *there)
         for each in there.tensors:
             each.requires_grad_()
         compiled.recurrence(CONVENTIONS["torch"], *there).sum().backward()
-    assert [len(each.signatures) for each in (gru_training.forward_after, gru_training.backward_after)] == before  # type: ignore[attr-defined]
+    assert [len(each.signatures) for each in kernels] == before
 
 
 def test_warming_works_where_gradients_are_off() -> None:
