@@ -349,7 +349,7 @@ def trace(
     weights = model if isinstance(model, Weights) else Weights.from_module(model)
     place = find_device(device)
     batch = collect(x, lengths, weights.features)
-    chosen = choose_backend(backend, weights.convention, device)
+    chosen = choose_backend(backend, weights, device)
     ran = chosen.run(weights, batch.values, batch.lengths, h0, place)
     return Trace(
         layers=freeze(ran.layers, batch.lengths),

@@ -13,6 +13,7 @@ from gru_viz.backends import compiled, numpy_loop, reference, torch_fused
 from gru_viz.backends.interface import Backend, BackendRun
 from gru_viz.conventions import Convention
 from gru_viz.errors import TraceError
+from gru_viz.weights import Weights
 
 __all__ = ["BACKENDS", "Backend", "BackendRun", "choose_backend", "why_not"]
 
@@ -59,20 +60,26 @@ def why_not(backend: str, convention: Convention, device: str = "cpu") -> str | 
     return BACKENDS[backend].why_not(convention, device)
 
 
-def choose_backend(name: str, convention: Convention, device: str = "cpu") -> Backend:
-    """The backend of this name or, for "auto", the fastest that can run a convention on a device.
+def choose_backend(name: str, weights: Weights, device: str = "cpu") -> Backend:
+    """The backend of this name or, for "auto", the fastest that can run a network on a device.
 
     Raises:
-        TraceError: there is no such backend, or it cannot run this convention on this device.
+        TraceError: there is no such backend, or it cannot run this network on this device.
     """
+
+    def reason(backend: str) -> str | None:
+        found = why_not(backend, weights.convention, device)
+        # Some weights of a convention that torch does not have are exactly weights of one that it has.
+        return None if found and backend == "torch" and weights.runs_in_torch else found
+
     if name == "auto":
-        name = next(each for each in _PREFERRED if why_not(each, convention, device) is None)
+        name = next(each for each in _PREFERRED if reason(each) is None)
     if name not in BACKENDS:
         known = ", ".join(map(repr, ("auto", *BACKENDS)))
         raise TraceError("backend", repr(name), f"one of {known}", "Choose one of these.")
-    reason = why_not(name, convention, device)
-    if reason is not None:
-        where = f"backend {name!r} for {convention.title}"
+    found = reason(name)
+    if found is not None:
+        where = f"backend {name!r} for {weights.convention.title}"
         remedy = "Use backend='auto' or 'scratch'."
-        raise TraceError(where, reason.rstrip("."), f"a backend that runs it on {device}", remedy)
+        raise TraceError(where, found.rstrip("."), f"a backend that runs it on {device}", remedy)
     return BACKENDS[name]

@@ -63,7 +63,7 @@ def stream(
     weights = model if isinstance(model, Weights) else Weights.from_module(model)
     values, known = _read(x, weights)
     find_device(device)
-    backend = choose_backend(backend, weights.convention, device).name
+    backend = choose_backend(backend, weights, device).name
     initial = _initial(weights, h0)
     scratch = Scratch()
     plan = make_plan(weights, len(values), scratch.free // 2)

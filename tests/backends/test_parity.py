@@ -30,11 +30,11 @@ def start_of(states: tuple[str, ...], count: int, dtype: str) -> object:
 @pytest.mark.parametrize("backend", OTHERS)
 def test_a_backend_computes_what_the_equations_say(backend: str, name: str, dtype: str, directions: int) -> None:
     convention = CONVENTIONS[name]
+    weights = Weights.from_matrices(name, stack(name, 3, 5, 2, directions, dtype=dtype, scale=0.7))
     if why_not(backend, convention) is not None:
         with pytest.raises(TraceError):
-            choose_backend(backend, convention)
+            choose_backend(backend, weights)
         return
-    weights = Weights.from_matrices(name, stack(name, 3, 5, 2, directions, dtype=dtype, scale=0.7))
     x = inputs(len(LENGTHS), max(LENGTHS), 3, dtype=dtype)
     h0 = start_of(convention.states, 2 * directions, dtype)
     found, reference = (gru_viz.trace(weights, x, h0, LENGTHS, each) for each in (backend, "scratch"))  # type: ignore[arg-type]
@@ -60,10 +60,10 @@ def test_the_comparison_can_fail() -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_auto_takes_the_fastest_backend_that_can_run(name: str) -> None:
-    convention = CONVENTIONS[name]
-    assert choose_backend("auto", convention).name == "compiled"
-    fused = why_not("torch", convention) is None
-    assert choose_backend("auto", convention, "cuda:0").name == ("torch" if fused else "scratch")
+    weights = Weights.from_matrices(name, stack(name))
+    assert choose_backend("auto", weights).name == "compiled"
+    fused = why_not("torch", CONVENTIONS[name]) is None
+    assert choose_backend("auto", weights, "cuda:0").name == ("torch" if fused else "scratch")
 
 
 @pytest.mark.parametrize("backend", ["compiled", "loop"])
@@ -72,5 +72,5 @@ def test_a_backend_for_the_cpu_is_refused_on_a_gpu_with_the_reason(backend: str)
     assert reason is not None
     assert "cuda" in reason
     with pytest.raises(TraceError) as caught:
-        choose_backend(backend, CONVENTIONS["torch"], "cuda")
+        choose_backend(backend, Weights.from_matrices("torch", stack("torch")), "cuda")
     assert caught.value.found == reason.rstrip(".")
