@@ -48,7 +48,7 @@ USES = {
     "h5py": "gru_viz.read_model(bytes.fromhex('894844460d0a1a0a') + bytes(2048), 'model.h5')",
     "onnx": "gru_viz.read_model(ONNX)",
     "xarray": "small.to_xarray()",
-    "scipy": "from gru_viz.training.paired_test import paired_test; paired_test(np.array([1.0, 2.0, 4.0]), 0.95)",
+    "scipy": "from gru_viz.training.lane_comparison import paired_test; paired_test(np.array([1.0, 2.0, 4.0]), 0.95)",
     "sklearn": "from gru_viz.training import Settings, make_task; make_task(Settings('digits'))",
     "distributed": "from gru_viz.training.engine.executor import silence_dask; silence_dask()",
     "tensorboard": "from gru_viz.training import Lane, Settings, train; from gru_viz.training.exports import "
