@@ -92,6 +92,8 @@ def test_the_contracts_name_every_module_there_is() -> None:
         if not module.ispkg or (ROOT / "gru_viz" / module.name / "__init__.py").stat().st_size
     }
     assert there <= named
+    screen = next(set(c["source_modules"]) for c in contracts if "streamlit" in c.get("forbidden_modules", ()))
+    assert {f"gru_viz.{name}" for name in there} - screen == {"gru_viz.ui", "gru_viz.__main__"}
 
 
 def public(module: object) -> list[tuple[str, object]]:
