@@ -80,7 +80,7 @@ def _curves(by_lane: Mapping[str, Predictions], order: list[str]) -> Picture:
         layout[f"yaxis{row + 1 if row else ''}"] = own_axis
     layout["xaxis"] = axis("step", anchor=f"y{rows if rows > 1 else ''}", tickformat="d")
     errors = (f"{lane} {np.sqrt(np.nanmean((each.predicted - each.truth) ** 2)):.3g}" for lane, each in by_lane.items())
-    caption = "black: ground truth (held out)" + (f" · the first {rows} of {columns}" if columns > rows else "")
+    caption = "thick: ground truth (held out)" + (f" · the first {rows} of {columns}" if columns > rows else "")
     summary = f"Predictions and ground truth over {len(steps)} steps. RMSE: {', '.join(errors)}."
     return Picture("predictions", _title(by_lane), caption, summary, data, layout, height=max(270, 70 + 100 * rows))
 
