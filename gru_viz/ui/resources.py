@@ -13,8 +13,9 @@ from gru_viz.training.runs import Follower, RunStore, TrainingRun
 if TYPE_CHECKING:
     from gru_viz.training.engine import Engine
 
-__all__ = ["engine", "follower", "refresh_seconds", "store", "task_of"]
+__all__ = ["engine", "follower", "is_training", "refresh_seconds", "store", "task_of"]
 
+TRAINING_SECONDS = 0.5
 QUEUE_SECONDS = ((5, 1.0), (10, 2.0))
 """Queued up to this position, a page refreshes this often; from there on every ``LAST_SECONDS``."""
 LAST_SECONDS = 4.0
@@ -48,19 +49,20 @@ def task_of(run_id: str) -> Task:
     return store().task(run_id)
 
 
-def refresh_seconds(run: TrainingRun, least: float = 0.5) -> float | None:
+def is_training(run: TrainingRun) -> bool:
+    """Whether workers train the run now, or are about to; a queued run has nothing new to show but its position."""
+    return run.active and engine().queue_position(run.run_id) is None
+
+
+def refresh_seconds(run: TrainingRun) -> float | None:
     """Seconds between two refreshes of a run's page; None when nothing will change.
 
     A refresh takes the server some 12 ms. Thirty queued pages that refresh twice a second leave it no time for an
     answer: Streamlit drops the output of a refresh when the next one has begun.
-
-    Args:
-        run: the run on the page.
-        least: seconds between two refreshes while it trains.
     """
     if not run.active:
         return None
     position = engine().queue_position(run.run_id)
     if position is None:
-        return least
+        return TRAINING_SECONDS
     return next((seconds for last, seconds in QUEUE_SECONDS if position <= last), LAST_SECONDS)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from gru_viz.training.runs import continuation, trained_network
 from gru_viz.training.tasks.text_task import Text
-from gru_viz.ui.resources import refresh_seconds, store, task_of
+from gru_viz.ui.resources import is_training, store, task_of
 
 __all__ = ["show_generated_text"]
 
@@ -33,7 +33,8 @@ def show_generated_text(run_id: str) -> None:
         bind="query-params",
         help="0 always picks the most likely character; higher values add randomness.",
     )
-    st.fragment(_show, run_every=refresh_seconds(store().run(run_id), REFRESH_SECONDS))(run_id, prompt, temperature)
+    seconds = REFRESH_SECONDS if is_training(store().run(run_id)) else None
+    st.fragment(_show, run_every=seconds)(run_id, prompt, temperature)
 
 
 def _show(run_id: str, prompt: str, temperature: float) -> None:

@@ -10,7 +10,7 @@ from gru_viz.trace import Trace, trace
 from gru_viz.training.figures import Snapshots, pack_snapshots
 from gru_viz.training.runs import probe_sequences, trained_network
 from gru_viz.ui.messages import plain
-from gru_viz.ui.resources import refresh_seconds, store, task_of
+from gru_viz.ui.resources import is_training, store, task_of
 from gru_viz.ui.widgets import mount, pick
 
 __all__ = ["show_snapshots"]
@@ -22,7 +22,8 @@ _snapshots = mount("snapshots", SNAPSHOTS)
 
 def show_snapshots(run_id: str) -> None:
     """Show how the gates of every lane change during training; new snapshots appear by themselves."""
-    st.fragment(_show, run_every=refresh_seconds(store().run(run_id), REFRESH_SECONDS))(run_id)
+    seconds = REFRESH_SECONDS if is_training(store().run(run_id)) else None
+    st.fragment(_show, run_every=seconds)(run_id)
 
 
 def _show(run_id: str) -> None:
