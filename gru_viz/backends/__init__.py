@@ -80,6 +80,6 @@ def choose_backend(name: str, weights: Weights, device: str = "cpu") -> Backend:
     found = reason(name)
     if found is not None:
         where = f"backend {name!r} for {weights.convention.title}"
-        remedy = "Use backend='auto' or 'scratch'."
-        raise TraceError(where, found.rstrip("."), f"a backend that runs it on {device}", remedy)
+        wanted = "numba, and the CPU" if name == "compiled" else f"a backend that runs it on {device}"
+        raise TraceError(where, found.rstrip("."), wanted, "Use backend='auto' or 'scratch'.")
     return BACKENDS[name]

@@ -38,7 +38,8 @@ def test_two_variants_side_by_side(inspector):
     assert "torch.nn.GRU" in words
     assert "difference" in words
     assert inspector.page.locator(".gv-formula").count() == 2
-    expect(inspector.page.get_by_text("✓ matches PyTorch (max difference ").first).to_be_visible()
+    badge = "✓ matches PyTorch and an independent float64 evaluation (max difference "
+    expect(inspector.page.get_by_text(badge).first).to_be_visible()
 
 
 def test_every_file_out_opens_again(inspector, tmp_path):

@@ -15,7 +15,7 @@ ENDLESS = 200_000
 """Updates that no test sees the end of."""
 
 FORECAST = "Forecast your own data"
-TEXT = "Continue a text, letter by letter"
+TEXT = "Generate text, character by character"
 SERIES = "day,load\n" + "".join(
     f"{day},{3 + math.sin(day / 4) + 0.1 * math.cos(day * 7):.4f}\n" for day in range(1, 401)
 )

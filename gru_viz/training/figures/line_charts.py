@@ -355,7 +355,7 @@ class _Lines:
         }
         seeds = max((curve.seeds for curve in self.curves.values()), default=1)
         if seeds > 1:
-            caption += f" · {seeds} seeds: median and 80 % band across seeds"
+            caption += f" · median and 80 % band of {seeds} seeds"
         finals = [
             f"{lane} {_median(curve.values)[-1]:.3g} after {int(curve.updates[-1]):,} updates"
             for lane, curve in self.of(main)
