@@ -45,7 +45,7 @@ def look(long):
     for span in (long.length, int(1.6 * long.recomputed), long.recomputed, {columns}):
         for start in (0, long.length - min(span, long.length)):
             for name in ("inputs", *(q.name for q in long.convention.quantities)):
-                long.bins(name, start, start + min(span, long.length), {columns}).shown()
+                long.bins(name, start, start + min(span, long.length), {columns}).with_spikes()
 """
 
 
@@ -155,7 +155,7 @@ def viewing() -> str:
                 start = (steps - span) * n // ROUNDS
                 began = time.perf_counter()
                 for name in names:
-                    shown = long.bins(name, start, start + span, COLUMNS).shown()
+                    shown = long.bins(name, start, start + span, COLUMNS).with_spikes()
                 taken.append(1e3 * (time.perf_counter() - began))
                 bins = shown.shape[1]
             worst = f"{max(taken):.0f}"

@@ -60,7 +60,7 @@ class Bins:
         """How many steps the first bin holds, and each but the last, which may end with the sequence; 0 of no bins."""
         return int(self.edges[1] - self.edges[0]) if len(self.edges) > 1 else 0
 
-    def shown(self) -> np.ndarray:
+    def with_spikes(self) -> np.ndarray:
         """What to paint, (units, bins): the mean, except where an extreme stands out of its row.
 
         How far a bin's high is above its mean is compared with the same departure in the other bins of the row: it

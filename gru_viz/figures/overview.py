@@ -41,8 +41,8 @@ def overview(
     """Make a view of every quantity of one layer and direction over many steps, in columns of many steps.
 
     A column shows the mean of its steps, or their extreme where it stands out of its row, so that a single step is
-    visible however many there are; see ``Bins.shown``. Where there are more units than rows of pixels, neighbouring
-    units share a row by the same rule.
+    visible however many there are; see ``Bins.with_spikes``. Where there are more units than rows of pixels,
+    neighbouring units share a row by the same rule.
 
     ``columns`` is their largest number; None: as many as a view may have. The other arguments are those of ``inspect``.
 
@@ -61,7 +61,7 @@ def overview(
         panels.append(
             quantity_panel(
                 kind,
-                bins.shown(),
+                bins.with_spikes(),
                 units,
                 largest=largest.get(kind.name),
                 extremes=(bins.low, bins.high) if budget.extremes else None,
@@ -105,7 +105,7 @@ def compare_overviews(
     panels = [
         quantity_panel(
             each.weights.convention.quantity(quantity),
-            bins.shown(),
+            bins.with_spikes(),
             units,
             key=f"{quantity}.{i}",
             title=name,
@@ -213,7 +213,7 @@ def _input(
     if len(long.features) > MOST_CURVES:
         extremes = (bins.low, bins.high) if budget.extremes else None
         largest = largest_values(long, 0, "forward")["inputs"]
-        return (), (feature_panel(bins.shown(), long.features, largest, extremes=extremes),)
+        return (), (feature_panel(bins.with_spikes(), long.features, largest, extremes=extremes),)
 
     def undo(values: np.ndarray) -> np.ndarray:
         return long.scaling.undo(values.T).T if long.scaling else values

@@ -23,11 +23,11 @@ def card(trace: Trace) -> str:
         5
     """
     runs = words.runs(trace)
-    shown = runs[:MOST_RUNS]
-    pixels = MOST_PIXELS // (len(shown) * len(trace.convention.quantities))
-    parts = [_run(trace, k, direction, label, pixels, first=i == 0) for i, (k, direction, label) in enumerate(shown)]
-    if len(runs) > len(shown):
-        parts.append(f"<p>{len(runs) - len(shown)} more layers and directions are in the trace.</p>")
+    listed = runs[:MOST_RUNS]
+    pixels = MOST_PIXELS // (len(listed) * len(trace.convention.quantities))
+    parts = [_run(trace, k, direction, label, pixels, first=i == 0) for i, (k, direction, label) in enumerate(listed)]
+    if len(runs) > len(listed):
+        parts.append(f"<p>{len(runs) - len(listed)} more layers and directions are in the trace.</p>")
     colour = "#1a7f37" if trace.proof.holds else "#b42318"
     origin = f"Weights: {trace.weights.origin}. Ran on {trace.device} in {trace.dtype}."
     return (

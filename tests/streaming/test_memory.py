@@ -33,7 +33,7 @@ def look(long):  # at everything, at the widest window that runs again, and at s
     for span in (long.length, min(long.recomputed, long.length), 1200):
         for start in (0, long.length - span):
             for quantity in ("inputs", *(q.name for q in long.convention.quantities)):
-                long.bins(quantity, start, start + span, 1200).shown()
+                long.bins(quantity, start, start + span, 1200).with_spikes()
     long.window(100, 1100)
 
 class EnoughError(Exception): ...
