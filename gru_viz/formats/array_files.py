@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
+import ast
 import json
-import tokenize
+import re
 import zipfile
 import zlib
 from typing import Any
@@ -32,6 +32,12 @@ MOST_SAFETENSORS_HEADER = 100_000_000
 """The largest header in bytes, as the format specifies."""
 MOST_HEADER = 1 << 16
 """The largest header of an array in an NPZ file, in bytes; it is a line of text."""
+_STRING = re.compile(r"'[^'\\]*'|\"[^\"\\]*\"")
+_PLAIN = re.compile(r"(?!.*(\d[A-Za-z_]|\w'))[\w\s{}()\[\],:'-]*", re.DOTALL | re.ASCII)
+"""A header whose strings are empty. Python warns of some others: of escapes, of letters after digits."""
+_PYTHON_2 = re.compile(r"(?<=\d)L\b")
+_NUMBERS = re.compile(r"[<>=|]?[A-Zb-z?]\d*(\[\w+\])?", re.ASCII)
+"""A type of plain numbers; NumPy warns of its old name for bytes, ``a``."""
 MOST_UNPACKED, MOST_RATIO = 16 << 20, 100
 """An array may unpack to this many bytes, or to this many times its compressed size if that is more."""
 
@@ -53,7 +59,9 @@ def read_npz(content: ModelBytes) -> NamedArrays:
                 array = _array(archive, entry, name, where, budget)
             except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
                 raise damaged(where, error) from error
-            if array.dtype.kind == "U" and array.ndim == 0:
+            if array is None:
+                unreadable[name] = "an array of records"
+            elif array.dtype.kind == "U" and array.ndim == 0:
                 convention = str(array) if name == "convention" else convention
             elif array.dtype.kind in "fiub" and array.dtype.itemsize <= 8:
                 arrays[name] = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -62,7 +70,10 @@ def read_npz(content: ModelBytes) -> NamedArrays:
     return NamedArrays(arrays, unreadable, convention if convention in CONVENTIONS else None)
 
 
-def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, where: str, budget: ArrayBudget) -> np.ndarray:
+def _array(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, where: str, budget: ArrayBudget
+) -> np.ndarray | None:
+    """Read an array; None is one of records."""
     with archive.open(entry) as file:
         head = file.read(12)
         version = tuple(head[6:8])
@@ -70,13 +81,13 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, where: s
         if not head.startswith(b"\x93NUMPY") or version not in ((1, 0), (2, 0), (3, 0)) or size > MOST_HEADER:
             raise damaged(where, f"not an array, or a header of {size:,} bytes")
         start = size + (10 if version == (1, 0) else 12)
-        header = io.BytesIO(head + file.read(start - len(head)))
-        header.seek(8)
-        parse = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        header = (head + file.read(start - len(head)))[start - size :]
         try:
-            shape, fortran, dtype = parse(header, max_header_size=MOST_HEADER)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError) as error:
+            shape, fortran, dtype = _header(header.decode("utf-8" if version == (3, 0) else "latin-1"))
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
             raise damaged(where, f"an invalid header: {error}") from error
+        if dtype is None:
+            return None
         if dtype.hasobject:
             found = f"Python objects ({printable(dtype, 40)}), which need a pickle; no code was run"
             raise FormatError(where, found, "plain numbers", "Save arrays of numbers.")
@@ -88,6 +99,27 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, where: s
         if len(numbers) < claimed or file.read(1):
             raise damaged(where, f"{len(numbers):,} bytes of {claimed:,}")
     return np.frombuffer(numbers, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _header(text: str) -> tuple[tuple[int, ...], bool, np.dtype | None]:
+    """Read the shape, the order and the type of an array's numbers, None if they are records.
+
+    ``numpy.lib.format`` also reads what no program writes, and then Python prints warnings.
+    """
+    text = _PYTHON_2.sub("", text)
+    if not _PLAIN.fullmatch(_STRING.sub("''", text)):
+        raise ValueError("not written by NumPy")
+    entries = ast.literal_eval(text.strip())
+    if not isinstance(entries, dict) or entries.keys() != {"descr", "fortran_order", "shape"}:
+        raise ValueError("not descr, fortran_order and shape")
+    shape, kind = entries["shape"], entries["descr"]
+    if not isinstance(shape, tuple):
+        raise ValueError(f"the shape {shape}")
+    if not isinstance(kind, str):
+        return shape, False, None
+    if not _NUMBERS.fullmatch(kind):
+        raise ValueError(f"the type {kind}")
+    return shape, bool(entries["fortran_order"]), np.dtype(kind)
 
 
 def read_safetensors(content: ModelBytes) -> NamedArrays:

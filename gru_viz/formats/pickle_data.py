@@ -61,7 +61,7 @@ def read_pickle(
     data: bytes, at: int, where: str, limits: Limits, call: CallHandler, persistent: PersistentHandler
 ) -> tuple[Any, int]:
     """Read the pickle at byte ``at`` as data; return its object, in which sets are lists, and the position after it."""
-    stream = io.BytesIO(data[at : at + MOST_BYTES])
+    stream = _PickleStream(data[at : at + MOST_BYTES])
     machine = _Machine(where, call, persistent)
     try:
         for steps, (opcode, argument, position) in enumerate(pickletools.genops(stream)):
@@ -78,6 +78,19 @@ def read_pickle(
             raise FormatError(where, found, "a shorter one", _REMEDY) from error
         raise damaged(where, f"its pickle is truncated or inconsistent: {error}") from error
     raise damaged(where, "its pickle has no end")
+
+
+class _PickleStream(io.BytesIO):
+    """The bytes of a pickle, whose lines of text contain no backslash: torch.save writes none.
+
+    ``pickletools`` would undo escapes in names, where pickle does not, and Python warns of those it does not know.
+    """
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        if b"\\" in line:
+            raise ValueError("a backslash in a name or number")
+        return line
 
 
 class _Machine:

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 from files import net, npz, saved
 from hostile import measure
 from hostile.kinds import CANARY, KINDS, evil, write
-from hypothesis import given, settings, strategies as st
+from hostile.other_files import archive_of, npy
+from hypothesis import example, given, settings, strategies as st
 from safetensors.torch import save as save_safetensors
 
 from gru_viz.errors import FormatError
@@ -110,7 +112,7 @@ SMALL = Limits(max_bytes=1 << 20, max_array_bytes=1 << 20, max_entries=100, max_
     st.booleans(),
     st.booleans(),
 )
-@pytest.mark.filterwarnings("ignore::UserWarning")
+@example("legacy", [(161, b"\\")], 0, False, False)  # an escape, of which Python warns
 def test_any_change_of_any_bytes_gives_a_reading_or_a_refusal(
     kind: str, changes: list[tuple[int, bytes]], end: int, truncated: bool, in_the_head: bool
 ) -> None:
@@ -118,12 +120,38 @@ def test_any_change_of_any_bytes_gives_a_reading_or_a_refusal(
     for at, new in changes:
         at %= min(len(data), 600) if in_the_head else len(data)
         data[at : at + len(new)] = new
-    refusal = None
-    try:
-        assert read_model(bytes(data[: end % len(data)] if truncated else data), "changed", SMALL).models
-    except FormatError as error:
-        refusal = error
+    refused(bytes(data[: end % len(data)] if truncated else data))
+
+
+HEADER = b"{'descr': '<f4', 'fortran_order': False, 'shape': (12, 3), }\n"
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(0, len(HEADER) - 1), st.binary(min_size=1, max_size=3)), min_size=1, max_size=3))
+@example([(HEADER.index(b"descr"), b"\\o")])
+@example([(HEADER.index(b"False"), b"0and ")])
+@example([(HEADER.index(b"<f4"), b"4a,")])
+@example([(HEADER.index(b"'<f4"), b"f'{1or")])
+def test_any_change_of_the_header_of_an_array_gives_a_reading_or_a_refusal(changes: list[tuple[int, bytes]]) -> None:
+    """In a file whose checksums are right, as nobody's mishap makes it."""
+    header = bytearray(HEADER)
+    for at, new in changes:
+        header[at : at + len(new)] = new
+    refused(archive_of(npy(bytes(header), bytes(4 * 12 * 3))))
+
+
+def refused(data: bytes) -> FormatError | None:
+    """Why a file is refused, None if it is read; neither makes Python warn."""
+    with warnings.catch_warnings(record=True) as warned:  # what is an error to Python's parser is no warning any more
+        warnings.simplefilter("always")
+        try:
+            assert read_model(data, "changed", SMALL).models
+            refusal = None
+        except FormatError as error:
+            refusal = error
+    assert [str(each.message) for each in warned] == []
     assert refusal is None or (refusal.where.startswith("changed") and len(str(refusal)) < 2000)
+    return refusal
 
 
 def test_every_truncation_of_the_head_and_the_tail_gives_a_refusal() -> None:

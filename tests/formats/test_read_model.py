@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
+import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +128,22 @@ def test_a_network_is_chosen_by_the_end_of_its_name_where_that_is_one() -> None:
     for name in ("reader", None, "eader", ""):
         with pytest.raises(FormatError, match=r"'model\.net\.a\.reader', 'model\.net\.b\.reader'"):
             file.model(name)
+
+
+def test_the_arrays_of_python_2_are_read_and_records_beside_the_weights_are_not() -> None:
+    matrices = {name: tensor.numpy() for name, tensor in network("gru").state_dict().items()}
+    whole = npz(matrices | {"log": np.zeros(3, [("a", "<f4"), ("b", "<i8")])})
+    old = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(whole)) as source, zipfile.ZipFile(old, "w") as target:
+        for entry in source.namelist():
+            target.writestr(entry, re.sub(rb"\((\d+),(.*)\), \}  ", rb"(\1L,\2), } ", source.read(entry), count=1))
+    assert b"'shape': (15L, 3), }" in old.getvalue()
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for data in (whole, old.getvalue()):
+            weights = read_model(data).model().weights
+            assert all((weights.matrices_of(0, 0)[name[:-3]] == array).all() for name, array in matrices.items())
+    assert warned == []
 
 
 def test_the_caps_are_checked_and_named() -> None:
