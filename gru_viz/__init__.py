@@ -22,7 +22,6 @@ from gru_viz.optional import optional_packages
 from gru_viz.streaming import LongTrace, stream
 from gru_viz.trace import OUTPUTS, Trace, trace
 from gru_viz.version import __version__
-from gru_viz.watching import watch
 from gru_viz.weights import Weights, convert
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from gru_viz.formats import read_model
     from gru_viz.reporting import report
     from gru_viz.sequences import open_table, read_table, read_text
+    from gru_viz.watching import watch
 
 __all__ = [
     "CONVENTIONS",
@@ -68,8 +68,9 @@ _MODULE_OF = {
     "read_table": "sequences",
     "read_text": "sequences",
     "report": "reporting",
+    "watch": "watching",
 }
-"""The module of each name that is imported on first use: not everyone needs plotly and pandas."""
+"""The module of each name that is imported on first use: not everyone needs torch, plotly and pandas."""
 
 
 def _load(module: str, needed_by: str) -> ModuleType:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from gru_viz.conventions import Convention, convention as lookup
 from gru_viz.errors import ConventionError
 from gru_viz.weights import TORCH_CELL, Weights
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["INITIALISATIONS", "random_weights"]
 
@@ -55,6 +58,8 @@ def random_weights(
         raise ConventionError("random_weights", repr(initialisation), f"one of {known}", "Choose one of these.")
     if dtype not in ("float32", "float64"):
         raise ConventionError("random_weights, dtype", repr(dtype), "'float32' or 'float64'", "Choose one of these.")
+    import torch
+
     rng = torch.Generator().manual_seed(seed)
     torch_like = lookup(TORCH_CELL[target.cell])
     directions = 2 if bidirectional else 1
@@ -73,6 +78,8 @@ def _draw(
     kind: Convention, features: int, hidden: int, initialisation: str, rng: torch.Generator, dtype: str
 ) -> dict[str, np.ndarray]:
     """One cell in torch's layout."""
+    import torch
+
     stacked, kind_of = len(kind.gates) * hidden, getattr(torch, dtype)
     w, u = torch.empty(stacked, features, dtype=kind_of), torch.empty(stacked, hidden, dtype=kind_of)
     b, b_h = torch.zeros(stacked, dtype=kind_of), torch.zeros(stacked, dtype=kind_of)

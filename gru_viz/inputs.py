@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence as AbstractSequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from gru_viz.errors import DeviceError, TraceError
 from gru_viz.sequences import Scaling, Sequences
 from gru_viz.weights import Weights
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 __all__ = [
     "Batch",
     "Input",
+    "check_device",
     "collect",
-    "find_device",
     "initial_states",
+    "is_tensor",
     "number_features",
     "number_sequences",
     "wrong_shape",
 ]
 
-CPU = torch.device("cpu")
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
-Input = np.ndarray | Tensor | Sequences | AbstractSequence[np.ndarray]
+Input: TypeAlias = "np.ndarray | Tensor | Sequences | AbstractSequence[np.ndarray]"
 
 
-def find_device(name: str) -> torch.device:
-    """Find a device by name.
+def is_tensor(x: Any) -> TypeGuard[Tensor]:
+    """Whether it is a tensor of torch; torch is not imported for the question."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(x, torch.Tensor)
+
+
+def check_device(name: str) -> None:
+    """Check that a device is there.
 
     Raises:
-        DeviceError: it is not there, or recurrent layers are not traced on its kind.
+        DeviceError: it is not, or recurrent layers are not traced on its kind.
     """
     if name == "cpu":
-        return CPU
+        return
+    import torch
+
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -49,7 +59,6 @@ def find_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= count:
         found = f"{count} CUDA device{'s' * (count != 1)} on this machine"
         raise DeviceError(f"device {name!r}", found, "that device", "Use device='cpu', or a machine with that GPU.")
-    return device
 
 
 class Batch(NamedTuple):
@@ -131,14 +140,14 @@ def number_features(count: int) -> tuple[str, ...]:
 def _as_items(x: np.ndarray | Tensor | AbstractSequence[np.ndarray]) -> Iterator[np.ndarray]:
     def numeric(item: Any) -> np.ndarray:
         try:
-            array = item.detach().cpu().numpy() if isinstance(item, Tensor) else np.asarray(item)
+            array = item.detach().cpu().numpy() if is_tensor(item) else np.asarray(item)
         except (TypeError, ValueError):
             array = np.array(None)  # ragged, or no array at all
         if array.dtype.kind not in "fiub":
             raise TraceError("x", f"dtype {array.dtype}", "numbers", "Pass arrays of numbers.")
         return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
 
-    if isinstance(x, np.ndarray | Tensor):
+    if isinstance(x, np.ndarray) or is_tensor(x):
         whole = numeric(x)
         if whole.ndim not in (2, 3):
             raise TraceError("x", f"{whole.ndim} axes", "(batch, time, features) or (time, features)", "Reshape it.")
@@ -149,22 +158,22 @@ def _as_items(x: np.ndarray | Tensor | AbstractSequence[np.ndarray]) -> Iterator
         raise TraceError("x", type(x).__name__, "an array, a list of arrays, or Sequences", "Pass one of these.")
 
 
-def _as_tensor(state: Any) -> Tensor:
-    if isinstance(state, Tensor):
-        return state.detach()
-    array = np.array(state)
+def _as_numbers(state: Any) -> np.ndarray:
+    if is_tensor(state):
+        state = state.detach().cpu()
+        return (state if state.dtype.itemsize > 2 else state.float()).numpy()
+    array = np.asarray(state)
     if array.dtype.kind not in "fiub":
         raise TraceError("h0", f"dtype {array.dtype}", "numbers", "Pass arrays of numbers.")
-    return torch.from_numpy(array)
+    return array
 
 
-def initial_states(
-    h0: Any, weights: Weights, batch: int, device: torch.device, dtype: torch.dtype
-) -> dict[str, list[Tensor]]:
+def initial_states(h0: Any, weights: Weights, batch: int, dtype: np.dtype) -> dict[str, list[np.ndarray]]:
     """The initial states as one (batch, hidden) for each layer and direction, by state name; zero where None.
 
     Where all layers have one size, it may be anything that broadcasts to (layers·directions, batch, hidden); where
-    they differ, a list with something that broadcasts to (batch, hidden) for each layer and direction.
+    they differ, a list with something that broadcasts to (batch, hidden) for each layer and direction. Every array is
+    new, and contiguous.
 
     Raises:
         TraceError: the shape does not broadcast to that.
@@ -175,19 +184,19 @@ def initial_states(
         raise TraceError("h0", f"{len(given)} states", "a pair (h0, c0), as for torch.nn.LSTM", "Pass both.")
     sizes = [cell.hidden for layer in weights.layers for cell in layer]
 
-    def broadcast(name: str, state: Any, shape: tuple[int, ...], axes: str) -> Tensor:
-        tensor = torch.zeros(()) if state is None else _as_tensor(state)
+    def broadcast(name: str, state: Any, shape: tuple[int, ...], axes: str) -> np.ndarray:
+        numbers = np.zeros(()) if state is None else _as_numbers(state)
         try:
-            return tensor.to(device, dtype).broadcast_to(shape).contiguous()
-        except RuntimeError:
-            found = f"shape {tuple(tensor.shape)} for the {name} state"
+            return np.array(np.broadcast_to(numbers, shape), dtype, order="C")
+        except ValueError:
+            found = f"shape {numbers.shape} for the {name} state"
             raise TraceError("h0", found, f"{shape}: {axes}", "Reshape it.") from None
 
     states = {}
     for name, state in zip(names, given, strict=True):
         if len(set(sizes)) == 1:
             whole = broadcast(name, state, (len(sizes), batch, sizes[0]), "layers·directions, batch, units")
-            states[name] = list(whole.unbind())
+            states[name] = list(whole)
             continue
         each = [None] * len(sizes) if state is None else state
         if not isinstance(each, list | tuple) or len(each) != len(sizes):

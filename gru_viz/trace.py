@@ -16,22 +16,22 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from gru_viz.backends import choose_backend
 from gru_viz.backends.interface import DirectionRun
 from gru_viz.bins import Bins, align, reduce
 from gru_viz.conventions import Convention
 from gru_viz.errors import TraceError
-from gru_viz.inputs import Input, collect, find_device
+from gru_viz.inputs import Input, check_device, collect
+from gru_viz.proof import Proof, Witness
 from gru_viz.sequences import Scaling
-from gru_viz.verification import Proof, Witness, prove
 from gru_viz.weights import CellWeights, Weights
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
     import xarray as xr
+    from torch import Tensor
 
 __all__ = [
     "DIRECTIONS",
@@ -200,6 +200,8 @@ class Trace:
     def proof(self) -> Proof:
         """How far the gates of the trace are from those of a witness; computed once, on first use."""
         with self._lock:
+            from gru_viz.verification import prove
+
             proof = self._proof or prove(self.runs, self._witness)
             object.__setattr__(self, "_proof", proof)
             return proof
@@ -276,6 +278,7 @@ class Trace:
             TraceError: there are no such steps, quantity, layer or direction.
 
         Example:
+            >>> import torch
             >>> trace(torch.nn.GRU(2, 3), np.zeros((100, 2))).bins("update", 0, 100, columns=10).mean.shape
             (3, 10)
         """
@@ -341,16 +344,17 @@ def trace(
         DeviceError: the device is absent; there is no silent fall-back.
 
     Example:
+        >>> import torch
         >>> gru = torch.nn.GRU(3, 4)
         >>> t = trace(gru, np.zeros((5, 3), np.float32))
         >>> t.update.shape, t.proof.holds, t.proof.witness
         ((1, 5, 4), True, 'torch.nn.GRUCell, from the same state at each step')
     """
     weights = model if isinstance(model, Weights) else Weights.from_module(model)
-    place = find_device(device)
+    check_device(device)
     batch = collect(x, lengths, weights.features)
     chosen = choose_backend(backend, weights, device)
-    ran = chosen.run(weights, batch.values, batch.lengths, h0, place)
+    ran = chosen.run(weights, batch.values, batch.lengths, h0, device)
     return Trace(
         layers=freeze(ran.layers, batch.lengths),
         weights=weights,
@@ -378,16 +382,16 @@ def freeze(
 
 
 def _freeze_run(run: DirectionRun[Any], lengths: tuple[int, ...], backward: bool) -> DirectionTrace:
-    quantities, initial = run.quantities, run.initial
-    if isinstance(run.inputs, Tensor):
-        quantities = {name: _end(values, lengths) for name, values in quantities.items()}
+    quantities = {name: _end(values, lengths) for name, values in run.quantities.items()}
+    initial = run.initial
+    if not isinstance(run.inputs, np.ndarray):
         initial = {name: state.cpu().numpy().copy() for name, state in initial.items()}
     return DirectionTrace(run.cell, quantities, _end(run.inputs, lengths), initial, lengths, backward)
 
 
 def _end(given: Tensor | np.ndarray, lengths: tuple[int, ...]) -> np.ndarray:
     """As an array, with NaN past the end of each sequence; one that is read-only has them already."""
-    values: np.ndarray = given.cpu().numpy() if isinstance(given, Tensor) else given
+    values: np.ndarray = given if isinstance(given, np.ndarray) else given.cpu().numpy()
     if min(lengths) < values.shape[1] and values.flags.writeable:
         for i, n in enumerate(lengths):
             values[i, n:] = np.nan

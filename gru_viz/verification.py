@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial, reduce
 from typing import NamedTuple, Protocol
 
@@ -17,76 +16,16 @@ from torch import Tensor
 
 from gru_viz import equations
 from gru_viz.conventions import Convention
+from gru_viz.proof import Proof, Witness
 from gru_viz.weights import TORCH_CELL, CellWeights, Weights, convert
 
-__all__ = ["Proof", "Witness", "largest", "prove"]
+__all__ = ["largest", "prove"]
 
 CELLS = 3 << 16
 """How many gates a block has."""
 
 LONG = 256
 """So many numbers make a row that is quickly reduced."""
-
-
-@dataclass(frozen=True, repr=False)
-class Proof:
-    """How far the states rebuilt from the gates of a trace are from those of an independent witness.
-
-    Attributes:
-        difference: max |state rebuilt from the gates − state of the witness|; ``float(proof)`` is this number.
-        bound: the largest difference that rounding can cause, for these weights, inputs and dtype.
-        witness: what computed the states to compare with, such as ``"torch.nn.GRU"``.
-
-    Example:
-        >>> Proof(3e-7, 3e-5, "torch.nn.GRU")
-        Proof holds: 3e-07 (tolerance 3e-05, witness torch.nn.GRU)
-    """
-
-    difference: float
-    bound: float
-    witness: str
-
-    @property
-    def holds(self) -> bool:
-        """Whether the difference is within the bound: the gates of the trace are the gates that were used."""
-        return self.difference <= self.bound
-
-    @property
-    def reference(self) -> str:
-        """The witness in short."""
-        if "float64" in self.witness:
-            return "an independent float64 evaluation"
-        return "PyTorch" if self.witness.startswith("torch.nn") else self.witness
-
-    def merge(self, other: Proof) -> Proof:
-        """The proof of both together: the larger difference, and the larger bound."""
-        return Proof(max(self.difference, other.difference), max(self.bound, other.bound), other.witness)
-
-    def __float__(self) -> float:
-        return self.difference
-
-    def __str__(self) -> str:
-        return f"{self.difference:.0e} (tolerance {self.bound:.0e}, witness {self.witness})"
-
-    def __repr__(self) -> str:
-        return f"Proof {'holds' if self.holds else 'FAILS'}: {self}"
-
-
-class Witness(NamedTuple):
-    """What the states of a trace are compared with.
-
-    Attributes:
-        name: in words.
-        computed_states: the trace holds the witness's own states. Otherwise the witness runs for the proof, from the
-            recorded state at each step: torch's cell or, where torch lacks the variant, the equations in float64.
-        difference: the largest difference found while the network ran.
-        eps: rounding of the arithmetic that ran, where it is coarser than that of the trace's dtype.
-    """
-
-    name: str
-    computed_states: bool = False
-    difference: float = 0.0
-    eps: float = 0.0
 
 
 class _TracedDirection(Protocol):

@@ -6,22 +6,23 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from gru_viz.conventions import BIASES, PARTS, Convention, convention as lookup
-from gru_viz.equations import Parameters
 from gru_viz.errors import ConventionError
 from gru_viz.matrix_layout import GateBlocks, assemble, sizes, take_apart
 
-__all__ = ["TORCH_CELL", "CellWeights", "Weights", "convert", "kind_of", "sort_tensors"]
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from gru_viz.equations import Parameters
+
+__all__ = ["TORCH_CELL", "CellWeights", "Weights", "convert", "kind_of", "sort_tensors", "torch_class"]
 
 TORCH_CELL = {"gru": "torch", "lstm": "torch_lstm", "rnn": "torch_rnn"}
-TORCH_MODULE = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "rnn": torch.nn.RNN}
-TORCH_STEP = {"gru": torch.nn.GRUCell, "lstm": torch.nn.LSTMCell, "rnn": torch.nn.RNNCell}
 Derived = TypeVar("Derived")
 TENSORS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
@@ -95,15 +96,18 @@ class CellWeights:
             made[key] = make(self)
         return made[key]
 
+    def stacked(self) -> tuple[np.ndarray, ...]:
+        """The same numbers as W, U, b and b_h, gates stacked in torch's order."""
+        blocks, order = self.blocks(), self.convention.gates
+        return tuple(np.concatenate([blocks[part, gate] for gate in order]) for part in PARTS)
+
     def parameters(self, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> Parameters:
         """The same numbers as the tensors that ``equations`` takes, gates stacked in torch's order."""
-        blocks, order = self.blocks(), self.convention.gates
-        return Parameters(
-            *(
-                torch.from_numpy(np.concatenate([blocks[part, gate] for gate in order])).to(device, dtype)
-                for part in PARTS
-            )
-        )
+        import torch
+
+        from gru_viz.equations import Parameters
+
+        return Parameters(*(torch.from_numpy(array).to(device, dtype) for array in self.stacked()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +119,7 @@ class Weights:
         origin: where the numbers come from, in words for a person, such as ``"random, seed 0"``.
 
     Example:
+        >>> import torch
         >>> w = Weights.from_module(torch.nn.GRU(3, 4, num_layers=2))
         >>> w.features, w.hidden, len(w.layers), w.parameters
         (3, 4, 2, 228)
@@ -161,6 +166,7 @@ class Weights:
                 equations.
 
         Example:
+            >>> import torch
             >>> Weights.from_module(torch.nn.GRUCell(3, 4)).origin
             'torch.nn.GRUCell'
         """
@@ -171,6 +177,8 @@ class Weights:
     @classmethod
     def from_tensors(cls, cell: str, layers: Sequence[Sequence[Mapping[str, Tensor]]], origin: str) -> Weights:
         """Copy torch's tensors, by layer, direction and name (``weight_ih``, …); biases that are not there are zero."""
+
+        import torch
 
         def numbers(tensor: Tensor) -> np.ndarray:
             tensor = tensor.detach().cpu()
@@ -188,6 +196,8 @@ class Weights:
         Raises:
             ConventionError: torch has no such variant (reset before), or no such stack (layers of unequal size).
         """
+        import torch
+
         if len(set(self.units)) > 1:
             units = ", ".join(map(str, self.units))
             raise ConventionError(
@@ -198,7 +208,7 @@ class Weights:
             )
         torch_like = convert(self, to=TORCH_CELL[self.convention.cell])
         dtype = getattr(torch, str(self.dtype))
-        module = TORCH_MODULE[self.convention.cell](
+        module = torch_class(self.convention.cell)(
             self.features,
             self.hidden,
             num_layers=len(self.layers),
@@ -243,6 +253,11 @@ class Weights:
     def dtype(self) -> np.dtype:
         """The floating-point type of the matrices."""
         return next(iter(self.matrices_of(0).values())).dtype
+
+    @property
+    def compute_dtype(self) -> np.dtype:
+        """The type the network runs in: float64, or else float32."""
+        return np.dtype(np.float64 if self.dtype == np.float64 else np.float32)
 
     @property
     def parameters(self) -> int:
@@ -307,6 +322,13 @@ class Weights:
             reads = directions * layer[0].hidden
 
 
+def torch_class(cell: str, suffix: str = "") -> Any:
+    """The module of torch for a cell, such as ``torch.nn.GRU``; with ``"Cell"`` the one of a single step."""
+    import torch
+
+    return getattr(torch.nn, cell.upper() + suffix)
+
+
 def kind_of(module: torch.nn.Module) -> str:
     """Say which cell a torch module computes: ``"gru"``, ``"lstm"`` or ``"rnn"``.
 
@@ -314,7 +336,9 @@ def kind_of(module: torch.nn.Module) -> str:
         ConventionError: none of these, or with other equations: another non-linearity, projections.
     """
     where = type(module).__name__
-    kind = next((name for name in TORCH_CELL if isinstance(module, (TORCH_MODULE[name], TORCH_STEP[name]))), None)
+    kind = next(
+        (name for name in TORCH_CELL if isinstance(module, (torch_class(name), torch_class(name, "Cell")))), None
+    )
     if kind is None:
         wanted = "an nn.GRU, nn.LSTM or nn.RNN, or a cell of one"
         raise ConventionError(where, "this module", wanted, "Pass the recurrent module.")
@@ -328,6 +352,8 @@ def kind_of(module: torch.nn.Module) -> str:
 
 def sort_tensors(module: torch.nn.Module, get: Callable[[str], Tensor | None]) -> list[list[dict[str, Tensor]]]:
     """Sort the tensors that a recurrent module has by layer, direction and name within a cell."""
+    import torch
+
     places = [[""]]
     if isinstance(module, torch.nn.RNNBase):
         directions = ("", "_reverse") if module.bidirectional else ("",)
@@ -346,6 +372,7 @@ def convert(weights: Weights, to: str | Convention) -> Weights:
             candidate is diagonal, where both placements agree), a bias has no place, or it is another cell.
 
     Example:
+        >>> import torch
         >>> w = Weights.from_module(torch.nn.GRU(2, 3))
         >>> sorted(convert(w, to="keras_reset_after").matrices)
         ['bias', 'kernel', 'recurrent_kernel']

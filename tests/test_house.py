@@ -17,6 +17,7 @@ from gru_viz import GruVizError, errors
 
 ROOT = Path(__file__).parent.parent
 CORE = (
+    "backends.array_layers",
     "backends",
     "backends.compiled",
     "backends.gate_recovery",
@@ -31,6 +32,7 @@ CORE = (
     "initialisation",
     "inputs",
     "matrix_layout",
+    "proof",
     "trace",
     "weights",
 )

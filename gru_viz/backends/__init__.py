@@ -7,9 +7,12 @@ them cannot run, and why, is in this file alone. All are compared with "scratch"
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from types import MappingProxyType
+from typing import Any
 
-from gru_viz.backends import compiled, numpy_loop, reference, torch_fused
+from gru_viz.backends import compiled, numpy_loop
 from gru_viz.backends.interface import Backend, BackendRun
 from gru_viz.conventions import Convention
 from gru_viz.errors import TraceError
@@ -38,14 +41,24 @@ def _scratch_why_not(_: Convention, __: str) -> str | None:
     return None
 
 
+def _runs_in_torch(module: str) -> Callable[..., BackendRun]:
+    """The ``run`` of a backend whose module imports torch, imported at its first run."""
+
+    def run(*args: Any) -> BackendRun:
+        found: BackendRun = import_module(f"gru_viz.backends.{module}").run(*args)
+        return found
+
+    return run
+
+
 BACKENDS = MappingProxyType(
     {
         backend.name: backend
         for backend in (
             Backend("compiled", _compiled_why_not, compiled.run),
-            Backend("torch", _torch_why_not, torch_fused.run),
+            Backend("torch", _torch_why_not, _runs_in_torch("torch_fused")),
             Backend("loop", _loop_why_not, numpy_loop.run),
-            Backend("scratch", _scratch_why_not, reference.run),
+            Backend("scratch", _scratch_why_not, _runs_in_torch("reference")),
         )
     }
 )

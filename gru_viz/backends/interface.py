@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from gru_viz.conventions import Convention
-from gru_viz.verification import Witness
+from gru_viz.proof import Witness
 from gru_viz.weights import CellWeights, Weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Backend", "BackendRun", "DirectionRun", "NumberArray", "StateList", "finished_run"]
 
-StateList = Tensor | Sequence[Tensor]
+StateList: TypeAlias = "Tensor | Sequence[Tensor]"
 """A state of several layers and directions: a (batch, hidden) each."""
 
-NumberArray = TypeVar("NumberArray", Tensor, np.ndarray)
+NumberArray = TypeVar("NumberArray", "Tensor", np.ndarray)
 
 
 class DirectionRun(NamedTuple, Generic[NumberArray]):
@@ -49,7 +50,7 @@ class Backend:
 
     name: str
     why_not: Callable[[Convention, str], str | None]
-    run: Callable[[Weights, np.ndarray, tuple[int, ...], Any, torch.device], BackendRun]
+    run: Callable[[Weights, np.ndarray, tuple[int, ...], Any, str], BackendRun]
 
 
 def finished_run(

@@ -28,17 +28,18 @@ RunDirection = Callable[[Convention, Parameters, Tensor, Mapping[str, Tensor]], 
 
 
 def run_layers(
-    weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any, device: torch.device, run_layer: RunLayer
+    weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any, device: str, run_layer: RunLayer
 ) -> list[list[DirectionRun[Tensor]]]:
     """Run every layer over x (batch, time, features), the first on the inputs, the others on the states below.
 
     Each layer's quantities are brought to main memory before the next one runs.
     """
-    dtype = torch.float64 if weights.dtype == np.float64 else torch.float32
+    place, dtype = torch.device(device), getattr(torch, str(weights.compute_dtype))
     layers: list[list[DirectionRun[Tensor]]] = []
-    with torch.inference_mode(), full_precision(device):
-        below = torch.as_tensor(x).to(device, dtype)
-        initial = initial_states(h0, weights, len(x), device, dtype)
+    with torch.inference_mode(), full_precision(place):
+        below = torch.as_tensor(x).to(place, dtype)
+        given = initial_states(h0, weights, len(x), weights.compute_dtype)
+        initial = {name: [torch.from_numpy(state).to(place) for state in states] for name, states in given.items()}
         for k, layer in enumerate(weights.layers):
             start = {name: s[k * len(layer) : (k + 1) * len(layer)] for name, s in initial.items()}
             runs = (run_layer if x.shape[1] else _run_no_step)(layer, below, lengths, start)

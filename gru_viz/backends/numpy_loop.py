@@ -8,28 +8,21 @@ This backend repeats ``gru_viz.equations``; tests/backends/test_parity.py compar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from gru_viz.backends.array_layers import run_array_layers
 from gru_viz.backends.compiled.array_layout import reuse_pages
 from gru_viz.backends.interface import BackendRun, finished_run
-from gru_viz.backends.layers import run_directions, run_layers
 from gru_viz.conventions import Convention
-from gru_viz.equations import Parameters
-from gru_viz.weights import Weights
+from gru_viz.weights import CellWeights, Weights
 
 __all__ = ["run", "run_steps"]
 
 CELLS = 1 << 17
 """How many gates of W x + b are computed at once: what stays in a processor's cache."""
-
-FEW = 2
-"""Up to so many rows, numpy's product begins sooner than torch's; with more, torch's is faster."""
 
 PAIR = ("reset", "update")
 
@@ -47,22 +40,39 @@ class Block(NamedTuple):
     out: dict[str, np.ndarray]
 
 
-def run(weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any, device: torch.device) -> BackendRun:
+def run(weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any, _: str) -> BackendRun:
     """Run every layer and direction over x (batch, time, features)."""
-    layers = run_layers(weights, x, lengths, h0, device, partial(run_directions, run_steps))
-    return finished_run(weights, layers, "cpu")
+    return finished_run(weights, run_array_layers(weights, x, lengths, h0, _run_cell), "cpu")
 
 
-def run_steps(convention: Convention, p: Parameters, x: Tensor, start: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Every quantity (batch, time, hidden) of one layer that reads x (batch, time, features) from its first step."""
+def _run_cell(
+    cell: CellWeights, x: np.ndarray, lengths: np.ndarray, start: np.ndarray, backward: bool
+) -> dict[str, np.ndarray]:
+    """A backward layer reads each sequence from its own end."""
+    steps = np.arange(x.shape[1])
+    flip = np.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)[..., None] if backward else None
+    ordered = x if flip is None else np.take_along_axis(x, flip, 1)
+    quantities = run_steps(cell.convention, cell.stacked(), ordered, list(start))
+    if flip is None:
+        return quantities
+    return {name: np.take_along_axis(values, flip, 1) for name, values in quantities.items()}
+
+
+def run_steps(
+    convention: Convention, stacked: Sequence[np.ndarray], x: np.ndarray, start: Sequence[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Every quantity (batch, time, hidden) of one layer that reads x (batch, time, features) from its first step.
+
+    ``stacked`` are W, U, b and b_h, gates stacked in torch's order; ``start`` are the initial states, (batch, hidden).
+    """
     reuse_pages()
     batch, steps, _ = x.shape
-    w, u, b, b_h = (np.array(each.numpy()) for each in p)
+    w, u, b, b_h = (np.array(each, x.dtype) for each in stacked)
     size, run_block = u.shape[1], {"gru": _gru, "lstm": _lstm, "rnn": _rnn}[convention.cell]
     out = {q.name: np.empty((steps, batch, size), w.dtype) for q in convention.quantities if q.name not in PAIR}
     if convention.cell == "gru":  # one operation fills both
         out["both"] = np.empty((steps, batch, 2 * size), w.dtype)
-    states = [start[name].numpy() for name in convention.states]
+    states = list(start)
     after, before = convention.reset == "after", convention.reset == "before"
     joined, apart = slice(2 * size if after else None), slice(2 * size, None)
     b[joined] += b_h[joined]
@@ -71,36 +81,27 @@ def run_steps(convention: Convention, p: Parameters, x: Tensor, start: Mapping[s
             for matrix in (w, u, b):
                 matrix[n * size : (n + 1) * size] *= 0.5
     products = [_product(part, batch) for part in ((u[: 2 * size], u[2 * size :]) if before else (u,))]
-    steps_first, block = x.transpose(0, 1), min(max(CELLS // max(batch * len(b), 1), 1), steps)
+    steps_first, block = x.swapaxes(0, 1), max(min(CELLS // max(batch * len(b), 1), steps), 1)
     memory = np.empty((block, batch, len(b)), w.dtype)
-    for first in range(0, steps, block):
-        read = steps_first[first : first + block]
-        here = {name: values[first : first + block] for name, values in out.items()}
-        sums = memory[: len(read)]
-        _project(read, w[joined], b[joined], sums[..., joined])
-        inputs = np.empty((*sums.shape[:2], size if after else 0), w.dtype)
-        if after:
-            sums[..., apart] = b_h[apart]
-            _project(read, w[apart], b[apart], inputs)
-        with np.errstate(all="ignore"):  # NaN and ±∞ are meant to come through
+    with np.errstate(all="ignore"):  # NaN and ±∞ are meant to come through
+        for first in range(0, steps, block):
+            read = steps_first[first : first + block]
+            here = {name: values[first : first + block] for name, values in out.items()}
+            sums = memory[: len(read)]
+            sums[..., joined] = read @ w[joined].T + b[joined]
+            inputs = np.empty((*sums.shape[:2], size if after else 0), w.dtype)
+            if after:
+                sums[..., apart] = b_h[apart]
+                inputs[...] = read @ w[apart].T + b[apart]
             states = run_block(convention, products, Block(sums, inputs, here), states)
     if convention.cell == "gru":
         out |= zip(PAIR, np.split(out.pop("both"), 2, -1), strict=True)
-    return {q.name: torch.from_numpy(out[q.name].swapaxes(0, 1)) for q in convention.quantities}
-
-
-def _project(x: Tensor, w: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
-    """Write x Wᵀ + b (time, batch, gates) to ``out``."""
-    rows = torch.from_numpy(out).view(-1, out.shape[-1])
-    torch.addmm(torch.from_numpy(b), x.reshape(len(rows), -1), torch.from_numpy(w).T, out=rows)
+    return {q.name: np.ascontiguousarray(out[q.name].swapaxes(0, 1)) for q in convention.quantities}
 
 
 def _product(u: np.ndarray, rows: int) -> Adds:
     """A function that adds h Uᵀ to an array."""
     turned = np.ascontiguousarray(u.T)
-    if rows > FEW:
-        by = torch.from_numpy(turned)
-        return lambda h, given: torch.from_numpy(given).addmm_(torch.from_numpy(h), by)
     product = np.empty((rows, len(u)), u.dtype)
     return lambda h, given: np.add(given, np.dot(h, turned, product), given)
 

@@ -22,7 +22,7 @@ from gru_viz.weights import Weights
 __all__ = ["run", "run_steps"]
 
 
-def run(weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any, device: torch.device) -> BackendRun:
+def run(weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any, device: str) -> BackendRun:
     """Run every layer and direction over x (batch, time, features)."""
     layers = run_layers(weights, x, lengths, h0, device, partial(run_directions, run_steps))
     return finished_run(weights, layers, str(layers[0][0].inputs.device))

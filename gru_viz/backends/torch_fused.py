@@ -21,7 +21,7 @@ from gru_viz.weights import CellWeights, Weights
 __all__ = ["fuse", "run"]
 
 
-def run(weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any, device: torch.device) -> BackendRun:
+def run(weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any, device: str) -> BackendRun:
     """Run every layer and direction over x (batch, time, features)."""
     differences = [0.0]
 

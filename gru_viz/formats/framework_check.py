@@ -10,7 +10,7 @@ import torch
 
 from gru_viz.formats.model_file import FrameworkCheck
 from gru_viz.trace import trace
-from gru_viz.weights import TORCH_MODULE, CellWeights, Weights
+from gru_viz.weights import CellWeights, Weights, torch_class
 
 __all__ = ["check_against_torch", "compare", "hidden_states", "probe"]
 
@@ -58,7 +58,7 @@ def check_against_torch(weights: Weights, matrices: Mapping[str, np.ndarray]) ->
     """Compare with torch's own module of these matrices; None if torch has none: all its layers have the same size."""
     x = probe(weights)
     dtype = getattr(torch, str(x.dtype))
-    module = TORCH_MODULE[weights.convention.cell](
+    module = torch_class(weights.convention.cell)(
         weights.features,
         weights.hidden,
         num_layers=len(weights.layers),

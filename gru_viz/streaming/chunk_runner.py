@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gru_viz.streaming.plan import Plan, dtype_of
+from gru_viz.proof import Proof
+from gru_viz.streaming.plan import Plan
 from gru_viz.streaming.pyramid import Rows, Scratch
 from gru_viz.trace import DirectionTrace, LayerTrace, Trace, trace
-from gru_viz.verification import Proof
 from gru_viz.weights import Weights
 
 DirectionKey = tuple[int, int]
@@ -38,7 +38,8 @@ class Checkpoints:
     ) -> None:
         self._stride, self._names = plan.stride, weights.convention.states
         self._rows = {
-            key: Rows(plan.segments + 1, states.shape, dtype_of(weights), scratch) for key, states in initial.items()
+            key: Rows(plan.segments + 1, states.shape, weights.compute_dtype, scratch)
+            for key, states in initial.items()
         }
         for key, states in initial.items():
             self._rows[key].write(plan.segments if key[1] else 0, states[None])

@@ -11,12 +11,12 @@ import numpy as np
 
 from gru_viz.bins import Bins, align, reduce
 from gru_viz.conventions import Convention
+from gru_viz.proof import Proof
 from gru_viz.sequences import Scaling
 from gru_viz.streaming.chunk_runner import ChunkRunner
-from gru_viz.streaming.plan import Plan, dtype_of
+from gru_viz.streaming.plan import Plan
 from gru_viz.streaming.pyramid import Pyramid, Rows, Scratch
 from gru_viz.trace import Direction, Trace, check_steps, find_direction
-from gru_viz.verification import Proof
 from gru_viz.weights import Weights
 
 __all__ = ["LongTrace"]
@@ -107,7 +107,7 @@ class LongTrace:
     @property
     def dtype(self) -> str:
         """The floating-point type it ran in."""
-        return str(dtype_of(self.weights))
+        return str(self.weights.compute_dtype)
 
     @property
     def recomputed(self) -> int:

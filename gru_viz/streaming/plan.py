@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
 from gru_viz.backends.compiled import why_not
 from gru_viz.streaming.pyramid import FACTOR, level_widths
 from gru_viz.weights import Weights
 
-__all__ = ["Plan", "dtype_of", "make_plan"]
+__all__ = ["Plan", "make_plan"]
 
 MiB = 1 << 20
 CHUNK_BYTES = 8 * MiB
@@ -108,11 +106,6 @@ class Plan:
         return slice(chunk * self.chunk, min((chunk + 1) * self.chunk, self.length))
 
 
-def dtype_of(weights: Weights) -> np.dtype:
-    """The type a network runs in: float64, or else float32."""
-    return weights.dtype if weights.dtype == np.float64 else np.dtype(np.float32)
-
-
 def make_plan(weights: Weights, length: int, disk: int = IN_FILE) -> Plan:
     """Choose a plan by the size of the network and the length of the sequence.
 
@@ -120,7 +113,7 @@ def make_plan(weights: Weights, length: int, disk: int = IN_FILE) -> Plan:
     units up to some twenty million steps. Beyond, it takes about 100 bytes a step there, and less with fewer units.
     A temporary file may have ``disk`` bytes.
     """
-    quantities, size = len(weights.convention.quantities), dtype_of(weights).itemsize
+    quantities, size = len(weights.convention.quantities), weights.compute_dtype.itemsize
     wide = sum(len(layer) * units for layer, units in zip(weights.layers, weights.units, strict=True))
     step_bytes, compiled = size * (weights.features + quantities * wide), why_not(weights.convention) is None
     chunk = _power_below(

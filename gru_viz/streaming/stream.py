@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence as AbstractSequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from gru_viz.backends import choose_backend
 from gru_viz.errors import TraceError
-from gru_viz.inputs import find_device, initial_states, number_features, number_sequences, wrong_shape
+from gru_viz.inputs import check_device, initial_states, is_tensor, number_features, number_sequences, wrong_shape
 from gru_viz.progress import Progress
 from gru_viz.sequences import Scaling, Sequence, Sequences
 from gru_viz.streaming.chunk_runner import INPUTS, Checkpoints, ChunkRunner, DirectionKey
 from gru_viz.streaming.long import LongTrace
-from gru_viz.streaming.plan import dtype_of, make_plan
+from gru_viz.streaming.plan import make_plan
 from gru_viz.streaming.pyramid import Pyramid, Scratch
 from gru_viz.weights import Weights
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 __all__ = ["stream"]
 
@@ -62,7 +64,7 @@ def stream(
     """
     weights = model if isinstance(model, Weights) else Weights.from_module(model)
     values, known = _read(x, weights)
-    find_device(device)
+    check_device(device)
     backend = choose_backend(backend, weights, device).name
     initial = _initial(weights, h0)
     scratch = Scratch()
@@ -108,7 +110,7 @@ def _read(x: np.ndarray | Tensor | Sequence | Sequences, weights: Weights) -> tu
         values = x[0].values
     elif isinstance(x, Sequence):
         known, values = _Known(x.name, x.features, x.time), x.values
-    elif isinstance(x, Tensor):
+    elif is_tensor(x):
         values = x.detach().cpu().numpy()
     elif isinstance(x, np.ndarray):
         values = x.view()
@@ -124,10 +126,9 @@ def _read(x: np.ndarray | Tensor | Sequence | Sequences, weights: Weights) -> tu
 
 def _initial(weights: Weights, h0: Any) -> dict[DirectionKey, np.ndarray]:
     """The initial states (states, hidden) of each layer and direction."""
-    dtype = torch.float64 if weights.dtype == np.float64 else torch.float32
-    states = initial_states(h0, weights, 1, torch.device("cpu"), dtype)
+    states = initial_states(h0, weights, 1, weights.compute_dtype)
     keys = [(k, d) for k, layer in enumerate(weights.layers) for d in range(len(layer))]
-    return {key: np.stack([each[n][0].numpy() for each in states.values()]) for n, key in enumerate(keys)}
+    return {key: np.stack([each[n][0] for each in states.values()]) for n, key in enumerate(keys)}
 
 
 def _run(runner: ChunkRunner, scratch: Scratch, report: Progress) -> dict[tuple[int, int, str], Pyramid]:
@@ -135,7 +136,7 @@ def _run(runner: ChunkRunner, scratch: Scratch, report: Progress) -> dict[tuple[
     weights, plan = runner.weights, runner.plan
 
     def empty(units: int) -> Pyramid:
-        return Pyramid(plan.length, units, dtype_of(weights), plan.base, plan.in_file, scratch)
+        return Pyramid(plan.length, units, weights.compute_dtype, plan.base, plan.in_file, scratch)
 
     pyramids = {
         (k, d, q.name): empty(cell.hidden)

@@ -14,7 +14,7 @@ from gru_viz.conventions import BIASES, CONVENTIONS
 from gru_viz.equations import Parameters
 from gru_viz.errors import TrainingError
 from gru_viz.initialisation import random_weights
-from gru_viz.inputs import find_device
+from gru_viz.inputs import check_device
 from gru_viz.training.randomness import torch_seed
 from gru_viz.training.recurrence import choose, run_layer
 from gru_viz.training.settings import Lane, Settings
@@ -40,7 +40,8 @@ class Network:
     """
 
     def __init__(self, lane: Lane, features: int, outputs: int, seeds: tuple[int, ...]) -> None:
-        self.lane, self.seeds, self.device = lane, seeds, find_device(lane.device)
+        check_device(lane.device)
+        self.lane, self.seeds, self.device = lane, seeds, torch.device(lane.device)
         self.convention = CONVENTIONS[lane.cell]
         self.backend = choose(lane)
         drawn = [_draw(lane, features, outputs, seed) for seed in seeds]

@@ -14,8 +14,8 @@ from gru_viz.backends.layers import full_precision
 from gru_viz.backends.torch_fused import fuse
 from gru_viz.errors import TraceError
 from gru_viz.inputs import number_features, number_sequences
+from gru_viz.proof import Witness
 from gru_viz.trace import Trace, freeze
-from gru_viz.verification import Witness
 from gru_viz.watching.capture import Call, Stretch
 from gru_viz.weights import Weights
 

@@ -14,9 +14,9 @@ from streamlit.testing.v1 import AppTest  # noqa: TID251
 from streamlit.testing.v1.element_tree import Widget  # noqa: TID251
 
 import gru_viz
+from gru_viz.proof import Proof
 from gru_viz.sequences import EXAMPLES
 from gru_viz.ui.result_cache import result_cache
-from gru_viz.verification import Proof
 
 pytestmark = [
     pytest.mark.usefixtures("unchecked"),

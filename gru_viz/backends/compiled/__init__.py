@@ -7,20 +7,19 @@ lockstep along a leading axis. numba is imported when a kernel is first needed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from gru_viz.backends.interface import BackendRun, finished_run
 from gru_viz.conventions import Convention
 from gru_viz.errors import GruVizError
 from gru_viz.weights import Weights
 
-__all__ = ["KernelError", "recurrence", "run", "warm", "why_not"]
+if TYPE_CHECKING:
+    from torch import Tensor
 
-DTYPES = (torch.float32, torch.float64)
+__all__ = ["KernelError", "recurrence", "run", "warm", "why_not"]
 
 
 class KernelError(GruVizError):
@@ -39,7 +38,7 @@ def why_not(convention: Convention) -> str | None:
     return None
 
 
-def run(weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any, _: torch.device) -> BackendRun:
+def run(weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any, _: str) -> BackendRun:
     """Run every layer and direction over x (batch, time, features)."""
     from gru_viz.backends.compiled.trace_runner import run_layers
 
@@ -93,6 +92,8 @@ def warm(conventions: Iterable[Convention], dtypes: Iterable[str] = ("float32",)
         packed = trace_runner.pack(convention, *np.ones((2, gates, 1), dtype), *np.ones((2, gates), dtype))
         trace_runner.run(packed, ones, np.ones(1, np.int64), np.ones((len(convention.states), 1, 1), dtype), False)
     for convention, dtype in wanted if training else ():
+        import torch
+
         gates = len(convention.gates)
         shapes = ((1, 1, 1, gates), (1, gates, 1), (1, gates), *[(1, 1, 1) for _ in convention.states])
         projected, u, c, *states = (
@@ -106,6 +107,8 @@ def warm(conventions: Iterable[Convention], dtypes: Iterable[str] = ("float32",)
 def _refuse_what_does_not_fit(
     convention: Convention, projected: Tensor, weight: Tensor, bias: Tensor, states: tuple[Tensor, ...]
 ) -> None:
+    import torch
+
     size, gates = weight.shape[-1], len(convention.gates)
     models, steps, batch = (*projected.shape, 0, 0, 0)[:3]
     wanted = {
@@ -122,7 +125,7 @@ def _refuse_what_does_not_fit(
         if tuple(tensor.shape) != shape:
             remedy = f"Axes are models, time, batch, units; {convention.name} has {gates} × hidden stacked rows."
             raise KernelError(name, f"shape {tuple(tensor.shape)}", str(shape), remedy)
-        if tensor.dtype != projected.dtype or tensor.dtype not in DTYPES:
+        if tensor.dtype != projected.dtype or tensor.dtype not in (torch.float32, torch.float64):
             raise KernelError(name, str(tensor.dtype), "float32 or float64, all alike", "Convert it first.")
         if tensor.device.type != "cpu":
             raise KernelError(name, f"a tensor on {tensor.device}", "one in main memory", "Move it with .cpu().")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
+from gru_viz.backends.array_layers import run_array_layers
 from gru_viz.backends.compiled import trace_kernels
 from gru_viz.backends.compiled.array_layout import panels, reuse_pages
 from gru_viz.backends.compiled.product import BYTES, PANEL_BYTES
 from gru_viz.backends.compiled.trace_kernels import PackedMatrices
 from gru_viz.backends.interface import DirectionRun
 from gru_viz.conventions import Convention
-from gru_viz.inputs import initial_states
 from gru_viz.weights import CellWeights, Weights
 
 __all__ = ["PackedCell", "pack", "run", "run_layers"]
@@ -32,8 +31,6 @@ STEPS, NEAR = 64, 1 << 18
 steps at least, so that W is read once for each 8."""
 
 _ONLY_ROW = np.zeros(1, np.int64)
-
-SINGLE = np.dtype(np.float32)
 
 WORTH_SHARING = 1 << 26
 """From so many multiplications on, another thread is worth its start."""
@@ -123,40 +120,22 @@ def run(
 def run_layers(
     weights: Weights, x: np.ndarray, lengths: tuple[int, ...], h0: Any
 ) -> list[list[DirectionRun[np.ndarray]]]:
-    """Run every layer and direction; the hidden states of one layer are read where they are by the next."""
-    dtype = weights.dtype if weights.dtype.char == "d" else SINGLE
-    fits = x.dtype == dtype and x.flags.c_contiguous and x.flags.aligned
-    read, ends = x if fits else np.require(x, dtype, ("C", "A")), np.array(lengths)
-    initial = _initial_arrays(h0, weights, len(x), dtype)
-    layers: list[list[DirectionRun[np.ndarray]]] = []
-    for layer in weights.layers:
-        runs = []
-        for d, cell in enumerate(layer):
-            start = next(initial)
-            packed = cell.once(dtype.char, partial(_pack, dtype=dtype))
-            quantities = run(packed, read, ends, start, bool(d), torch.get_num_threads())
-            names = cell.convention.states
-            runs.append(DirectionRun(cell, quantities, read, dict(zip(names, start, strict=True))))
-        layers.append(runs)
-        read = runs[0].quantities["hidden"]
-        if len(runs) > 1:
-            read = np.concatenate([run.quantities["hidden"] for run in runs], -1)
-    return layers
+    """Run every layer and direction over x (batch, time, features)."""
+    return run_array_layers(weights, x, lengths, h0, _run_cell)
+
+
+def _run_cell(
+    cell: CellWeights, x: np.ndarray, lengths: np.ndarray, start: np.ndarray, backward: bool
+) -> dict[str, np.ndarray]:
+    packed = cell.once(x.dtype.char, partial(_pack, dtype=x.dtype))
+    return run(packed, x, lengths, start, backward, _threads())
+
+
+def _threads() -> int:
+    """As many threads as torch uses; one where torch is not loaded."""
+    torch = sys.modules.get("torch")
+    return torch.get_num_threads() if torch else 1
 
 
 def _pack(cell: CellWeights, dtype: np.dtype) -> PackedCell:
-    w, u, b, b_h = (tensor.numpy().astype(dtype) for tensor in cell.parameters())
-    return pack(cell.convention, w, u, b, b_h)
-
-
-def _initial_arrays(h0: Any, weights: Weights, batch: int, dtype: np.dtype) -> Iterator[np.ndarray]:
-    """The initial states (states, batch, hidden) of each layer and direction."""
-    names = weights.convention.states
-    if h0 is None:
-        for layer in weights.layers:
-            for cell in layer:
-                yield np.zeros((len(names), batch, cell.hidden), dtype)
-        return
-    given = initial_states(h0, weights, batch, torch.device("cpu"), getattr(torch, str(dtype)))
-    for states in zip(*(given[name] for name in names), strict=True):
-        yield np.stack([state.numpy() for state in states])
+    return pack(cell.convention, *(array.astype(dtype) for array in cell.stacked()))

@@ -11,7 +11,7 @@ import streamlit as st
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import GruVizError, TrainingError
 from gru_viz.initialisation import INITIALISATIONS
-from gru_viz.inputs import find_device
+from gru_viz.inputs import check_device
 from gru_viz.training import Lane, Settings, Task, count_parameters, equal_hidden
 from gru_viz.training.recurrence import choose, why_not
 from gru_viz.training.settings import BACKENDS, LIMITS, OPTIMISERS, SCHEDULES
@@ -57,7 +57,7 @@ def _check(settings: Settings, task: Task) -> None:
             raise TrainingError(f"Backend of {lane.name}", reason, "a backend that supports this variant", remedy)
         check_memory(task, settings, lane.name)
         if local:
-            find_device(lane.device)
+            check_device(lane.device)
 
 
 def _ask(choice: TaskChoice) -> Settings:
