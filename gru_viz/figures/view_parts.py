@@ -220,7 +220,12 @@ def difference_panel(difference: np.ndarray, like: Panel, means: bool = False) -
 
 def scaled(scaling: Scaling | None) -> str:
     """How the curves were scaled, in a word; empty where they were not."""
-    words = {"standardise": "standardised", "minmax": "scaled to 0 … 1", "robust": "scaled by quartiles"}
+    words = {
+        "standardise": "standardised",
+        "minmax": "scaled to 0 … 1",
+        "robust": "scaled by quartiles",
+        "given": "scaled by given numbers",
+    }
     return words.get(scaling.method, "") if scaling else ""
 
 

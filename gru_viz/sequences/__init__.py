@@ -8,7 +8,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gru_viz.sequences.sequence import LabelledSequences, Scaling, Sequence, Sequences
+from gru_viz.sequences.given_scaling import read_scaling
+from gru_viz.sequences.scaling import Scaling
+from gru_viz.sequences.sequence import LabelledSequences, Sequence, Sequences
 
 if TYPE_CHECKING:
     from gru_viz.sequences.column_parsing import Column
@@ -31,6 +33,7 @@ __all__ = [
     "Sequences",
     "Table",
     "open_table",
+    "read_scaling",
     "read_table",
     "read_text",
 ]

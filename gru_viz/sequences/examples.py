@@ -9,7 +9,8 @@ from types import MappingProxyType
 import numpy as np
 
 from gru_viz.sequences.one_hot_text import read_text
-from gru_viz.sequences.sequence import Scaling, Sequence, Sequences
+from gru_viz.sequences.scaling import Scaling
+from gru_viz.sequences.sequence import Sequence, Sequences
 
 __all__ = ["EXAMPLES", "SENTENCE", "SENTENCE_ALPHABET", "Example"]
 

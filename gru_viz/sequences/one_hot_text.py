@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from gru_viz.errors import SequenceError
-from gru_viz.sequences.sequence import Scaling, Sequence, Sequences
+from gru_viz.sequences.scaling import Scaling
+from gru_viz.sequences.sequence import Sequence, Sequences
 
 __all__ = ["MAX_ALPHABET", "MAX_CHARACTERS", "normalise_text", "read_text", "visible_character"]
 

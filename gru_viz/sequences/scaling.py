@@ -3,16 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from gru_viz.sequences.phrases import count, listing
-from gru_viz.sequences.sequence import Scaling
 
-__all__ = ["SCALING_METHODS", "fit_scaling"]
+__all__ = ["SCALING_METHODS", "Scaling", "fit_scaling"]
 
 SCALING_METHODS = ("none", "standardise", "minmax", "robust")
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """How features were scaled, so that it can be undone: scaled = (value − centre) / scale.
+
+    Attributes:
+        method: ``"none"``, ``"standardise"``, ``"minmax"``, ``"robust"``, or ``"given"``: numbers from elsewhere, such
+            as those that a model was trained with.
+        features: the feature names, in the order of the numbers.
+        centre: (features,) the value subtracted, in the feature's unit: mean, minimum or median.
+        scale: (features,) the divisor, in the feature's unit; never 0.
+
+    Example:
+        >>> s = Scaling("standardise", ("t",), np.array([10.0]), np.array([2.0]))
+        >>> s.undo(np.array([[0.5]])).tolist()
+        [[11.0]]
+    """
+
+    method: str
+    features: tuple[str, ...]
+    centre: Float[np.ndarray, " features"]
+    scale: Float[np.ndarray, " features"]
+
+    def apply(self, values: Float[np.ndarray, "time features"]) -> Float[np.ndarray, "time features"]:
+        """Scale ``values`` from their original units."""
+        return (np.asarray(values, np.float64) - self.centre) / self.scale
+
+    def undo(self, values: Float[np.ndarray, "time features"]) -> Float[np.ndarray, "time features"]:
+        """Return scaled ``values`` in their original units."""
+        return np.asarray(values, np.float64) * self.scale + self.centre
 
 
 def fit_scaling(

@@ -7,42 +7,13 @@ from dataclasses import dataclass, field
 from typing import overload
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.phrases import count
+from gru_viz.sequences.scaling import Scaling
 
-__all__ = ["LabelledSequences", "Scaling", "Sequence", "Sequences"]
-
-
-@dataclass(frozen=True, eq=False)
-class Scaling:
-    """How features were scaled, so that it can be undone: scaled = (value − centre) / scale.
-
-    Attributes:
-        method: ``"none"``, ``"standardise"``, ``"minmax"`` or ``"robust"``.
-        features: the feature names, in the order of the numbers.
-        centre: (features,) the value subtracted, in the feature's unit: mean, minimum or median.
-        scale: (features,) the divisor, in the feature's unit; never 0.
-
-    Example:
-        >>> s = Scaling("standardise", ("t",), np.array([10.0]), np.array([2.0]))
-        >>> s.undo(np.array([[0.5]])).tolist()
-        [[11.0]]
-    """
-
-    method: str
-    features: tuple[str, ...]
-    centre: Float[np.ndarray, " features"]
-    scale: Float[np.ndarray, " features"]
-
-    def apply(self, values: Float[np.ndarray, "time features"]) -> Float[np.ndarray, "time features"]:
-        """Scale ``values`` from their original units."""
-        return (np.asarray(values, np.float64) - self.centre) / self.scale
-
-    def undo(self, values: Float[np.ndarray, "time features"]) -> Float[np.ndarray, "time features"]:
-        """Return scaled ``values`` in their original units."""
-        return np.asarray(values, np.float64) * self.scale + self.centre
+__all__ = ["LabelledSequences", "Sequence", "Sequences"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,15 +14,17 @@ from jaxtyping import Bool, Float, Float32, Int
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.column_parsing import ParsedColumn, beyond_float32
 from gru_viz.sequences.column_roles import ColumnRoles
+from gru_viz.sequences.given_scaling import GivenScaling, read_scaling
 from gru_viz.sequences.phrases import count, listing
 from gru_viz.sequences.row_order import RowOrder, order_rows
-from gru_viz.sequences.scaling import SCALING_METHODS, fit_scaling
-from gru_viz.sequences.sequence import Scaling, Sequence, Sequences
+from gru_viz.sequences.scaling import SCALING_METHODS, Scaling, fit_scaling
+from gru_viz.sequences.sequence import Sequence, Sequences
 from gru_viz.sequences.step_labels import label_steps
 
 __all__ = ["SequenceOptions", "build_sequences"]
 
 _BLOCK = 4096
+_FAR = 10.0
 _FILLED_BY = {"forward": "the previous value", "interpolate": "linear interpolation, with constant ends"}
 _Rows = tuple[str, Int[np.ndarray, " steps"]]
 _SHORT = {"forward": "forward fill", "interpolate": "interpolation", "drop": "drop"}
@@ -32,17 +35,17 @@ class SequenceOptions:
     """How columns become sequences; see ``Table.sequences``."""
 
     missing: str = "forward"
-    scale: str = "standardise"
+    scale: str | GivenScaling = "standardise"
     max_steps: int | None = None
 
     def check(self, name: str) -> None:
         """Refuse unknown methods and a limit below 2 steps."""
-        for argument, value, known in (
-            ("missing", self.missing, _SHORT),
-            ("scale", self.scale, SCALING_METHODS),
-        ):
-            if value not in known:
-                raise SequenceError(name, f"{argument}={value!r}", f"one of {listing(known)}", f"Change {argument}=.")
+        if self.missing not in _SHORT:
+            wanted = f"one of {listing(_SHORT)}"
+            raise SequenceError(name, f"missing={self.missing!r}", wanted, "Change missing=.")
+        if isinstance(self.scale, str) and self.scale not in SCALING_METHODS and not Path(self.scale).suffix:
+            wanted = f"one of {listing(SCALING_METHODS)}, or the numbers of a scaler"
+            raise SequenceError(name, f"scale={self.scale!r}", wanted, "Change scale=.")
         if self.max_steps is not None and self.max_steps < 2:
             found, remedy = f"max_steps={self.max_steps}", "Set a larger number or None."
             raise SequenceError(name, found, "at least 2 steps", remedy)
@@ -87,15 +90,41 @@ def build_sequences(
     rows_of = _rows_of_sequences(name, order, filled.complete, options.max_steps, roles, all_notices)
     used = np.concatenate([each for _, each in rows_of])
     values = filled.values if len(used) == rows else filled.values[used]
-    scaling, flat = fit_scaling(values, features.names, options.scale, features.one_hot)
-    all_notices += flat
+    scaling, about = _choose_scaling(values, features, options.scale)
+    all_notices += about
     items = _items(_scale(name, values, scaling), features.names, order, rows_of)
     if roles.id is not None:
         all_notices.insert(
             0, f"Each value of '{roles.id}' is a sequence of its own: {len(items):,} (id=False reads one)."
         )
-    details = {"dialect": dialect, "missing": filling, "scale": options.scale}
+    details = {"dialect": dialect, "missing": filling, "scale": scaling.method}
     return Sequences(items, scaling, tuple(all_notices), f"{name} ({dialect})", details)
+
+
+def _choose_scaling(
+    values: Float[np.ndarray, "rows features"], features: _Features, scale: str | GivenScaling
+) -> tuple[Scaling, tuple[str, ...]]:
+    """The scaling by a method, or the one that is given; a one-hot feature is scaled by neither."""
+    if isinstance(scale, str) and scale in SCALING_METHODS:
+        return fit_scaling(values, features.names, scale, features.one_hot)
+    numbers = [name for name, hot in zip(features.names, features.one_hot, strict=True) if not hot]
+    given = read_scaling(scale, numbers)
+    centre, divisor = np.zeros(len(features.names)), np.ones(len(features.names))
+    centre[~features.one_hot], divisor[~features.one_hot] = given.centre, given.scale
+    scaling = Scaling("given", features.names, centre, divisor)
+    return scaling, _implausible(values, scaling, features.one_hot)
+
+
+def _implausible(
+    values: Float[np.ndarray, "rows features"], scaling: Scaling, one_hot: Bool[np.ndarray, " features"]
+) -> tuple[str, ...]:
+    """A notice about features that the given numbers bring far from what a network is trained on."""
+    low, high = scaling.apply(np.stack([values.min(axis=0), values.max(axis=0)]))
+    far = ~one_hot & ((low > _FAR) | (high < -_FAR) | (high - low > _FAR**2))
+    names = [f"{name} ({low[at]:.3g} to {high[at]:.3g})" for at, name in enumerate(scaling.features) if far[at]]
+    if not names:
+        return ()
+    return (f"The given scaling may be of other units or another order: {listing(names)} after scaling.",)
 
 
 def _features(where: str, columns: Mapping[str, ParsedColumn], roles: ColumnRoles, notices: list[str]) -> _Features:

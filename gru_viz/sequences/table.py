@@ -14,6 +14,7 @@ from gru_viz.sequences.cell_parsing import NumberFormat
 from gru_viz.sequences.column_parsing import Column, ParsedColumn, parse_column
 from gru_viz.sequences.column_roles import ColumnRoles, assign_roles, refuse_unknown, suggest_roles
 from gru_viz.sequences.dialect import Dialect, DialectOptions, TableLayout, detect_layout
+from gru_viz.sequences.given_scaling import GivenScaling
 from gru_viz.sequences.phrases import count, listing
 from gru_viz.sequences.sequence import LabelledSequences, Sequences
 from gru_viz.sequences.sequence_building import SequenceOptions, build_sequences
@@ -74,7 +75,7 @@ class Table:
         time: str | bool | None = None,
         one_hot: str | Iterable[str] = (),
         missing: str = "forward",
-        scale: str = "standardise",
+        scale: str | GivenScaling = "standardise",
         max_steps: int | None = None,
     ) -> Sequences:
         """Read chosen columns as sequences.
@@ -86,7 +87,8 @@ class Table:
             one_hot: columns whose distinct cells, at most 64, each become a feature of 0 and 1.
             missing: ``"forward"`` repeats the last value, ``"interpolate"`` is linear between neighbouring steps,
                 ``"drop"`` leaves the row out.
-            scale: ``"standardise"``, ``"minmax"``, ``"robust"`` or ``"none"``, over all sequences together.
+            scale: ``"standardise"``, ``"minmax"``, ``"robust"`` or ``"none"``, over all sequences together; or the
+                numbers that a model was trained with, as ``read_scaling`` takes them.
             max_steps: cut longer sequences to this number of steps.
 
         Returns:
@@ -113,7 +115,7 @@ class Table:
         time: str | bool | None = None,
         one_hot: str | Iterable[str] = (),
         missing: str = "forward",
-        scale: str = "standardise",
+        scale: str | GivenScaling = "standardise",
         max_steps: int | None = None,
     ) -> LabelledSequences:
         """Read chosen columns as sequences with a label each.
@@ -276,7 +278,7 @@ def read_table(
     features: str | Iterable[str] | None = None,
     id: str | bool | None = None,
     time: str | bool | None = None,
-    scale: str = "standardise",
+    scale: str | GivenScaling = "standardise",
     missing: str = "forward",
     one_hot: str | Iterable[str] = (),
     *,

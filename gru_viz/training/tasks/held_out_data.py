@@ -38,15 +38,19 @@ def rescaled(
 ) -> tuple[np.ndarray, Scaling, tuple[str, ...]]:
     """Scale (rows, features) in original units by the reader's method, fitted to the training rows only.
 
+    A scaling that was given stays as it is.
+
     Returns:
         (rows, features) float32 scaled values, the scaling, and notices.
 
     Raises:
         TrainingError: values are too large to be squared.
     """
-    scaling, sentences = fit_scaling(
-        values[training], data.features, data.scaling.method, _left_as_read(data.scaling, values)
-    )
+    scaling = data.scaling
+    sentences: tuple[str, ...] = ()
+    if scaling.method != "given":
+        as_read = _left_as_read(scaling, values)
+        scaling, sentences = fit_scaling(values[training], data.features, scaling.method, as_read)
     scaled = scaling.apply(values)
     huge = np.abs(scaled).max(0, initial=0) > LARGEST
     if huge.any():
