@@ -18,7 +18,7 @@ import gru_viz
 from benchmarks.browser import serve
 from benchmarks.machine import describe_machine, table, write
 from benchmarks.session import Visitor
-from gru_viz.ui.frame import SWITCH_SECONDS
+from gru_viz.ui.server import SWITCH_SECONDS
 
 BEAT, SECONDS, ROUNDS = 0.001, 6.0, 3
 CLICKS, ANSWERED, LATE = 60, 0.3, 0.001

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,12 +24,13 @@ START_SECONDS = 60
 
 
 @contextmanager
-def serve(script: str, home: Path | None = None) -> Iterator[str]:
+def serve(script: str, home: Path | None = None, more: Mapping[str, str] | None = None) -> Iterator[str]:
     """Run a Streamlit script on a free port; give its address, and stop it afterwards.
 
     Args:
         script: its path from the repository.
         home: where it keeps its runs; None: nowhere for long.
+        more: variables of its environment.
     """
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -40,7 +41,7 @@ def serve(script: str, home: Path | None = None) -> Iterator[str]:
         subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", script, *options],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "GRU_VIZ_HOME": str(home or passing)},
+            env=os.environ | {"PYTHONPATH": str(ROOT), "GRU_VIZ_HOME": str(home or passing)} | dict(more or {}),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         ) as server,
@@ -61,7 +62,7 @@ def _wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
         try:
             urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
         except OSError:
-            time.sleep(0.1)
+            time.sleep(0.02)
         else:
             return
     raise SystemExit(f"No page at {address} after {START_SECONDS} s.")

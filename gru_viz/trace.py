@@ -207,6 +207,11 @@ class Trace:
             return proof
 
     @property
+    def proof_ready(self) -> bool:
+        """Whether the proof has been computed, so that ``proof`` returns at once."""
+        return self._proof is not None
+
+    @property
     def runs(self) -> list[DirectionTrace]:
         """Every layer and direction, in the order of ``h0``."""
         return [run for layer in self.layers for run in layer.directions]

@@ -198,15 +198,7 @@ class Weights:
         """
         import torch
 
-        if len(set(self.units)) > 1:
-            units = ", ".join(map(str, self.units))
-            raise ConventionError(
-                f"torch.nn.{self.convention.cell.upper()}",
-                f"layers of {units} units",
-                "as many units in every layer, the only stack that torch builds in one module",
-                "Build a module a layer: Weights((weights.layers[k],)).to_module().",
-            )
-        torch_like = convert(self, to=TORCH_CELL[self.convention.cell])
+        torch_like = self.as_torch()
         dtype = getattr(torch, str(self.dtype))
         module = torch_class(self.convention.cell)(
             self.features,
@@ -223,6 +215,22 @@ class Weights:
                     for name, array in cell.matrices.items():
                         getattr(module, f"{name}_l{k}{suffix}").copy_(torch.tensor(array))
         return module.eval()
+
+    def as_torch(self) -> Weights:
+        """The same network in torch's convention, as one module of torch has it.
+
+        Raises:
+            ConventionError: torch has no such variant (reset before), or no such stack (layers of unequal size).
+        """
+        if len(set(self.units)) > 1:
+            units = ", ".join(map(str, self.units))
+            raise ConventionError(
+                f"torch.nn.{self.convention.cell.upper()}",
+                f"layers of {units} units",
+                "as many units in every layer, the only stack that torch builds in one module",
+                "Build a module a layer: Weights((weights.layers[k],)).to_module().",
+            )
+        return convert(self, to=TORCH_CELL[self.convention.cell])
 
     @property
     def convention(self) -> Convention:

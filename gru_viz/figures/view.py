@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from gru_viz.analysis import Population, order_units
+from gru_viz.analysis import order_units
 from gru_viz.conventions import Convention
 from gru_viz.errors import TraceError
 from gru_viz.figures.view_parts import (
@@ -22,6 +22,9 @@ from gru_viz.figures.view_parts import (
     scaled,
 )
 from gru_viz.trace import DirectionTrace, Trace
+
+if TYPE_CHECKING:
+    from gru_viz.analysis import Population
 
 __all__ = ["choose_direction", "compare", "inspect", "sort_units"]
 

@@ -4,7 +4,7 @@ from gru_viz.formats.fit import fit
 from gru_viz.formats.model_bytes import LIMITS, Limits
 from gru_viz.formats.model_file import Embedding, FoundModel, FrameworkCheck, Head, ModelFile
 from gru_viz.formats.read import read_model
-from gru_viz.formats.write import write_model
+from gru_viz.formats.write import convert_for, write_model
 
 __all__ = [
     "LIMITS",
@@ -14,6 +14,7 @@ __all__ = [
     "Head",
     "Limits",
     "ModelFile",
+    "convert_for",
     "fit",
     "read_model",
     "write_model",

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from gru_viz.formats.model_file import FrameworkCheck
 from gru_viz.trace import trace
@@ -56,6 +55,8 @@ def _in_float64(weights: Weights) -> Weights:
 
 def check_against_torch(weights: Weights, matrices: Mapping[str, np.ndarray]) -> FrameworkCheck | None:
     """Compare with torch's own module of these matrices; None if torch has none: all its layers have the same size."""
+    import torch
+
     x = probe(weights)
     dtype = getattr(torch, str(x.dtype))
     module = torch_class(weights.convention.cell)(

@@ -6,18 +6,19 @@ import io
 import os
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import safetensors.numpy
-import torch
 
+from gru_viz.conventions import convention as lookup
 from gru_viz.errors import FormatError
 from gru_viz.formats.model_file import Format
-from gru_viz.weights import Weights
+from gru_viz.optional import optional_packages
+from gru_viz.weights import Weights, convert
 
-__all__ = ["write_model"]
+__all__ = ["convert_for", "write_model"]
 
 
 def write_model(weights: Weights, format: Format, path: str | os.PathLike[str] | None = None) -> bytes:
@@ -46,9 +47,8 @@ def write_model(weights: Weights, format: Format, path: str | os.PathLike[str] |
         >>> read_model(write_model(weights, "Keras"), "gru.keras").model().weights.convention.name
         'keras_reset_after'
     """
-    if format not in _WRITERS:
-        raise FormatError("format", repr(format), f"one of {', '.join(get_args(Format))}", "Choose one of these.")
-    data = _WRITERS[format](weights)
+    converted = convert_for(weights, format)
+    data = _WRITERS[format](weights, converted)
     if path is not None:
         try:
             Path(path).write_bytes(data)
@@ -58,8 +58,51 @@ def write_model(weights: Weights, format: Format, path: str | os.PathLike[str] |
     return data
 
 
-def _pytorch(weights: Weights) -> bytes:
-    state = weights.to_module().state_dict()
+def convert_for(weights: Weights, format: Format) -> Weights:
+    """Express a network in the convention that a format has, without writing it.
+
+    Raises:
+        ConventionError: the framework has no such network, and no exact conversion exists.
+        FormatError: the format is unknown, or the network is too large for it.
+        MissingPackageError: the format's package is not installed.
+    """
+    if format not in _WRITERS:
+        raise FormatError("format", repr(format), f"one of {', '.join(get_args(Format))}", "Choose one of these.")
+    package = _PACKAGES.get(format)
+    with optional_packages(f"a {format} file"):
+        if package and find_spec(package) is None:
+            raise ModuleNotFoundError(name=package)
+    if format == "PyTorch":
+        return weights.as_torch()
+    return {"Keras": _as_keras, "ONNX": _as_onnx}.get(format, lambda given: given)(weights)
+
+
+def _as_keras(weights: Weights) -> Weights:
+    """In the dtype of the weights; float32 if float16 biases must be summed, which have more digits than either."""
+    cell = weights.convention.cell
+    gru = "keras_reset_after" if weights.convention.reset == "after" else "keras_reset_before"
+    to = lookup(gru if cell == "gru" else f"keras_{cell}")
+    if to.biases < weights.convention.biases:
+        dtype = np.result_type(weights.dtype, np.float32)
+        layers = [[{n: a.astype(dtype) for n, a in c.matrices.items()} for c in layer] for layer in weights.layers]
+        weights = Weights.from_matrices(weights.convention, layers, weights.origin)
+    return convert(weights, to=to)
+
+
+def _as_onnx(weights: Weights) -> Weights:
+    cell = weights.convention.cell
+    gru = "onnx_linear_before_reset" if weights.convention.reset == "after" else "onnx"
+    size = weights.parameters * weights.dtype.itemsize
+    if size > LARGEST_ONNX:
+        wanted = f"at most {LARGEST_ONNX:,}"
+        raise FormatError("ONNX", f"matrices of {size:,} bytes", wanted, "Write it as safetensors.")
+    return convert(weights, to=gru if cell == "gru" else f"onnx_{cell}")
+
+
+def _pytorch(weights: Weights, converted: Weights) -> bytes:
+    import torch
+
+    state = converted.to_module().state_dict()
     facts = {"origin": weights.origin, "convention": weights.convention.name}
     metadata = vars(state)["_metadata"]
     metadata[""] = metadata[""] | facts  # load_state_dict ignores unknown keys
@@ -78,23 +121,31 @@ def _named(weights: Weights) -> dict[str, np.ndarray]:
     }
 
 
-def _safetensors(weights: Weights) -> bytes:
+def _safetensors(weights: Weights, _: Weights) -> bytes:
+    import safetensors.numpy
+
     facts = {"origin": weights.origin, "convention": weights.convention.name}
     return safetensors.numpy.save(_named(weights), facts)
 
 
-def _npz(weights: Weights) -> bytes:
+def _npz(weights: Weights, _: Weights) -> bytes:
     file = io.BytesIO()
     facts: dict[str, Any] = {"origin": np.array(weights.origin), "convention": np.array(weights.convention.name)}
     np.savez(file, allow_pickle=False, **_named(weights), **facts)
     return file.getvalue()
 
 
-_WRITERS: Mapping[str, Callable[[Weights], bytes]] = {
+_WRITERS: Mapping[str, Callable[[Weights, Weights], bytes]] = {
     "PyTorch": _pytorch,
     "safetensors": _safetensors,
     "NPZ": _npz,
-    "Keras": lambda weights: import_module("gru_viz.formats.write_keras").keras_file(weights),
-    "ONNX": lambda weights: import_module("gru_viz.formats.write_onnx").onnx_file(weights),
+    "Keras": lambda _, converted: import_module("gru_viz.formats.write_keras").keras_file(converted),
+    "ONNX": lambda _, converted: import_module("gru_viz.formats.write_onnx").onnx_file(converted),
 }
-"""The packages of Keras and ONNX files are imported with the first such file."""
+"""Format → the function that writes the weights, given as they are and as converted for it; the packages that a file
+needs are imported with the first such file."""
+
+_PACKAGES = {"Keras": "h5py", "ONNX": "onnx", "safetensors": "safetensors"}
+
+LARGEST_ONNX = (1 << 31) - (1 << 20)
+"""The most bytes of matrices in a file; a protobuf message is limited to 2 GiB."""

@@ -8,10 +8,8 @@ import zipfile
 from typing import Any
 
 import h5py
-import numpy as np
 
-from gru_viz.conventions import convention as lookup
-from gru_viz.weights import Weights, convert
+from gru_viz.weights import Weights
 
 __all__ = ["keras_file"]
 
@@ -19,14 +17,10 @@ CLASSES = {"gru": ("GRU", "gru"), "lstm": ("LSTM", "lstm"), "rnn": ("SimpleRNN",
 ORDER = ("kernel", "recurrent_kernel", "bias")
 
 
-def keras_file(weights: Weights) -> bytes:
-    """Return the file's bytes, in the dtype of the weights; float32 if float16 biases must be summed."""
-    cell = weights.convention.cell
-    gru = "keras_reset_after" if weights.convention.reset == "after" else "keras_reset_before"
-    to = lookup(gru if cell == "gru" else f"keras_{cell}")
-    ours = convert(_at_least_float32(weights) if to.biases < weights.convention.biases else weights, to=to)
+def keras_file(ours: Weights) -> bytes:
+    """Return the bytes of a file with weights that are in Keras' convention, in their dtype."""
     about = {"keras_version": "3.0.0", "date_saved": "1980-01-01@00:00:00"}
-    about |= {"origin": weights.origin, "convention": ours.convention.name}
+    about |= {"origin": ours.origin, "convention": ours.convention.name}
     parts = {
         "metadata.json": json.dumps(about).encode(),
         "config.json": json.dumps(_config(ours)).encode(),
@@ -37,13 +31,6 @@ def keras_file(weights: Weights) -> bytes:
         for name, data in parts.items():
             archive.writestr(zipfile.ZipInfo(name), data)
     return file.getvalue()
-
-
-def _at_least_float32(weights: Weights) -> Weights:
-    """float16 as float32: the sum of two biases has more digits than either."""
-    dtype = np.result_type(weights.dtype, np.float32)
-    layers = [[{n: a.astype(dtype) for n, a in cell.matrices.items()} for cell in layer] for layer in weights.layers]
-    return Weights.from_matrices(weights.convention, layers, weights.origin)
 
 
 def _config(weights: Weights) -> dict[str, Any]:

@@ -8,25 +8,17 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from gru_viz.errors import FormatError
-from gru_viz.weights import Weights, convert
+from gru_viz.weights import Weights
 
 __all__ = ["onnx_file"]
 
-LARGEST = (1 << 31) - (1 << 20)
-"""The most bytes of matrices in a file; a protobuf message is limited to 2 GiB."""
 OPSET, IR = 14, 8
 SQUEEZED, MERGED = "one direction", "directions side by side"
 
 
-def onnx_file(weights: Weights) -> bytes:
-    """The file's bytes; matrices are stored in their dtype, and nodes compute in float32, as all runtimes can."""
-    cell = weights.convention.cell
-    gru = "onnx_linear_before_reset" if weights.convention.reset == "after" else "onnx"
-    ours = convert(weights, to=gru if cell == "gru" else f"onnx_{cell}")
-    size = weights.parameters * weights.dtype.itemsize
-    if size > LARGEST:
-        raise FormatError("ONNX", f"matrices of {size:,} bytes", f"at most {LARGEST:,}", "Write it as safetensors.")
+def onnx_file(ours: Weights) -> bytes:
+    """The file's bytes for weights in ONNX's convention; matrices are stored in their dtype, and nodes compute in
+    float32, as all runtimes can."""
     constants = {
         f"{name}_l{k}": np.stack([cell.matrices[name] for cell in layer])
         for k, layer in enumerate(ours.layers)
@@ -45,7 +37,7 @@ def onnx_file(weights: Weights) -> bytes:
     model = helper.make_model(
         graph, producer_name="gru_viz", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR
     )
-    helper.set_model_props(model, {"origin": weights.origin, "convention": ours.convention.name})
+    helper.set_model_props(model, {"origin": ours.origin, "convention": ours.convention.name})
     data: bytes = model.SerializeToString(deterministic=True)
     return data
 

@@ -95,6 +95,11 @@ class LongTrace:
         """None: it does not store every step."""
 
     @property
+    def proof_ready(self) -> bool:
+        """True: the proof was computed while the sequence ran."""
+        return True
+
+    @property
     def nbytes(self) -> int:
         """Bytes to count for it in a cache: its part in memory, and its share of the disk."""
         return NBYTES

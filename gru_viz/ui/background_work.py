@@ -15,7 +15,7 @@ from streamlit.runtime.scriptrunner import StopException
 from gru_viz.errors import GruVizError
 from gru_viz.progress import Progress
 
-__all__ = ["BackgroundJob", "CancelledError", "format_seconds", "run_in_background"]
+__all__ = ["BackgroundJob", "CancelledError", "finish", "format_seconds", "run_in_background"]
 
 T = TypeVar("T")
 
@@ -115,6 +115,23 @@ def run_in_background(name: str, label: str, key: str, work: Callable[[Progress]
         raise job.error
     result: T = job.result
     return result
+
+
+def finish(work: Callable[[], object], redraw: Callable[[], Any]) -> None:
+    """Run work in a thread to its end; meanwhile the page can be left or changed.
+
+    Args:
+        work: it must not draw. It goes on where the page is left.
+        redraw: draws what is there already; every drawing is a moment at which the script may be asked to rerun.
+
+    Raises:
+        Exception: whatever ``work`` raises.
+    """
+    job = BackgroundJob("", lambda _: work())
+    while not job.ended.wait(EVERY):
+        redraw()
+    if job.error is not None:
+        raise job.error
 
 
 def _continue_or_start(job: BackgroundJob | None, key: str, work: Callable[[Progress], Any]) -> BackgroundJob:

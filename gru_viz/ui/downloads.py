@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from gru_viz.browser import INSPECTOR
 from gru_viz.errors import GruVizError
-from gru_viz.exports import to_csv, to_npz, to_parquet
-from gru_viz.formats import Head, write_model
-from gru_viz.formats.model_file import Format
-from gru_viz.reporting import report
+from gru_viz.formats import convert_for, write_model
 from gru_viz.trace import Trace
 from gru_viz.ui.gate_view import GateView
 from gru_viz.ui.messages import plain
-from gru_viz.ui.table_choice import digest_of
 from gru_viz.ui.widgets import pick
 from gru_viz.weights import Weights
+
+if TYPE_CHECKING:
+    from gru_viz.formats import Head
+    from gru_viz.formats.model_file import Format
 
 __all__ = ["offer_downloads"]
 
@@ -29,7 +30,7 @@ MODELS: dict[Format, str] = {
     "safetensors": "safetensors",
     "NPZ": "npz",
 }
-FORMATS = (("CSV", "csv", to_csv), ("Parquet", "parquet", to_parquet), ("NPZ", "npz", to_npz))
+FORMATS = (("CSV", "csv"), ("Parquet", "parquet"), ("NPZ", "npz"))
 
 
 def offer_downloads(gates: GateView, packed: bytes, notices: tuple[str, ...], head: Head | None) -> None:
@@ -38,8 +39,8 @@ def offer_downloads(gates: GateView, packed: bytes, notices: tuple[str, ...], he
         st.caption(f"Trace: {_extent(gates)}, with variant, seed, versions and scaling inside")
         if gates.savable:
             with st.container(horizontal=True):
-                for label, ending, export in FORMATS:
-                    st.download_button(label, partial(_export, export, gates), f"gru_viz.{ending}", on_click="ignore")
+                for label, ending in FORMATS:
+                    st.download_button(label, partial(_export, ending, gates), f"gru_viz.{ending}", on_click="ignore")
         else:
             st.caption("Too many steps for a file: zoom in, or use gru_viz.stream in a notebook.")
         st.caption("This view, or a report of every layer, as one self-contained HTML file")
@@ -52,32 +53,34 @@ def offer_downloads(gates: GateView, packed: bytes, notices: tuple[str, ...], he
 
 
 def _offer_pages(gates: GateView, packed: bytes, notices: tuple[str, ...], head: Head | None) -> None:
+    pages: dict[str, tuple[str, Callable[[], str]]] = {"HTML": ("gru_viz.html", lambda: _page(gates, packed))}
+    if gates.savable:
+        pages["Report"] = (
+            "gru_viz_report.html",
+            lambda: _report(gates, notices, head),
+        )
+    for label, (name, write) in pages.items():
+        st.download_button(label, write, name, "text/html", on_click="ignore")
+
+
+def _page(gates: GateView, packed: bytes) -> str:
     trace, title = gates.trace, gates.view.title
     about = (
         f"{title}. {trace.weights.origin}. {trace.device}, {trace.dtype}. "
         f"The hidden states rebuilt from the gates shown differ from {trace.proof.witness} "
         f"by at most {float(trace.proof):.1e}."
     )
-    pages: dict[str, tuple[str, Callable[[], str]]] = {
-        "HTML": ("gru_viz.html", lambda: INSPECTOR.page(packed, title, about))
-    }
-    if gates.savable:
-        pages["Report"] = (
-            "gru_viz_report.html",
-            lambda: report(gates.exact_trace(), notices=notices, warnings=_step_numbers(gates), head=head),
-        )
-    for label, (name, write) in pages.items():
-        st.download_button(label, write, name, "text/html", on_click="ignore")
+    return INSPECTOR.page(packed, title, about)
 
 
 def _offer_model(weights: Weights) -> None:
     kind = pick("Framework", "network_format", {name: name for name in MODELS}, labelled=False, width=175)
     try:
-        data = _model_file(_digest(weights), kind, weights)
+        convert_for(weights, kind)
     except GruVizError as error:
         st.caption(f"Not possible: found {plain(error.found)}; wanted {plain(error.wanted)}.")
     else:
-        st.download_button("Model", data, f"gru_viz.{MODELS[kind]}", on_click="ignore")
+        st.download_button("Model", partial(write_model, weights, kind), f"gru_viz.{MODELS[kind]}", on_click="ignore")
 
 
 def _extent(gates: GateView) -> str:
@@ -88,8 +91,17 @@ def _extent(gates: GateView) -> str:
     return f"every layer, visible steps {gates.choice.start + 1:,} to {gates.choice.stop:,}"
 
 
-def _export(export: Callable[[Trace, int], bytes], gates: GateView) -> bytes:
+def _export(ending: str, gates: GateView) -> bytes:
+    from gru_viz import exports
+
+    export: Callable[[Trace, int], bytes] = getattr(exports, f"to_{ending}")
     return export(gates.exact_trace(), gates.choice.start if gates.choice.long else 0)
+
+
+def _report(gates: GateView, notices: tuple[str, ...], head: Head | None) -> str:
+    from gru_viz.reporting import report
+
+    return report(gates.exact_trace(), notices=notices, warnings=_step_numbers(gates), head=head)
 
 
 def _step_numbers(gates: GateView) -> tuple[str, ...]:
@@ -97,13 +109,3 @@ def _step_numbers(gates: GateView) -> tuple[str, ...]:
     if not gates.choice.long or not gates.choice.start:
         return ()
     return (f"Steps {gates.choice.start + 1:,} to {gates.choice.stop:,} of the sequence, counted from 1 here.",)
-
-
-def _digest(weights: Weights) -> str:
-    matrices = (array for layer in weights.layers for cell in layer for array in cell.matrices.values())
-    return digest_of(b"".join([weights.convention.name.encode(), *(array.tobytes() for array in matrices)]))
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _model_file(digest: str, kind: Format, _weights: Weights) -> bytes:
-    return write_model(_weights, kind)

@@ -11,7 +11,6 @@ from gru_viz.figures import View, compare, inspect
 from gru_viz.figures.inspector import Reading, WorkedFormulas, work_out_units
 from gru_viz.figures.overview import compare_overviews, input_limits, largest_values, order_long, overview
 from gru_viz.pretrained import load_pretrained
-from gru_viz.reporting.outputs import draw_outputs
 from gru_viz.streaming import TraceLike
 from gru_viz.trace import Trace
 from gru_viz.ui.model_choice import ModelChoice
@@ -105,6 +104,8 @@ def _draw_steps(
         view = inspect(trace, sequence=sequence, predictions=curves, **options)
         head = model.output_layer
         if head:
+            from gru_viz.reporting.outputs import draw_outputs
+
             view = draw_outputs(view, head, head.outputs(trace)[sequence, : trace.lengths[sequence]])
         formulas = [work_out_units(trace, unit, sequence=sequence, more=readings, **place)]
     else:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import streamlit as st
 
 from gru_viz.browser import INSPECTOR
@@ -9,11 +12,13 @@ from gru_viz.errors import GruVizError
 from gru_viz.figures.inspector import pack
 from gru_viz.sequences import EXAMPLES
 from gru_viz.streaming import TraceLike
+from gru_viz.ui.background_work import finish
 from gru_viz.ui.downloads import offer_downloads
 from gru_viz.ui.gate_view import GateView, build_view
 from gru_viz.ui.messages import UNCHANGED, plain, show_error, show_notices
 from gru_viz.ui.model_choice import ModelChoice
 from gru_viz.ui.sequence_choice import SequenceChoice
+from gru_viz.ui.server import load_the_rest
 from gru_viz.ui.table_choice import digest_of
 from gru_viz.ui.trace_cache import TracedSequence, cached_traces
 from gru_viz.ui.uploaded_model import UploadedModel
@@ -61,8 +66,8 @@ def _inspector(sequences: SequenceChoice, model: ModelChoice, comparison: Compar
         choice = ask_view(sequences, model, comparison, weights)
     with problem:
         try:
-            traces = cached_traces("view", sequences, model, comparison, choice.sequence)
-            gates = build_view(traces, model, choice, _names(sequences, comparison, choice, traces))
+            traced = cached_traces("view", sequences, model, comparison, choice.sequence)
+            gates = build_view(traced, model, choice, _names(sequences, comparison, choice, traced))
             packed = _pack(gates)
         except GruVizError as error:
             show_error(error, UNCHANGED)
@@ -70,14 +75,28 @@ def _inspector(sequences: SequenceChoice, model: ModelChoice, comparison: Compar
                 return
             gates, packed = st.session_state["last_view"]
     st.session_state["last_view"] = gates, packed
-    with summary:
-        badge, details = _badge([each.trace for each in gates.traces], model.file)
-        st.markdown(f"{_look_for(sequences, model)} {badge}", help=details)
+    traces = [each.trace for each in gates.traces]
+    draw_summary = partial(_draw_summary, summary.empty(), _look_for(sequences, model), traces, model.file)
+    draw_summary()
     ignore = {f"on_{name}_change": lambda: None for name in ("cursor", "range")}  # their values are read when needed
     result = _component(data=packed, key="inspector", **ignore)
     if result.cursor:
         st.query_params["step"], st.query_params["unit"] = str(result.cursor["step"]), str(result.cursor["unit"] + 1)
     offer_downloads(gates, packed, sequences.sequences.notices, model.output_layer)
+    load_the_rest()
+    if not all(trace.proof_ready for trace in traces):
+        finish(lambda: [trace.proof for trace in traces], draw_summary)
+        draw_summary()
+
+
+def _draw_summary(place: Any, look_for: str, traces: list[TraceLike], file: UploadedModel | None) -> None:
+    """One sentence on what to look for, and what the proof says as soon as it is there."""
+    if all(trace.proof_ready for trace in traces):
+        badge, details = _badge(traces, file)
+        place.markdown(f"{look_for} {badge}", help=details)
+    else:
+        details = "The gates on screen are being compared with an independent evaluation of every step."
+        place.markdown(f"{look_for} :gray-badge[… checking every step]", help=details)
 
 
 def _names(

@@ -13,7 +13,6 @@ from gru_viz.initialisation import INITIALISATIONS, random_weights
 from gru_viz.pretrained import load_pretrained
 from gru_viz.sequences import EXAMPLES
 from gru_viz.trace import BackendName
-from gru_viz.training.runs import trained_network
 from gru_viz.ui.messages import UNCHANGED, plain, showing_errors
 from gru_viz.ui.resources import store, task_of
 from gru_viz.ui.sequence_choice import SequenceChoice, SnapshotRef
@@ -88,6 +87,8 @@ class ModelChoice:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _snapshot_weights(snapshot: SnapshotRef) -> Weights:
+    from gru_viz.training.runs import trained_network
+
     network = trained_network(store(), snapshot.run, snapshot.lane, task_of(snapshot.run), snapshot.update)
     assert network is not None  # a missing snapshot is an error of the store
     return network.weights()

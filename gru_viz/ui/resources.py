@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from gru_viz.training import Task
-from gru_viz.training.runs import Follower, RunStore, TrainingRun
-
 if TYPE_CHECKING:
+    from gru_viz.training import Task
     from gru_viz.training.engine import Engine
+    from gru_viz.training.runs import Follower, RunStore, TrainingRun
 
 __all__ = ["engine", "follower", "is_training", "refresh_seconds", "store", "task_of"]
 
@@ -24,6 +23,8 @@ LAST_SECONDS = 4.0
 @st.cache_resource(show_spinner=False)
 def store() -> RunStore:
     """The store of this server's runs."""
+    from gru_viz.training.runs import RunStore
+
     return RunStore()
 
 
@@ -40,6 +41,8 @@ def engine() -> Engine:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def follower(run_id: str) -> Follower:
     """One reader of a run's curves, shared by everyone who watches it."""
+    from gru_viz.training.runs import Follower
+
     return Follower(store(), run_id)
 
 

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from gru_viz.errors import GruVizError, SequenceError
-from gru_viz.sequences import EXAMPLES, MAX_BYTES, Sequences, open_table, read_text
-from gru_viz.training.runs import probe_sequences
+from gru_viz.sequences import EXAMPLES, Sequences, read_text
 from gru_viz.ui.messages import UNCHANGED, showing_errors
 from gru_viz.ui.resources import store, task_of
 from gru_viz.ui.table_choice import ask_columns, build_sequences, digest_of, digest_of_upload, open_with_options
@@ -93,6 +92,8 @@ def _load_example(name: str) -> SequenceChoice:
 
 
 def _file() -> SequenceChoice | None:
+    from gru_viz.sequences import MAX_BYTES, open_table
+
     upload = st.file_uploader("CSV, TSV, text or Parquet", key="file")
     if upload is None:
         st.caption("No file yet; the previous data are used. A link does not include the file.")
@@ -123,6 +124,8 @@ def _text() -> SequenceChoice:
 
 def _run() -> SequenceChoice | None:
     """A training run's probe sequence, with the weights of one of its snapshots."""
+    from gru_viz.training.runs import probe_sequences
+
     trained = [run for run in store().runs() if any(store().snapshots(run.run_id, lane.name) for lane in run.lanes)]
     runs = {run.run_id: run for run in trained}
     linked, missing = st.query_params.get("run", ""), None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
-from gru_viz.analysis import Population, survey
 from gru_viz.errors import GruVizError
 from gru_viz.figures.draw import draw
 from gru_viz.figures.view import average_view
@@ -18,6 +17,11 @@ from gru_viz.ui.model_choice import ModelChoice
 from gru_viz.ui.result_cache import cached
 from gru_viz.ui.sequence_choice import SequenceChoice
 from gru_viz.weights import Weights
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gru_viz.analysis import Population
 
 __all__ = ["MANY", "choose_from_list", "listed_sequence"]
 
@@ -60,6 +64,8 @@ def _survey(choice: SequenceChoice, model: ModelChoice, weights: Weights) -> Pop
 
 
 def _measure(weights: Weights, sequences: Sequences, model: ModelChoice, steps: int, progress: Progress) -> Population:
+    from gru_viz.analysis import survey
+
     return survey(weights, sequences, backend=model.backend, device=model.device, most_steps=steps, progress=progress)
 
 
@@ -103,6 +109,8 @@ def _show_rows(found: Population) -> None:
 
 def _table(found: Population) -> pd.DataFrame:
     """The numbers in the precision that is read, which is half of what would be sent."""
+    import pandas as pd
+
     return pd.DataFrame(
         {
             name: cells.round(4).astype("float32") if getattr(cells, "dtype", None) == "float64" else cells

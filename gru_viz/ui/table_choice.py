@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from gru_viz.errors import SequenceError
 from gru_viz.progress import Progress
-from gru_viz.sequences import Sequences, Table, open_table
+from gru_viz.sequences import Sequences
 from gru_viz.ui.background_work import run_in_background
 from gru_viz.ui.messages import CONTROLS, plain
 from gru_viz.ui.widgets import pick
+
+if TYPE_CHECKING:
+    from gru_viz.sequences import Table
 
 __all__ = ["ask_columns", "build_sequences", "digest_of", "digest_of_upload", "open_with_options"]
 
@@ -119,6 +122,8 @@ def _ask_features(table: Table, key: str) -> list[str]:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _open(digest: str, name: str, options: tuple[tuple[str, Any], ...], _data: bytes, _progress: Progress) -> Table:
+    from gru_viz.sequences import open_table
+
     return open_table(_data, name=name, progress=_progress, **dict(options))
 
 

@@ -19,6 +19,9 @@ from gru_viz.weights import Weights
 
 __all__ = ["TracedSequence", "cached_trace", "cached_traces"]
 
+SMALL_STEPS, SMALL_PRODUCTS = 1500, 100_000
+"""Up to so many steps, by layer and direction, and multiplications in a step, numpy takes 50 ms at most."""
+
 
 @dataclass(frozen=True)
 class TracedSequence:
@@ -75,11 +78,19 @@ def cached_trace(
     short = sequences.lengths[sequence] <= most_steps(weights, sequences.features, model.outputs)
     if not together:
         sequences = replace(sequences, items=(sequences[sequence],))
+    if backend == "auto" and model.device == "cpu" and _is_small(weights, sequences):
+        backend = "loop"
     compute: Callable[[Progress], TraceLike] = partial(
         _trace if together or short else _stream, weights, sequences, backend, model.device
     )
     found = cached(name, f"Tracing {sum(sequences.lengths):,} steps", key, compute, lambda trace: trace.nbytes)
     return TracedSequence(found, sequence if together else 0, key)
+
+
+def _is_small(weights: Weights, sequences: Sequences) -> bool:
+    """Whether numpy runs it in an instant: sooner than a kernel is loaded, let alone compiled."""
+    steps = max(sequences.lengths) * sum(len(layer) for layer in weights.layers)
+    return steps <= SMALL_STEPS and weights.parameters * len(sequences) <= SMALL_PRODUCTS
 
 
 def _trace(weights: Weights, sequences: Sequences, backend: str, device: str, progress: Progress) -> Trace:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -129,7 +128,7 @@ def test_the_badge_says_what_was_compared_and_whether_it_matches(
     monkeypatch: pytest.MonkeyPatch, witness: str, difference: float, badge: str
 ) -> None:
     result_cache().clear()
-    monkeypatch.setattr(sys.modules["gru_viz.trace"], "prove", lambda runs, witnessed: Proof(difference, 3e-5, witness))
+    monkeypatch.setattr("gru_viz.verification.prove", lambda runs, witnessed: Proof(difference, 3e-5, witness))
     (summary,) = [each for each in Dashboard().app.markdown if "-badge[" in each.value]
     result_cache().clear()
     assert summary.value.endswith(badge)
