@@ -1,8 +1,9 @@
 """The whole wait of a first visitor, in a real browser: ``python -m benchmarks.cold``.
 
 Each round is a new server and a new browser. The first visit begins when the server answers; a picture is there when
-its maps are painted, the proof when the badge says so. ``--film FOLDER`` only takes screenshots of a first visit and of
-a first Start. ``--conditions quiet,busy,...`` chooses among ``CONDITIONS``; ``--rounds N`` how often each is measured.
+its maps are painted, the proof when the badge says so. ``--screenshots FOLDER`` only takes screenshots of a first visit
+and of a first Start. ``--conditions quiet,busy,...`` chooses among ``CONDITIONS``; ``--rounds N`` how often each is
+measured.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ TIMEOUT_MS = 300_000
 OPEN_SECONDS = 4.0
 """How long page 2 has been open when Start is pressed."""
 
-FILM_SECONDS = (0.5, 1, 2, 4, 8)
+SHOT_SECONDS = (0.5, 1, 2, 4, 8)
 BUSY_LOOPS = 4
 
 
@@ -120,7 +121,7 @@ CURVE = """(() => {
   const drawn = (plot?.data ?? []).filter(({ y }) => y?.length && [...y].some(Number.isFinite));
   return drawn.length ? location.search : null;
 })()"""
-"""What tells one run's drawn curve from another's: the address of the page, once there is a curve; else null."""
+"""What distinguishes one run's drawn curve from another's: the page's address, once there is a curve; else null."""
 
 
 def starts(browser: Browser, address: str) -> tuple[float, float]:
@@ -185,7 +186,7 @@ loops. No bytecode: every process compiles all of Python's sources.
 """
 
 
-def film(folder: Path) -> None:
+def take_screenshots(folder: Path) -> None:
     """Screenshots of a first visit and of a first Start, each in a new server and a new browser."""
     folder.mkdir(parents=True, exist_ok=True)
     with chromium() as browser, serve("dashboard.py") as address:
@@ -204,7 +205,7 @@ def film(folder: Path) -> None:
 
 
 def _shoot(page: Page, began: float, folder: Path, name: str) -> None:
-    for seconds in FILM_SECONDS:
+    for seconds in SHOT_SECONDS:
         time.sleep(max(0.0, began + seconds - time.perf_counter()))
         with suppress(PlaywrightTimeoutError):
             page.screenshot(path=folder / f"{name}_{seconds}s.png", timeout=10_000)
@@ -214,11 +215,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--conditions", default=",".join(each.name for each in CONDITIONS if "," not in each.name))
-    parser.add_argument("--film", type=Path)
+    parser.add_argument("--screenshots", type=Path)
     parser.add_argument("--dry", action="store_true", help="print the table, and store nothing")
     given = parser.parse_args()
-    if given.film:
-        film(given.film)
+    if given.screenshots:
+        take_screenshots(given.screenshots)
         return
     machine = describe_machine(("streamlit", "plotly", "torch", "numba"), root=ROOT.name)
     chosen = [each for each in CONDITIONS if each.name in given.conditions.split(",")]

@@ -115,7 +115,7 @@ class QuickPage:
 
 
 class _Rewriting:
-    """Sends an answer on; a page is held until it is whole."""
+    """Sends an answer on; a page only once it is whole."""
 
     def __init__(self, send: Send) -> None:
         self.send, self.body = send, b""
