@@ -11,7 +11,20 @@ __all__ = [
     "SequenceError",
     "TraceError",
     "TrainingError",
+    "one_line",
 ]
+
+
+def one_line(text: str) -> str:
+    """Text as one line that is safe to print, with � for each control or direction character but line ends and tabs.
+
+    Example:
+        >>> one_line("a\\n\\x1b[31mb")
+        'a �[31mb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c in "\n\r\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 class GruVizError(Exception):
@@ -31,8 +44,8 @@ class GruVizError(Exception):
     """
 
     def __init__(self, where: str, found: str, wanted: str, remedy: str) -> None:
-        self.where, self.found, self.wanted, self.remedy = where, found, wanted, remedy
-        super().__init__(f"{where}: found {found}; wanted {wanted}. {remedy}")
+        self.where, self.found, self.wanted, self.remedy = map(one_line, (where, found, wanted, remedy))
+        super().__init__(f"{self.where}: found {self.found}; wanted {self.wanted}. {self.remedy}")
 
 
 class SequenceError(GruVizError):

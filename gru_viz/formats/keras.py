@@ -14,7 +14,7 @@ from gru_viz.errors import ConventionError, FormatError
 from gru_viz.formats.keras_graph import CELLS, KerasGraph, KerasLayer, VariablePath, name_in_config, read_config
 from gru_viz.formats.keras_h5 import KerasVariables, Tree, read_tree
 from gru_viz.formats.layer_stacks import GraphHead, RecurrentLayer, build_networks, stack_layers
-from gru_viz.formats.model_bytes import ModelBytes, damaged, open_zip, printable
+from gru_viz.formats.model_bytes import ModelBytes, damaged, open_zip, printable, refuse_many_networks
 from gru_viz.formats.model_file import Embedding, Head, ModelFile
 from gru_viz.weights import CellWeights
 
@@ -48,7 +48,9 @@ def _read(content: ModelBytes) -> ModelFile:
         notices.append(NO_CONFIG)
         if config is not None:
             notices.append(f"The class {printable(config.get('class_name'))} is a custom class: its code was not run.")
-    layers, problems = _recurrent(content, variables, [each for each in placed if each.kind in CELLS])
+    recurrent = [each for each in placed if each.kind in CELLS]
+    refuse_many_networks(len(recurrent), content.name, content.limits)
+    layers, problems = _recurrent(content, variables, recurrent)
     tables, heads = _embeddings_and_heads(variables, placed, graph.activations)
     notices += graph.left_out + [f"{problem.where} is left out: {problem.found}." for problem in problems]
     if not layers:

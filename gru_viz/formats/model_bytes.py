@@ -6,14 +6,15 @@ import io
 import math
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gru_viz.byte_source import ARCHIVES, ByteReader, ByteSource, file_kind, source_name
-from gru_viz.errors import FormatError
+from gru_viz.errors import FormatError, one_line
 from gru_viz.formats.model_file import Format
 
 __all__ = ["LIMITS", "Limits", "ModelBytes", "load", "open_zip"]
@@ -82,6 +83,13 @@ def open_zip(data: bytes, name: str, limits: Limits) -> zipfile.ZipFile:
     return archive
 
 
+def refuse_many_networks(count: int, name: str, limits: Limits) -> None:
+    """Refuse a file of too many recurrent networks, before they are assembled and checked."""
+    if count > limits.max_networks:
+        found, wanted = f"{count:,} recurrent networks", f"at most {limits.max_networks:,}"
+        raise FormatError(name, found, wanted, "Save only the networks that you need.")
+
+
 def damaged(name: str, why: object) -> FormatError:
     """The error for a truncated or inconsistent file."""
     found = f"a damaged or truncated file ({printable(why)})"
@@ -94,8 +102,25 @@ def printable(text: object, most: int = 120) -> str:
         text = str(text)
     except (ValueError, RecursionError):  # a number of thousands of digits, tuples nested thousands deep
         text = f"a {type(text).__name__} too long to print"
-    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: most + 1])
+    line = one_line(text[: most + 1])
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+Fact = str | int | float
+"""A number or text beside the arrays of a file."""
+
+
+@dataclass(frozen=True)
+class PickledModule:
+    """A module that a file names.
+
+    Attributes:
+        kind: its class, such as ``"torch.nn.modules.rnn.GRU"``; ``""`` where only its name is known.
+        settings: its attributes that are numbers or texts.
+    """
+
+    kind: str
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -106,12 +131,16 @@ class NamedArrays:
         unreadable: path → what the file has instead of plain numbers, such as ``"a quantised tensor"``.
         convention: the name of the matrices' convention, where the file specifies it.
         notices: what was left out or assumed, in sentences.
+        modules: path → a module, in the file's order, where the file names its modules.
+        facts: path → a number or text beside the arrays, such as a hyperparameter.
     """
 
     arrays: dict[str, np.ndarray]
     unreadable: dict[str, str] = field(default_factory=dict)
     convention: str | None = None
     notices: tuple[str, ...] = ()
+    modules: Mapping[str, PickledModule] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = field(default_factory=dict)
 
 
 class ArrayBudget:

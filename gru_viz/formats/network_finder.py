@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from gru_viz.errors import ConventionError, FormatError
 from gru_viz.formats.embeddings_and_heads import EmbeddingsAndHeads
 from gru_viz.formats.framework_check import check_against_torch
 from gru_viz.formats.matrix_names import PROJECTION, CellKey, Family, MatrixGroup, families, group
-from gru_viz.formats.model_bytes import LIMITS, Limits, NamedArrays, printable
+from gru_viz.formats.model_bytes import LIMITS, Fact, Limits, NamedArrays, printable, refuse_many_networks
 from gru_viz.formats.model_file import FoundModel
 from gru_viz.matrix_layout import sizes
 from gru_viz.weights import TORCH_CELL, Weights
@@ -23,6 +24,8 @@ __all__ = ["find_networks"]
 CellMatrices = dict[CellKey, dict[str, np.ndarray]]
 MOST_CHECKED = 1 << 25
 """A network with more parameters is not checked against torch.nn: that would take gibibytes of memory."""
+_NONLINEARITY = re.compile(r"nonlinearity|(^|[._])(mode|rnn_type|cell_type|cell|rnn|model)$", re.IGNORECASE)
+_TANH_OR_RELU = re.compile(r"(?:rnn_?)?(tanh|relu)", re.IGNORECASE)
 _RECURRENT_ONLY = frozenset({"weight_ih", "weight_hh", "recurrent_kernel", "gates/kernel", PROJECTION})
 """Matrix names that only a recurrent network has."""
 
@@ -36,7 +39,7 @@ def find_networks(
     models: list[tuple[int, FoundModel]] = []
     errors: list[FormatError] = []
     used: set[str] = set()
-    for each, family in finder.candidates(order, limits.max_networks):
+    for each, family in finder.candidates(order, limits):
         used.update(each.paths(family), each.unplaced)
         try:
             models.append((min(order[path] for path in each.paths(family)), finder.model(each, family)))
@@ -59,12 +62,10 @@ class _Finder:
     def __init__(self, arrays: NamedArrays, where: str) -> None:
         self.arrays, self.where = arrays, where
 
-    def candidates(self, paths: Iterable[str], most: int) -> list[tuple[MatrixGroup, Family]]:
+    def candidates(self, paths: Iterable[str], limits: Limits) -> list[tuple[MatrixGroup, Family]]:
         """The groups of arrays that look like a recurrent network, each with its likeliest conventions."""
         groups = [(each, family) for each in group(iter(paths)) if (family := self.family_of(each)) is not None]
-        if len(groups) > most:
-            found, wanted = f"{len(groups):,} recurrent networks", f"at most {most:,}"
-            raise FormatError(self.where, found, wanted, "Save only the networks that you need.")
+        refuse_many_networks(len(groups), self.where, limits)
         return groups
 
     def family_of(self, found: MatrixGroup) -> Family | None:
@@ -93,7 +94,7 @@ class _Finder:
             titles = ", ".join(each.title for each in fitting[1:])
             notices.append(f"Read as {fitting[0].title}; its names and shapes also fit {titles}.")
         if fitting[0].cell == "rnn":
-            notices.append("The file does not name the nonlinearity of the RNN, tanh or ReLU: tanh is assumed.")
+            notices.append(self._nonlinearity(found))
         notices += _not_finite(found, cells)
         check = None
         if fitting[0].name == TORCH_CELL[fitting[0].cell]:
@@ -104,6 +105,19 @@ class _Finder:
                 why = "its layers differ in size" if weights.parameters <= MOST_CHECKED else "it is very large"
                 notices.append(f"It was not checked against torch.nn, since {why}.")
         return FoundModel(found.prefix, weights, alternatives=others, notices=tuple(notices), check=check)
+
+    def _nonlinearity(self, found: MatrixGroup) -> str:
+        """What is known of the nonlinearity of an RNN, in a sentence; ReLU is refused."""
+        module = self.arrays.modules.get(found.prefix)
+        settings = {} if module is None else {f"{found.prefix}.{key}": each for key, each in module.settings.items()}
+        stated = _nonlinearities(settings) or _nonlinearities(self.arrays.facts)
+        path = next(iter(stated), "")
+        if set(stated.values()) == {"relu"}:
+            where, found_, wanted = f"{self.where}, {printable(path)}", "an RNN with ReLU", "one with tanh"
+            raise FormatError(where, found_, wanted, "Its states would differ from the model's; train it with tanh.")
+        if set(stated.values()) == {"tanh"}:
+            return f"The nonlinearity of the RNN is tanh, as {printable(path)} in the file says."
+        return "The file does not name the nonlinearity of the RNN, tanh or ReLU: tanh is assumed."
 
     def _refuse_projection(self, network: MatrixGroup) -> None:
         for cell in network.places.values():
@@ -221,6 +235,12 @@ class _Finder:
                 where, wanted = f"{self.where}, {printable(path)}", f"no such bias: {kind.title} has none"
                 remedy = "Use the names of a convention with biases, such as ai_summer."
                 raise FormatError(where, "a bias that is not zero", wanted, remedy)
+
+
+def _nonlinearities(facts: Mapping[str, Fact]) -> dict[str, str]:
+    """Where the facts of a file name the nonlinearity of an RNN: path → ``"tanh"`` or ``"relu"``."""
+    found = {path: _TANH_OR_RELU.fullmatch(str(each)) for path, each in facts.items() if _NONLINEARITY.search(path)}
+    return {path: match[1].lower() for path, match in found.items() if match}
 
 
 def _fits(kind: Convention, family: Family, cell: dict[str, np.ndarray]) -> bool:

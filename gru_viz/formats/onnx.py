@@ -14,7 +14,7 @@ from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import ConventionError, FormatError
 from gru_viz.formats.framework_check import compare, probe
 from gru_viz.formats.layer_stacks import GraphHead, RecurrentLayer, build_networks, stack_layers
-from gru_viz.formats.model_bytes import ArrayBudget, ModelBytes, damaged, printable
+from gru_viz.formats.model_bytes import ArrayBudget, ModelBytes, damaged, printable, refuse_many_networks
 from gru_viz.formats.model_file import Embedding, FrameworkCheck, Head, ModelFile
 from gru_viz.formats.onnx_graph import KINDS, STANDARD, Flow, Scope, attributes, parse, table_name
 from gru_viz.weights import CellWeights, Weights
@@ -41,6 +41,8 @@ def _read(content: ModelBytes) -> ModelFile:
     budget = ArrayBudget(content.name, replace(content.limits, max_array_bytes=most))
     scopes = list(_scopes([Scope(model.graph, budget), *(Scope(f, budget, f"{f.name}/") for f in model.functions)],
                           content))  # fmt: skip
+    many = sum(node.op_type in KINDS for scope in scopes for node in scope.graph.node)
+    refuse_many_networks(many, content.name, content.limits)
     nodes: dict[str, RecurrentNode] = {}
     layers: list[RecurrentLayer] = []
     problems: list[FormatError] = []

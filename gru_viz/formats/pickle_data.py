@@ -16,7 +16,7 @@ from typing import Any
 from gru_viz.errors import FormatError
 from gru_viz.formats.model_bytes import Limits, damaged, printable
 
-__all__ = ["GlobalName", "PickledObject", "read_pickle"]
+__all__ = ["GlobalName", "PickledDict", "PickledObject", "read_pickle"]
 
 MOST_BYTES = 64 << 20
 """The longest pickle read; the numbers of tensors are stored outside it."""
@@ -31,11 +31,25 @@ class GlobalName:
 
 @dataclass(eq=False)
 class PickledObject:
-    """An object of a class that was not imported: its name, the object's state, and entries if it is a dictionary."""
+    """An object of a class that was not imported.
+
+    Attributes:
+        of: the name of the class.
+        state: what it would be set to.
+        items: its entries if it is a dictionary.
+        arguments: what it would be made from.
+    """
 
     of: str
     state: Any = None
     items: dict[Any, Any] = field(default_factory=dict)
+    arguments: tuple[Any, ...] = ()
+
+
+class PickledDict(dict[Any, Any]):
+    """A dictionary with attributes, such as a state_dict with its ``_metadata``."""
+
+    state: Any = None
 
 
 CallHandler = Callable[[str, tuple[Any, ...]], Any]
@@ -192,7 +206,7 @@ class _Machine:
             push(PickledObject(_name_of(operands[-1], operands[-2])))
         elif name == "BUILD":
             state, target = self.pop(), self.top()
-            if isinstance(target, PickledObject):
+            if isinstance(target, (PickledObject, PickledDict)):
                 target.state = state
         elif name == "BINPERSID":
             push(self.persistent(self.pop()))

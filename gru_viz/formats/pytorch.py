@@ -8,12 +8,12 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from gru_viz.errors import FormatError
+from gru_viz.formats.checkpoint import search
 from gru_viz.formats.model_bytes import (
     ArrayBudget,
     ModelBytes,
@@ -23,105 +23,72 @@ from gru_viz.formats.model_bytes import (
     open_zip,
     printable,
 )
-from gru_viz.formats.pickle_data import GlobalName, PickledObject, read_pickle
+from gru_viz.formats.torch_pickle import (
+    BFLOAT16,
+    REMEDY,
+    WANTED,
+    PickledArray,
+    Storage,
+    Tensor,
+    TorchPickle,
+    Unreadable,
+)
 
 __all__ = ["read"]
 
-_REMEDY = "Save only the weights: torch.save(model.state_dict(), path)."
-_WANTED = "a state_dict, or a checkpoint that contains one"
 _ENOUGH = "a storage with as many numbers as it claims"
-_BFLOAT16 = "bfloat16"
-_DTYPES = {
-    **{"Float": "f4", "Double": "f8", "Half": "f2", "Long": "i8", "Int": "i4", "Short": "i2", "Char": "i1"},
-    **{"Byte": "u1", "Bool": "?", "BFloat16": _BFLOAT16, "ComplexFloat": "c8", "ComplexDouble": "c16"},
-    **{"QInt8": "i1", "QUInt8": "u1", "QInt32": "i4", "QUInt4x2": "u1", "QUInt2x4": "u1", "Untyped": "u1"},
-}
-_NAMED = {
-    **{"float32": "f4", "float64": "f8", "float16": "f2", "int64": "i8", "int32": "i4", "int16": "i2", "int8": "i1"},
-    **{"uint8": "u1", "uint16": "u2", "uint32": "u4", "uint64": "u8", "bool": "?", "bfloat16": _BFLOAT16},
-}
-_NOT_PLAIN = {
-    "torch._utils._rebuild_qtensor": "a quantised tensor",
-    "torch._utils._rebuild_sparse_tensor": "a sparse tensor",
-    "torch._utils._rebuild_nested_tensor": "a nested tensor",
-    "torch._utils._rebuild_meta_tensor_no_storage": "a meta tensor, which has a shape and no numbers",
-    "torch._utils._rebuild_wrapper_subclass": "a tensor subclass",
-    "torch._utils._rebuild_device_tensor_from_numpy": "a tensor stored as a NumPy array",
-    "torch._utils._rebuild_device_tensor_from_cpu_tensor": "a tensor of another device",
-}
-_HARMLESS = re.compile(
-    r"argparse\.Namespace|collections\.\w+|pathlib\.\w+|datetime\.\w+|decimal\.Decimal|uuid\.UUID|_codecs\.encode"
-    r"|(builtins|__builtin__)\.(set|frozenset|list|dict|tuple|bytearray|complex|slice|range|object)"
-    r"|numpy(\.\w+)*\.(scalar|dtype|ndarray|_reconstruct|_frombuffer)|copyreg\._reconstructor|copy_reg\._reconstructor"
-    r"|torch\.(Size|device|dtype|serialization\._get_layout)"
-)
-"""Containers and values that a pickle may call for; none is called."""
-_OPTIMISER = re.compile(r"optim(i[sz]ers?)?(_states?|_state_dicts?)?")
-
-
-@dataclass(frozen=True)
-class _Storage:
-    """The numbers of one or more tensors, stored outside the pickle."""
-
-    key: str
-    dtype: str
-    count: int
-
-    @property
-    def bits(self) -> np.dtype:
-        """The dtype for reading the bytes; uint16 for bfloat16, which NumPy lacks."""
-        return np.dtype("u2" if self.dtype == _BFLOAT16 else self.dtype)
-
-
-@dataclass(frozen=True, eq=False)
-class _Tensor:
-    """A view of a storage; offset and strides in elements."""
-
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class _Unreadable:
-    """A tensor that is not plain numbers, and what it is instead."""
-
-    what: str
-
-
-@dataclass
-class _Found:
-    """The tensors of a checkpoint by path, and the classes of modules pickled whole."""
-
-    tensors: dict[str, _Tensor | _Unreadable] = field(default_factory=dict)
-    modules: list[str] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
+MOST_CODE = 8 << 20
+"""The most bytes of TorchScript's text that are searched."""
 
 
 def read(content: ModelBytes) -> NamedArrays:
-    """Read every tensor of a state_dict or checkpoint, except the optimiser's."""
+    """Read every tensor of a state_dict, checkpoint, whole module or TorchScript archive, except the optimiser's."""
     root, numbers = (_open_archive if content.data.startswith(b"PK") else _open_legacy)(content)
-    found = _collect(root, content)
-    if not found.tensors:
-        raise _no_tensors(root, found, content.name)
+    found = search(root, content)
     budget = ArrayBudget(content.name, content.limits)
     arrays, unreadable = {}, {}
     for path, tensor in found.tensors.items():
-        if isinstance(tensor, _Unreadable):
+        if isinstance(tensor, Unreadable):
             unreadable[path] = tensor.what
+        elif isinstance(tensor, PickledArray):
+            budget.take(path, tensor.shape, tensor.dtype.itemsize, len(tensor.data))
+            arrays[path] = tensor.numbers()
         else:
             arrays[path] = _numbers_of(path, tensor, numbers, budget)
-    return NamedArrays(arrays, unreadable, notices=tuple(found.notices))
+    notices = []
+    if found.whole:
+        named = ", ".join(dict.fromkeys(printable(each, 60) for each in found.whole[:1]))
+        notices.append(f"A module was saved whole ({named}): its tensors were read as data, and no code was run.")
+    return NamedArrays(
+        arrays, unreadable, None, tuple(notices), found.modules, found.facts | _functions_in_code(content)
+    )
 
 
-StorageReader = Callable[[_Storage, str], np.ndarray]
+def _functions_in_code(content: ModelBytes) -> dict[str, str]:
+    """The nonlinearity of the RNNs in a TorchScript archive, from the text of its code, which is not run."""
+    if not content.data.startswith(b"PK"):
+        return {}
+    stated, left = set[str](), MOST_CODE
+    with open_zip(content.data, content.name, content.limits) as archive:
+        for entry in archive.infolist():
+            if re.fullmatch(r"[^/]+/code/.+\.py", entry.filename) and left > 0:
+                try:
+                    with archive.open(entry) as file:
+                        text = file.read(left)
+                except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
+                    raise damaged(f"{content.name}, {printable(entry.filename)}", error) from error
+                left -= len(text)
+                stated |= {each.decode() for each in re.findall(rb"\brnn_(tanh|relu)\b", text)}
+    return {"the code's nonlinearity": stated.pop()} if len(stated) == 1 else {}
+
+
+StorageReader = Callable[[Storage, str], np.ndarray]
 """Storage, place for messages → its numbers, flat; uint16 bits for bfloat16."""
 
 
-def _numbers_of(path: str, tensor: _Tensor, numbers: StorageReader, budget: ArrayBudget) -> np.ndarray:
+def _numbers_of(path: str, tensor: Tensor, numbers: StorageReader, budget: ArrayBudget) -> np.ndarray:
     where, shape = f"{budget.where}, {printable(path)}", tensor.shape
-    wide = tensor.storage.dtype == _BFLOAT16
+    wide = tensor.storage.dtype == BFLOAT16
     budget.take(path, shape, 4 if wide else tensor.storage.bits.itemsize)
     starts = (tensor.offset, *tensor.strides)
     if len(tensor.strides) != len(shape) or any(type(n) is not int or not 0 <= n < 1 << 60 for n in starts):
@@ -141,132 +108,13 @@ def _numbers_of(path: str, tensor: _Tensor, numbers: StorageReader, budget: Arra
     return bfloat16_to_float32(array) if wide else array
 
 
-def _collect(root: Any, content: ModelBytes) -> _Found:
-    """Visit every container once, in the order of the file."""
-    found, seen = _Found(), set()
-
-    def visit(value: Any, path: str, depth: int) -> None:
-        if isinstance(value, PickledObject) and value.of == "torch.ScriptObject":
-            value = _Unreadable("matrices packed by torch, as in a quantised layer")
-        if isinstance(value, (_Tensor, _Unreadable)):
-            while path in found.tensors:
-                path += "'"
-            found.tensors[path] = value
-            return
-        if isinstance(value, PickledObject):
-            if isinstance(value.state, dict) and {"_modules", "_parameters"} <= value.state.keys():
-                found.modules.append(value.of)
-            value = value.items
-        if not isinstance(value, (dict, list, tuple)) or id(value) in seen:
-            return
-        if depth > content.limits.max_depth:
-            nested = f"containers nested more than {content.limits.max_depth} deep"
-            raise FormatError(content.name, nested, "a checkpoint", _REMEDY)
-        seen.add(id(value))
-        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
-            called = key if isinstance(key, str) else printable(key)
-            if not isinstance(child, _Tensor) and _OPTIMISER.fullmatch(called):
-                continue
-            visit(child, f"{path}.{called}" if path else called, depth + 1)
-
-    visit(root, "", 0)
-    found.tensors = _without_container(root, found.tensors)
-    if found.modules and found.tensors:
-        names = ", ".join(sorted({printable(each, 60) for each in found.modules})[:3])
-        found.notices.append(f"Left out: modules pickled whole ({names}).")
-    return found
-
-
-def _without_container(root: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-    """Shorten the paths if all tensors are in one container, such as ``state_dict``."""
-    while isinstance(root, dict) and tensors:
-        only = [
-            (f"{key}.", child)
-            for key, child in root.items()
-            if isinstance(key, str) and isinstance(child, dict) and all(path.startswith(f"{key}.") for path in tensors)
-        ]
-        if len(only) != 1:
-            break
-        prefix, root = only[0]
-        tensors = {path.removeprefix(prefix): tensor for path, tensor in tensors.items()}
-    return tensors
-
-
-def _no_tensors(root: Any, found: _Found, name: str) -> FormatError:
-    if found.modules:
-        kind = f"a module pickled whole, of the class {printable(found.modules[0])}, which could run code"
-        return FormatError(name, f"{kind}; no code was run", _WANTED, _REMEDY)
-    if isinstance(root, PickledObject):
-        return FormatError(name, f"a pickled object of the class {printable(root.of)}", _WANTED, _REMEDY)
-    return FormatError(name, "no tensor", _WANTED, _REMEDY)
-
-
-class _TorchHandlers:
-    """Replaces the calls and persistent ids in a file by torch.save."""
-
-    def __init__(self, content: ModelBytes) -> None:
-        self.where, self.limits = content.name, content.limits
-        self.storages: dict[str, _Storage] = {}
-
-    def read(self, data: bytes, at: int) -> tuple[Any, int]:
-        """Read the pickle at a position, and return the position after it."""
-        return read_pickle(data, at, self.where, self.limits, self.call, self.persistent)
-
-    def call(self, name: str, arguments: tuple[Any, ...]) -> Any:
-        function = name.removeprefix("torch._utils.")
-        if name == "torch._tensor._rebuild_from_type_v2":
-            inner, _, inner_arguments, *_ = arguments
-            if isinstance(inner, GlobalName) and inner.path != name and isinstance(inner_arguments, tuple):
-                return self.call(inner.path, inner_arguments)
-        if function in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3"):
-            storage, offset, shape, strides = arguments[:4]
-            if function == "_rebuild_tensor_v3":
-                dtype = _NAMED.get(arguments[6].path.removeprefix("torch."))
-                if dtype is None:
-                    return _Unreadable(f"a tensor of {printable(arguments[6].path)}")
-                storage = _Storage(storage.key, dtype, storage.count)
-                storage = _Storage(storage.key, dtype, storage.count // storage.bits.itemsize)
-            if not isinstance(storage, _Storage):
-                raise ValueError("a tensor without a storage")
-            return _Tensor(storage, offset, tuple(shape), tuple(strides))
-        if function in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
-            return arguments[0]
-        if name in _NOT_PLAIN:
-            return _Unreadable(_NOT_PLAIN[name])
-        if name == "torch.Size":
-            return tuple(arguments[0])
-        if name in ("collections.OrderedDict", "collections.Counter"):
-            pairs = arguments[0] if arguments else ()  # Python 2 wrote the entries as a list of pairs
-            return dict(pairs) if isinstance(pairs, dict) else {k: each for k, each in pairs if isinstance(k, str)}
-        if _HARMLESS.fullmatch(name) is None:
-            found = f"a pickle that calls {printable(name)}, which is code; no code was run"
-            raise FormatError(self.where, found, _WANTED, _REMEDY)
-        of = arguments[0] if name.endswith("._reconstructor") and isinstance(arguments[0], GlobalName) else None
-        return PickledObject(of.path if of else name)
-
-    def persistent(self, key: Any) -> Any:
-        if key[0] == "module" and isinstance(key[1], GlobalName):
-            return key[1]
-        kind, storage_type, key, _, count, *window = key
-        valid = kind == "storage" and type(count) is int and count >= 0 and not any(window)
-        if not valid or not isinstance(storage_type, GlobalName):
-            raise ValueError("an invalid storage")
-        dtype = _DTYPES.get(storage_type.path.rpartition(".")[2].removesuffix("Storage"))
-        if dtype is None:
-            raise FormatError(self.where, f"a {printable(storage_type.path)}", "floating-point numbers", _REMEDY)
-        return self.storages.setdefault(str(key), _Storage(str(key), dtype, count))
-
-
 def _open_archive(content: ModelBytes) -> tuple[Any, StorageReader]:
     with open_zip(content.data, content.name, content.limits) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
     inside = {name.rpartition("data.pkl")[0] for name in entries if re.fullmatch(r"([^/]+/)?data\.pkl", name)}
     if len(inside) != 1:
-        raise FormatError(content.name, "an archive without exactly one data.pkl", _WANTED, _REMEDY)
+        raise FormatError(content.name, "an archive without exactly one data.pkl", WANTED, REMEDY)
     prefix = inside.pop()
-    if f"{prefix}constants.pkl" in entries or any(name.startswith(f"{prefix}code/") for name in entries):
-        found = "a TorchScript archive, which is a program; no code was run"
-        raise FormatError(content.name, found, _WANTED, "Load it with torch.jit.load and save its state_dict().")
 
     def contents(name: str) -> memoryview:
         where = f"{content.name}, {printable(prefix + name)}"
@@ -286,11 +134,11 @@ def _open_archive(content: ModelBytes) -> tuple[Any, StorageReader]:
             raise damaged(where, "its checksum does not match")
         return entry_bytes
 
-    root, _ = _TorchHandlers(content).read(bytes(contents("data.pkl")), 0)
+    root, _ = TorchPickle(content).read(bytes(contents("data.pkl")), 0)
     little = f"{prefix}byteorder" not in entries or bytes(contents("byteorder")) != b"big"
-    opened: dict[_Storage, np.ndarray] = {}
+    opened: dict[Storage, np.ndarray] = {}
 
-    def numbers(storage: _Storage, where: str) -> np.ndarray:
+    def numbers(storage: Storage, where: str) -> np.ndarray:
         if storage not in opened:
             opened[storage] = _flat(contents(f"data/{storage.key}"), storage, little, where)
         return opened[storage]
@@ -298,7 +146,7 @@ def _open_archive(content: ModelBytes) -> tuple[Any, StorageReader]:
     return root, numbers
 
 
-def _flat(raw: memoryview, storage: _Storage, little: bool, where: str) -> np.ndarray:
+def _flat(raw: memoryview, storage: Storage, little: bool, where: str) -> np.ndarray:
     size = storage.bits.itemsize
     if storage.count * size > len(raw):
         found = f"a storage that claims {storage.count:,} numbers of {size} bytes, in {len(raw):,} bytes"
@@ -308,7 +156,7 @@ def _flat(raw: memoryview, storage: _Storage, little: bool, where: str) -> np.nd
 
 
 def _open_legacy(content: ModelBytes) -> tuple[Any, StorageReader]:
-    handlers, at, parts = _TorchHandlers(content), 0, []
+    handlers, at, parts = TorchPickle(content), 0, []
     for _ in range(5):  # magic number, version, system, the saved object, the keys of its storages in order
         value, at = handlers.read(content.data, at)
         parts.append(value)
@@ -329,7 +177,7 @@ def _open_legacy(content: ModelBytes) -> tuple[Any, StorageReader]:
         places[key] = data[at + 8 : at + 8 + count * size]
         at += 8 + count * size
 
-    def numbers(storage: _Storage, where: str) -> np.ndarray:
+    def numbers(storage: Storage, where: str) -> np.ndarray:
         if storage.key not in places:
             raise damaged(where, "its storage is missing")
         return _flat(places[storage.key], storage, little, where)

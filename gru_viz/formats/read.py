@@ -11,6 +11,7 @@ from gru_viz.formats.array_files import read_npz, read_safetensors
 from gru_viz.formats.model_bytes import LIMITS, Limits, ModelBytes, NamedArrays, load
 from gru_viz.formats.model_file import ModelFile
 from gru_viz.formats.network_finder import find_networks
+from gru_viz.formats.parametrizations import fold_parametrizations
 from gru_viz.optional import optional_packages
 
 __all__ = ["read_model"]
@@ -28,8 +29,9 @@ def read_model(source: ByteSource, name: str | None = None, limits: Limits = LIM
     """Read the recurrent networks of a model file, as data: no code in it is run.
 
     Args:
-        source: a path, bytes, or a file opened as bytes: PyTorch (a state_dict or checkpoint), safetensors, NPZ,
-            Keras (``.keras``, ``.weights.h5``, ``.h5``) or ONNX; the format is detected from the content.
+        source: a path, bytes, or a file opened as bytes: PyTorch (a state_dict, a checkpoint, a whole module, a
+            TorchScript archive), safetensors, NPZ, Keras (``.keras``, ``.weights.h5``, ``.h5``) or ONNX; the format is
+            detected from the content.
         name: the file's name in messages; by default that of the path or file.
         limits: the largest sizes accepted.
 
@@ -51,7 +53,7 @@ def read_model(source: ByteSource, name: str | None = None, limits: Limits = LIM
     """
     content = load(source, name, limits)
     if content.format in _FLAT:
-        arrays = _FLAT[content.format](content)
+        arrays = fold_parametrizations(_FLAT[content.format](content))
         models, notices = find_networks(arrays, content.name, limits)
         return ModelFile(content.name, content.format, models, notices)
     with optional_packages(f"{content.name}, a {content.format} file"):

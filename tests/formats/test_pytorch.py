@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import collections
 import datetime
+import enum
 import io
 import zipfile
 from pathlib import Path
@@ -99,7 +100,7 @@ def test_a_checkpoint_is_searched_and_whatever_stands_beside_the_weights_is_left
     file = read_model(checkpoint(legacy, **beside), "run.ckpt")
     assert file.names == ("reader",)
     assert file.model().heads[0].name == "answers"
-    assert file.notices == ("Left out: modules pickled whole (torch.nn.modules.loss.CrossEntropyLoss).",)
+    assert "saved whole (torch.nn.modules.loss.CrossEntropyLoss)" in file.notices[0]
 
 
 def test_every_copy_is_found_and_prefixes_do_no_harm() -> None:
@@ -116,12 +117,100 @@ def test_equal_paths_are_both_read() -> None:
     np.testing.assert_array_equal(arrays["a.b.weight_ih_l0'"], b["weight_ih_l0"].numpy())
 
 
-def test_a_whole_module_is_named_with_the_line_that_saves_its_numbers() -> None:
-    for legacy in (False, True):
-        with pytest.raises(FormatError) as caught:
-            read_model(saved(net(), _use_new_zipfile_serialization=not legacy), "whole.pt")
-        assert "files.Net" in caught.value.found
-        assert "torch.save(model.state_dict(), path)" in caught.value.remedy
+class Wrapped(torch.nn.Module):
+    """Layers in containers, a buffer, a tensor beside them, and an object that is no module."""
+
+    def __init__(self, kind: type[torch.nn.Module]) -> None:
+        super().__init__()
+        self.inner = torch.nn.ModuleList([kind(3, 5, num_layers=2, bidirectional=True)])
+        self.head = torch.nn.Sequential(torch.nn.Linear(10, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1))
+        self.register_buffer("mean", torch.arange(3.0))
+        self.settings = Settings()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.inner[0](x)[0])
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("kind", [torch.nn.GRU, torch.nn.LSTM, torch.nn.RNN])
+def test_a_module_that_was_saved_whole_is_read_as_its_state_dict(kind: type[torch.nn.Module], legacy: bool) -> None:
+    module = Wrapped(kind)
+    data = saved(module, _use_new_zipfile_serialization=not legacy)
+    arrays = pytorch.read(load(data)).arrays
+    assert list(arrays) == list(module.state_dict())
+    for name, tensor in module.state_dict().items():
+        np.testing.assert_array_equal(arrays[name], tensor.numpy())
+    file = read_model(data, "whole.pt")
+    assert file.names == ("inner.0",)
+    assert "test_pytorch.Wrapped)" in file.notices[0]
+    assert file.model().check.agrees  # type: ignore[union-attr]
+    assert read_model(saved({"net": module, "epoch": 3})).names == ("net.inner.0",)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", [torch.nn.GRU, torch.nn.LSTM])
+def test_torchscript_is_read_as_its_state_dict(kind: type[torch.nn.Module]) -> None:
+    module = kind(3, 5, num_layers=2)
+    for program in (torch.jit.script(module), torch.jit.trace(module, torch.zeros(4, 1, 3))):
+        out = io.BytesIO()
+        torch.jit.save(program, out)
+        arrays = pytorch.read(load(out.getvalue())).arrays
+        assert list(arrays) == list(module.state_dict())
+        np.testing.assert_array_equal(arrays["weight_hh_l1"], module.weight_hh_l1.detach().numpy())
+        assert read_model(out.getvalue()).model().check.agrees  # type: ignore[union-attr]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("how", ["whole", "script", "trace", "config", "word language model"])
+@pytest.mark.parametrize("function", ["relu", "tanh"])
+def test_the_nonlinearity_of_an_rnn_is_what_the_file_says(function: str, how: str) -> None:
+    module = torch.nn.RNN(3, 5, nonlinearity=function)
+    out = io.BytesIO()
+    if how in ("script", "trace"):
+        torch.jit.save(
+            torch.jit.script(module) if how == "script" else torch.jit.trace(module, torch.zeros(1, 1, 3)), out
+        )
+    else:
+        beside = {"config": {"nonlinearity": function}, "word language model": {"model": f"RNN_{function.upper()}"}}
+        torch.save(module if how == "whole" else {**beside[how], "weights": module.state_dict()}, out)
+    if function == "relu":
+        with pytest.raises(FormatError, match="ReLU"):
+            read_model(out.getvalue())
+    else:
+        assert "is tanh, as" in read_model(out.getvalue()).model().notices[0]
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", ">f4"])
+def test_arrays_of_numpy_are_read_from_the_pickle(dtype: str, protocol: int) -> None:
+    numbers = np.arange(12).reshape(3, 4).astype(dtype)
+    tensors = {"plain": numbers, "columns": np.asfortranarray(numbers), "empty": numbers[:0], "one": numbers[:1, 0]}
+    arrays = pytorch.read(load(saved({**tensors, "objects": np.array([None])}, pickle_protocol=protocol))).arrays
+    assert list(arrays) == list(tensors)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, tensors[name], err_msg=name)
+    state = {name: tensor.numpy() for name, tensor in network("gru").state_dict().items()}
+    assert read_model(saved(state, pickle_protocol=protocol)).model().check.agrees  # type: ignore[union-attr]
+
+
+class Kind(enum.Enum):
+    """A configuration's choice, whose pickle calls its class."""
+
+    GRU = "gru"
+
+
+def test_a_class_of_the_authors_own_that_a_pickle_calls_is_a_name() -> None:
+    file = read_model(saved({"kind": Kind.GRU, "state_dict": network("gru").state_dict()}))
+    assert file.model().check.agrees  # type: ignore[union-attr]
+
+
+def test_control_characters_in_names_are_replaced() -> None:
+    state = {f"\x1b[31mred\u202e.{name}": tensor for name, tensor in network("gru").state_dict().items()}
+    file = read_model(saved(state))
+    assert file.names == ("\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}",)
+    with pytest.raises(FormatError) as caught:
+        read_model(saved({"\x1b\u202e.weight_ih_l0": torch.zeros(15, 3)}), "a\x07.pt")
+    assert str(caught.value).isprintable()
 
 
 def test_tensors_that_are_not_plain_numbers_are_named_where_they_matter_and_passed_where_not() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import struct
+import subprocess
 import zipfile
 
 import torch
@@ -71,14 +72,16 @@ def a_call_hidden_in_a_tensors_making() -> bytes:
     return with_pickle(b"\x80\x02ctorch._tensor\n_rebuild_from_type_v2\n" + inner + b"R.")
 
 
-@kind("files.Net", "no code was run", "torch.save(model.state_dict(), path)")
-def a_whole_module() -> bytes:
-    return saved(net())
+@kind("system", "no code was run")
+def a_command_in_a_whole_module() -> bytes:
+    module = net()
+    module.hook = evil()
+    return saved(module)
 
 
-@kind("files.Net")
-def a_whole_module_in_the_legacy_form() -> bytes:
-    return legacy(net())
+@kind("Popen", "no code was run")
+def a_class_of_python_that_runs_a_command() -> bytes:
+    return with_pickle(pickle.dumps({"a": Calls(subprocess.Popen, ["touch", CANARY])}, protocol=2))
 
 
 @kind("object of the class", "kinds.Calls")
@@ -86,7 +89,7 @@ def an_object_of_an_unknown_class() -> bytes:
     return with_pickle(b"\x80\x02chostile.kinds\nCalls\n)\x81}X\x01\x00\x00\x00aK\x01sb.")
 
 
-@kind("TorchScript", "state_dict")
+@kind("no tensor")
 def a_torchscript_program() -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
