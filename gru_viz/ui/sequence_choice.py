@@ -11,6 +11,7 @@ from gru_viz.errors import GruVizError, SequenceError
 from gru_viz.sequences import EXAMPLES, Sequences, read_text
 from gru_viz.ui.messages import UNCHANGED, showing_errors
 from gru_viz.ui.resources import store, task_of
+from gru_viz.ui.server import expect_table
 from gru_viz.ui.table_choice import ask_columns, build_sequences, digest_of, digest_of_upload, open_with_options
 from gru_viz.ui.widgets import pick, switch
 
@@ -92,12 +93,13 @@ def _load_example(name: str) -> SequenceChoice:
 
 
 def _file() -> SequenceChoice | None:
-    from gru_viz.sequences import MAX_BYTES, open_table
-
     upload = st.file_uploader("CSV, TSV, text or Parquet", key="file")
     if upload is None:
+        expect_table()
         st.caption("No file yet; the previous data are used. A link does not include the file.")
         return None
+    from gru_viz.sequences import MAX_BYTES, open_table
+
     if upload.size > MAX_BYTES:
         open_table(upload, name=upload.name)  # raises the error about its size, unread
     return _from_table(upload.getvalue(), upload.name, digest_of_upload(upload))

@@ -16,16 +16,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-__all__ = ["QuickPage", "lifespan", "load_the_rest", "prepare_server"]
+__all__ = ["QuickPage", "expect_table", "lifespan", "load_the_rest", "prepare_server"]
 
 ROOT = Path(__file__).resolve().parents[2]
+LOADING = b"""<div id="root"></div>
+<p id="loading" style="position: fixed; inset: 40% 0 auto; text-align: center; font: 1.1rem sans-serif; color: #777">
+gru_viz is loading &#8230;</p>
+<style>#root:has(h1) ~ #loading { display: none }</style>"""
 ADDED = {
     b"</head>": b'<script defer src="app/static/plotly.min.js"></script></head>',
-    b'<div id="root"></div>': b'<div id="root"><p style="font: 1.1rem sans-serif; color: #777; padding: 1.6rem 2rem">'
-    b"gru_viz is loading &#8230;</p></div>",
+    b'<div id="root"></div>': LOADING,
 }
 """What Streamlit's page gets: plotly's script, which ``browser/shared/plotly.js`` finds there or else loads, and a word
-until the page is drawn."""
+until the page's heading is drawn."""
 
 SWITCH_SECONDS = 0.0005
 """How long a thread may run Python while another one waits for its turn."""
@@ -84,9 +87,22 @@ def _copy_plotly() -> None:
 
 
 def _load_the_rest() -> None:
-    """Torch takes seconds to import, and the kernels to load; to compile, where they are not on disk, much longer."""
+    """The proof needs torch, which takes seconds to import."""
     _first_picture.wait(QUIET_SECONDS)
-    from gru_viz import verification  # noqa: F401
+    import_module("gru_viz.verification")
+
+
+@functools.cache
+def expect_table() -> None:
+    """Import, in the background, what a table needs, while the visitor still chooses one: readers, and the kernels.
+
+    They take some 200 MiB, which a visitor of the examples does without.
+    """
+    threading.Thread(target=_load_for_tables, daemon=True, name="tables").start()
+
+
+def _load_for_tables() -> None:
+    import_module("gru_viz.sequences.table")
     from gru_viz.backends import compiled
     from gru_viz.conventions import CONVENTIONS
 
