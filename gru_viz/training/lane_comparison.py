@@ -199,9 +199,10 @@ def paired_test(differences: np.ndarray, level: float) -> PairedTest:
     spread = float(np.std(differences, ddof=1))
     if spread <= 1e-12 * float(np.abs(differences).max()):
         return PairedTest(mean, mean, mean, 0.0 if mean else 1.0, math.nan)
-    found = _scipy().stats.ttest_1samp(differences, 0.0)
-    low, high = found.confidence_interval(level)
-    return PairedTest(mean, float(low), float(high), float(found.pvalue), mean / spread)
+    special, freedom, error = _special(), len(differences) - 1, spread / math.sqrt(len(differences))
+    half = float(special.stdtrit(freedom, (1 + level) / 2)) * error
+    p = 2 * float(special.stdtr(freedom, -abs(mean / error)))
+    return PairedTest(mean, mean - half, mean + half, p, mean / spread)
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -219,7 +220,7 @@ def pairs_needed(effect: float, level: float, power: float = 0.8) -> int | None:
     Returns:
         The number of pairs; None above 1,000, or without an effect.
     """
-    special = _scipy().special
+    special = _special()
 
     def detected(pairs: int) -> bool:
         edge, centre = float(special.stdtrit(pairs - 1, (1 + level) / 2)), abs(effect) * math.sqrt(pairs)
@@ -236,9 +237,8 @@ def pairs_needed(effect: float, level: float, power: float = 0.8) -> int | None:
     return high
 
 
-def _scipy() -> Any:
-    """scipy, when it is first needed: its statistics take a second to import."""
+def _special() -> Any:
+    """scipy's distribution functions, imported when they are first needed; scipy.stats would take a second."""
     with optional_packages("the verdict of a comparison"):
         import scipy.special
-        import scipy.stats
-    return scipy
+    return scipy.special
