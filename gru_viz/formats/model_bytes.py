@@ -242,4 +242,4 @@ def _is_text_pickle(data: bytes) -> bool:
 
 def _is_onnx(data: bytes) -> bool:
     """Protobuf has no magic number: an ONNX model starts with field 1, its version, then one of fields 2 to 8."""
-    return data[:1] == b"\x08" and 0 < data[1] < 64 and data[2:3] in b"\x12\x1a\x22\x28\x32\x3a\x42" and len(data) > 3
+    return len(data) > 3 and data[0] == 8 and 0 < data[1] < 64 and data[2:3] in b"\x12\x1a\x22\x28\x32\x3a\x42"

@@ -8,7 +8,7 @@ import re
 import time
 
 import pytest
-from axe_core_python.sync_playwright import Axe
+from accessibility import barriers_in_both_schemes
 from playwright.sync_api import Locator, Page, TimeoutError as PlaywrightTimeout, expect
 
 ENDLESS = 200_000
@@ -274,25 +274,7 @@ def test_charts_are_there_once_when_their_code_arrives_after_newer_data(training
     expect(page.locator(".gv-snapshots-lane")).to_have_count(2)
 
 
-@pytest.fixture(scope="module")
-def finished(profile, dashboard) -> str:
-    """The query of a run of three lanes that has ended."""
-    page = profile.new_page()
-    seen = Training(page, dashboard).open("?third_sine=true&updates_sine=20&seeds_sine=3")
-    seen.button("Start").click()
-    seen.expect_status("Finished")
-    query = page.url.partition("?")[2]
-    page.close()
-    return f"?{query}"
-
-
-@pytest.mark.parametrize(("width", "height", "scale"), [(1440, 900, 1), (1024, 768, 1), (960, 540, 2)])
-def test_a_run_fits_the_screen(page, screen, dashboard, finished, width, height, scale):
-    screen(width, height, scale)
-    page.goto(f"{dashboard}/GRU_against_LSTM{finished}")
-    expect(page.locator(".gv-charts[data-drawn]")).to_be_visible()
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    assert page.evaluate("() => devicePixelRatio") == scale
+def fits_the_screen(page: Page, width: int, height: int) -> None:
     assert page.get_by_test_id("stMain").evaluate("main => main.scrollWidth - main.clientWidth") <= 0
     clipped = "all => all.filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent)"
     assert page.locator(".gv-strip th, .gv-strip td, .gv-lane-name, .gv-progress-words").evaluate_all(clipped) == []
@@ -303,19 +285,27 @@ def test_a_run_fits_the_screen(page, screen, dashboard, finished, width, height,
         assert charts[-1]["top"] < 0.8 * height
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("where", ["GRU_against_LSTM", "Sweep"])
-def test_no_serious_barrier_to_access(training, page, dashboard, finished, where, scheme):
-    page.emulate_media(color_scheme=scheme)
-    page.goto(f"{dashboard}/{where}{finished if where != 'Sweep' else ''}")
+def test_a_finished_run_fits_every_screen_and_has_no_serious_barrier_to_access(training, page, screen, subtests):
+    training.open("?third_sine=true&updates_sine=20&seeds_sine=3")
+    training.button("Start").click()
+    training.expect_status("Finished")
+    for width, height, scale in ((1440, 900, 1), (1024, 768, 1), (960, 540, 2)):
+        with subtests.test(width=width):
+            screen(width, height, scale)
+            page.reload()
+            expect(page.locator(".gv-charts[data-drawn]")).to_be_visible()
+            expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+            assert page.evaluate("() => devicePixelRatio") == scale
+            fits_the_screen(page, width, height)
+    expect(page.locator(".gv-snapshots[data-ready]")).to_be_visible()
+    assert barriers_in_both_schemes(page) == {}
+
+
+def test_the_page_of_sweeps_has_no_serious_barrier_to_access(training, page, dashboard):
+    page.goto(f"{dashboard}/Sweep")
     expect(training.button("Start")).to_be_enabled()
-    if where != "Sweep":
-        expect(page.locator(".gv-charts[data-drawn]")).to_be_visible()
-        expect(page.locator(".gv-snapshots[data-ready]")).to_be_visible()
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    found = Axe().run(page)["violations"]
-    serious = {v["id"]: [n["html"][:160] for n in v["nodes"]] for v in found if v["impact"] in ("serious", "critical")}
-    assert serious == {}
+    assert barriers_in_both_schemes(page) == {}
 
 
 def test_a_field_of_a_sweep_opens_its_trainings(training, page, dashboard):

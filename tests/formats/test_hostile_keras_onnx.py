@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from gru_viz import FormatError, random_weights, read_model
@@ -557,25 +557,35 @@ WHOLE = {
 SMALL = Limits(max_bytes=1 << 20, max_array_bytes=1 << 20, max_entries=1000)
 
 
-@settings(max_examples=100)
-@given(
-    st.sampled_from(sorted(WHOLE)),
-    st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(min_size=1, max_size=6)), max_size=4),
-    st.integers(0, 1 << 20),
-    st.booleans(),
-)
-def test_any_bytes_are_read_or_refused(which: str, patches: list[tuple[int, bytes]], cut: int, truncate: bool) -> None:
-    data = bytearray(WHOLE[which])
+PATCHES = st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(min_size=1, max_size=6)), max_size=4)
+CUT = st.one_of(st.none(), st.integers(0, 1 << 20))
+
+
+def read_or_refused(data: bytes, patches: list[tuple[int, bytes]], cut: int | None) -> None:
+    changed = bytearray(data)
     for at, patch in patches:
         at %= len(data)
-        data[at : at + len(patch)] = patch
-    if truncate:
-        del data[cut % len(data) :]
+        changed[at : at + len(patch)] = patch
+    if cut is not None:
+        del changed[cut % len(changed) :]
     try:
-        read_model(bytes(data), "any", SMALL)
+        read_model(bytes(changed), "any", SMALL)
     except FormatError as error:
         parts = error.where, error.found, error.wanted, error.remedy
         assert all(parts)
+
+
+@settings(max_examples=100)
+@given(PATCHES, CUT)
+@example([], 1)
+def test_any_bytes_of_onnx_are_read_or_refused(patches: list[tuple[int, bytes]], cut: int | None) -> None:
+    read_or_refused(WHOLE["ONNX"], patches, cut)
+
+
+@settings(max_examples=30)  # each starts a process
+@given(st.sampled_from(["Keras", "h5"]), PATCHES, CUT)
+def test_any_bytes_of_keras_are_read_or_refused(which: str, patches: list[tuple[int, bytes]], cut: int | None) -> None:
+    read_or_refused(WHOLE[which], patches, cut)
 
 
 @pytest.mark.parametrize("program", ["import time; time.sleep(60)", "import os; os.abort()", ""])

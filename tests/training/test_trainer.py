@@ -34,6 +34,13 @@ from gru_viz.training.trainer import is_evaluated, is_snapshot
 pytestmark = pytest.mark.usefixtures("unchecked")
 LANE = Lane("a", hidden=4, layers=2, dropout=0.3, learning_rate=0.02, clip=0.5, backend="torch")
 
+COMBINED = [
+    (optimiser, tuple(SCHEDULES)[(k + turn) % len(SCHEDULES)], backend)
+    for k, optimiser in enumerate(OPTIMISERS)
+    for turn, backend in enumerate(("torch", "scratch"))
+]
+"""Every optimiser and every schedule by each backend; each with two of the others."""
+
 
 @pytest.fixture
 def checkpoints_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,15 +70,13 @@ def changed_by_hand(made: Settings, at: dict[int, float], **more: object) -> lis
 
 
 @pytest.mark.usefixtures("checkpoints_everywhere")
-@pytest.mark.parametrize("backend", ["torch", "scratch"])
-@pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("optimiser", OPTIMISERS)
+@pytest.mark.parametrize(("optimiser", "schedule", "backend"), COMBINED)
 def test_from_any_checkpoint_it_goes_on_as_if_it_had_never_stopped(optimiser: str, schedule: str, backend: str) -> None:
     made = settings([replace(LANE, optimiser=optimiser, schedule=schedule, backend=backend)])
     whole = train(made)
     saved = [record for record in whole if isinstance(record, Checkpoint)]
     assert [c.update for c in saved] == [*range(1, 13), 12]
-    for checkpoint in saved[:: 5 if backend == "scratch" else 3]:
+    for checkpoint in saved[::5]:
         rest = train(made, checkpoint=as_saved_in_a_file(checkpoint))
         assert after(rest, checkpoint.update) == after(whole, checkpoint.update)
         assert comparable(final(rest)) == comparable(final(whole))
@@ -94,7 +99,7 @@ def test_a_rate_changed_by_hand_is_changed_again_after_a_checkpoint() -> None:
     changes = [record for record in whole if isinstance(record, RateChange)]
     assert changes == [RateChange(3, 0.1), RateChange(7, 0.001)]
     assert after(whole, 3) != after(train(made), 3)
-    for checkpoint in (r for r in whole if isinstance(r, Checkpoint)):
+    for checkpoint in [r for r in whole if isinstance(r, Checkpoint)][1::3]:
         rest = train(made, checkpoint=checkpoint, changes=changes)
         assert after(rest, checkpoint.update) == after(whole, checkpoint.update), checkpoint.update
 
@@ -327,7 +332,7 @@ def test_it_is_the_loop_that_one_would_write_with_torch(cell: str, backend: str)
 # --- when it looks -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("planned", [1, 7, 59, 60, 61, 119, 120, 1000, 12_345])
+@pytest.mark.parametrize("planned", [1, 7, 59, 60, 61, 119, 120, 1000, 2345])
 def test_it_looks_sixty_times_evenly_and_at_the_end(planned: int) -> None:
     looks = [u for u in range(planned + 1) if is_evaluated(u, planned)]
     assert looks[0] == 0
@@ -340,9 +345,9 @@ def test_it_looks_sixty_times_evenly_and_at_the_end(planned: int) -> None:
 
 
 def test_what_is_saved_is_even_on_a_logarithmic_scale() -> None:
-    saved = [u for u in range(100_001) if is_snapshot(u)]
-    assert {0, 1, 10, 100, 1000, 10_000, 100_000} <= set(saved)
-    assert all(sum(10**k <= u < 10 ** (k + 1) for u in saved) == 8 for k in (1, 2, 3, 4))
+    saved = [u for u in range(10_001) if is_snapshot(u)]
+    assert {0, 1, 10, 100, 1000, 10_000} <= set(saved)
+    assert all(sum(10**k <= u < 10 ** (k + 1) for u in saved) == 8 for k in (1, 2, 3))
 
 
 def test_it_looks_at_the_beginning_and_at_the_end() -> None:
