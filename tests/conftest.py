@@ -6,7 +6,7 @@ import gc
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -70,6 +70,13 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path: Path) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Look for examples in docstrings only where there are any, in the package: it takes seconds in each process."""
+    found = yield
+    return [each for each in found if HERE not in file_path.parents or isinstance(each, pytest.Module)]
 
 
 def pytest_collection_finish() -> None:

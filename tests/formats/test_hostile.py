@@ -156,6 +156,6 @@ def refused(data: bytes) -> FormatError | None:
 
 def test_every_truncation_of_the_head_and_the_tail_gives_a_refusal() -> None:
     for whole in WHOLE.values():
-        for end in (*range(0, 200, 7), *range(len(whole) - 40, len(whole) - 1, 3)):
+        for end in (*range(16), *range(16, 200, 7), *range(len(whole) - 40, len(whole) - 1, 3)):
             with pytest.raises(FormatError):
                 read_model(whole[:end], "cut", SMALL)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from loops import Small
-from scipy import stats
 
 from gru_viz.training import Curve, Diverged
 from gru_viz.training.lane_comparison import LaneComparison, holm, paired_test, pairs_needed
@@ -55,6 +54,8 @@ def simulated(lanes: int, seeds: int, effect: float = 0.0, rng_seed: int = 0) ->
 
 def at_most(share: float, runs: int = RUNS) -> float:
     """What a share of so many runs exceeds once in a thousand."""
+    from scipy import stats  # which takes seconds to import
+
     return float(stats.binom.ppf(0.999, runs, share)) / runs
 
 
@@ -82,6 +83,8 @@ def test_equal_lanes_are_distinguished_at_most_once_in_twenty(lanes: int, seeds:
 
 def test_that_it_errs_rarely_can_fail() -> None:
     """Without a correction, three lanes are found apart far too often; without pairs, hardly a difference is seen."""
+    from scipy import stats
+
     found = simulated(3, 5)
     uncorrected = np.mean([any(pair.p < 0.05 for pair in t.comparisons) for t in found])
     assert uncorrected > at_most(0.05)
@@ -111,6 +114,8 @@ def test_as_many_seeds_as_it_asks_for_would_do() -> None:
 
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=12))
 def test_paired_t_is_scipy_s(values: list[float]) -> None:
+    from scipy import stats
+
     array = np.array(values)
     found = paired_test(array, 0.9)
     if np.ptp(array) < 1e-6:
