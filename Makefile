@@ -27,11 +27,10 @@ browser:
 run: $(VENV)/warm
 	$(BIN)/streamlit run dashboard.py
 
-# Two things at a time: what is installed, then the checks beside the compiler, then the tests.
+# Two things at a time: what is installed; then the checks beside the tests.
 test:
 	$(MAKE) --jobs 2 browser $(VENV)/development
-	$(MAKE) --jobs 2 checked $(VENV)/warm
-	$(MAKE) tested
+	$(MAKE) --jobs 2 tested checked
 
 checked: $(VENV)/development
 	$(BIN)/ruff check .
@@ -39,7 +38,7 @@ checked: $(VENV)/development
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-tested: $(VENV)/development
+tested: $(VENV)/development $(VENV)/warm
 	$(BIN)/pytest -n 2
 
 pictures: $(VENV)/development browser

@@ -58,9 +58,10 @@ def test_every_convention_can_run(name: str) -> None:
 
 
 WARM = (
-    "from gru_viz import CONVENTIONS; from gru_viz.backends import compiled; compiled.warm([CONVENTIONS['torch_rnn']]);"
-    "from gru_viz.backends.compiled import training_kernels;"
-    "print(sum(training_kernels.rnn_forward.stats.cache_hits.values()), len(training_kernels.rnn_forward.signatures))"
+    "from gru_viz import CONVENTIONS; from gru_viz.backends import compiled;"
+    "compiled.warm([CONVENTIONS['torch_rnn']], training=False);"
+    "from gru_viz.backends.compiled.trace_kernels import rnn;"
+    "print(sum(rnn.stats.cache_hits.values()), len(rnn.signatures))"
 )
 
 
