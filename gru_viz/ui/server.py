@@ -24,10 +24,10 @@ LOADING = b"""<div id="root"></div>
 gru_viz is loading &#8230;</p>
 <style>#root:has(h1) ~ #loading { display: none }</style>"""
 ADDED = {
-    b"</head>": b'<script defer src="app/static/plotly.min.js"></script></head>',
+    b"</head>": b'<link rel="preload" as="script" href="app/static/plotly.min.js"></head>',
     b'<div id="root"></div>': LOADING,
 }
-"""What Streamlit's page gets: plotly's script, which ``browser/shared/plotly.js`` finds there or else loads, and a word
+"""What Streamlit's page gets: the address of plotly's script, to be fetched at once, and a word
 until the page's heading is drawn."""
 
 SWITCH_SECONDS = 0.0005
@@ -120,7 +120,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class QuickPage:
-    """Gives a page a word at once, and plotly's script while the browser waits for the rest rather than afterwards."""
+    """Gives a page a word at once, and lets the browser fetch plotly's script while it waits for the rest."""
 
     def __init__(self, app: Callable[[Message, Any, Send], Awaitable[None]]) -> None:
         self.app = app

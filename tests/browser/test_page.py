@@ -114,3 +114,25 @@ def test_page_asks_nothing_of_the_network(inspector, dashboard):
     inspector.page.on("request", lambda request: asked.append(request.url))
     inspector.open()
     assert [url for url in asked if not url.startswith((dashboard, "data:", "blob:"))] == []
+
+
+def test_the_maps_are_there_before_plotly_and_where_it_draws_them(context, dashboard):
+    """Plotly's script is held back until the maps have been looked at."""
+    page, held_back = context.new_page(), []
+    page.route("**/plotly.min.js", lambda route: held_back.append(route))
+    page.goto(dashboard)
+    previews = page.locator(".gv-preview img")
+    expect(previews).to_have_count(4)
+    before = [preview.bounding_box() for preview in previews.all()]
+    pictures = previews.evaluate_all("(images) => images.map((image) => image.src)")
+    expect(page.locator(".gv-inspector[data-ready]")).to_have_count(0)
+    for route in held_back:
+        route.continue_()
+    page.unroute("**/plotly.min.js")
+    expect(page.locator(".gv-inspector[data-ready]")).to_be_visible()
+    expect(page.locator(".gv-preview")).to_have_count(0)
+    drawn = page.locator(".gv-plot .hm image")
+    assert drawn.evaluate_all("(images) => images.map((image) => image.getAttribute('href'))") == pictures
+    for preview, image in zip(before, drawn.all(), strict=True):  # the legend takes a few pixels
+        box = image.bounding_box()
+        assert all(abs(box[side] - preview[side]) < 6 for side in ("x", "y", "width", "height")), (preview, box)

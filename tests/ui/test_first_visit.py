@@ -80,7 +80,7 @@ def test_a_page_says_that_it_is_loading_and_brings_plotly() -> None:
     bodies = [{"type": "http.response.body", "body": part, "more_body": part is parts[0]} for part in parts]
     first, body = answer(start(b"text/html; charset=utf-8", len(page)), *bodies)
     assert b"gru_viz is loading" in body["body"]
-    assert b'src="app/static/plotly.min.js"' in body["body"]
+    assert b'href="app/static/plotly.min.js"' in body["body"]
     assert dict(first["headers"])[b"content-length"] == str(len(body["body"])).encode()
 
 

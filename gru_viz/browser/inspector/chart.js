@@ -5,11 +5,14 @@ import { drawnLayout, horizontalAxis } from "../shared/plotly_internals.js";
 import { tickLabels } from "./columns.js";
 import { unpackHeatmap } from "./heatmap_codes.js";
 import { loadPaintingPlotly } from "./painting.js";
+import { makePreview } from "./preview.js";
 import { composeTraces } from "./traces.js";
 
 // Pixels of width from which colours carry the meaning of their ends, and titles theirs.
 const WIDTHS = [560, 900];
 const widthClass = (width) => WIDTHS.filter((least) => width >= least).length;
+
+const nextPicture = () => new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
 
 export class Chart {
   /**
@@ -34,9 +37,24 @@ export class Chart {
     return horizontalAxis(this.plot)?.length ?? 0;
   }
 
-  /** Draw the viewport's view. */
+  /** Draw the viewport's view; until plotly is there, its maps alone. */
   async draw() {
-    this.Plotly ??= await loadPaintingPlotly(); // once it is there, what follows begins at once
+    if (this.Plotly) return this.drawPlot(); // begins at once
+    const layout = this.layout(null);
+    const preview = makePreview(this.viewport.view, layout);
+    this.maps.style.minHeight = `${layout.height}px`;
+    this.maps.append(preview);
+    await nextPicture(); // else the browser would load plotly first
+    try {
+      this.Plotly = await loadPaintingPlotly();
+      await this.drawPlot();
+    } finally {
+      preview.remove();
+      this.maps.style.minHeight = "";
+    }
+  }
+
+  async drawPlot() {
     const { Plotly } = this;
     const { view, whole } = this.viewport;
     this.backdrop = this.viewport.backdrop(this.maps.clientWidth);

@@ -30,7 +30,8 @@ function placeMap(image, map, trace, box) {
   for (const [name, value] of Object.entries(box)) image.setAttribute(name, value);
 }
 
-function paint({ bytes, rows, columns, low, high, rowAt }, { zmin, zmax, colorscale }) {
+/** @returns {string} the address of a heatmap's picture */
+export function paint({ bytes, rows, columns, low, high, rowAt }, { zmin, zmax, colorscale }) {
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width: columns, height: rows });
   const context = canvas.getContext("2d", { willReadFrequently: true });
