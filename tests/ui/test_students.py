@@ -1,4 +1,4 @@
-"""A class on one server: sixteen visitors press Start at once; each is answered, sees their place, and all finish."""
+"""A class on one server: thirty visitors press Start at once, each is answered and sees their place, and all finish."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from served import GENEROUS, dashboard
 from benchmarks.session import Visitor
 from gru_viz.training.runs import RunStore
 
-STUDENTS, STAYING = 16, 6
+STUDENTS, STAYING = 30, 8
 PAGE = "GRU_against_LSTM"
 SMALL = "seeds_sine=1&units_sine=4&batch_sine=4&updates_sine="
 
