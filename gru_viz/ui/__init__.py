@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from gru_viz.ui.frame import open_page
     from gru_viz.ui.inspector_page import show_gates
     from gru_viz.ui.model_choice import ModelChoice, choose_model
+    from gru_viz.ui.quick_page import QuickPage
     from gru_viz.ui.sequence_choice import SequenceChoice, choose_sequences
-    from gru_viz.ui.server import QuickPage, lifespan
+    from gru_viz.ui.server import lifespan
     from gru_viz.ui.training import choose_lanes, choose_sweep, choose_task, show_sweep, show_training
     from gru_viz.ui.view_choice import ComparisonChoice, choose_comparison
 
@@ -38,7 +39,7 @@ __all__ = [
 _MODULES = {
     "ComparisonChoice": "view_choice",
     "ModelChoice": "model_choice",
-    "QuickPage": "server",
+    "QuickPage": "quick_page",
     "SequenceChoice": "sequence_choice",
     "choose_comparison": "view_choice",
     "choose_model": "model_choice",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import subprocess
 import sys
 import threading
@@ -11,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import plotly
 import pytest
 
 from gru_viz import random_weights
 from gru_viz.sequences import Scaling, Sequence, Sequences
 from gru_viz.ui.background_work import finish
 from gru_viz.ui.model_choice import ModelChoice
+from gru_viz.ui.quick_page import QuickPage, copy_plotly
 from gru_viz.ui.sequence_choice import SequenceChoice
-from gru_viz.ui.server import QuickPage
 from gru_viz.ui.trace_cache import cached_trace
 
 ROOT = Path(__file__).parents[2]
@@ -53,19 +55,29 @@ def test_the_check_of_what_is_imported_can_fail() -> None:
     assert visit(f"import torch\n{VISIT}") == "['torch']"
 
 
-def answer(*messages: MutableMapping[str, Any]) -> list[MutableMapping[str, Any]]:
-    """What reaches the browser of an answer."""
+def answer(*messages: MutableMapping[str, Any], path: str = "/", **asked: str) -> list[MutableMapping[str, Any]]:
+    """What reaches the browser of an answer to a request with these headers."""
     sent: list[MutableMapping[str, Any]] = []
+    asked = {name.replace("_", "-"): value for name, value in asked.items()}
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
+        requests.append(scope)
         for message in messages:
             await send(message)
 
     async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(QuickPage(app)({"type": "http"}, None, send))
+    scope = {
+        "type": "http",
+        "path": path,
+        "headers": [(name.encode(), value.encode()) for name, value in asked.items()],
+    }
+    asyncio.run(QuickPage(app)(scope, None, send))
     return sent
+
+
+requests: list[Any] = []
 
 
 def start(kind: bytes, length: int, *more: tuple[bytes, bytes], status: int = 200) -> dict[str, Any]:
@@ -95,6 +107,26 @@ def test_a_page_says_that_it_is_loading_and_brings_plotly() -> None:
 def test_any_other_answer_goes_its_way_unchanged(begin: dict[str, Any]) -> None:
     body = {"type": "http.response.body", "body": b"abcd", "more_body": False}
     assert answer(begin, body) == [begin, body]
+
+
+def test_a_page_is_requested_uncompressed_and_nothing_else() -> None:
+    for accept, compressed in (("text/html,*/*", False), ("*/*", True)):
+        answer(start(b"text/html", 0), accept=accept, accept_encoding="gzip")
+        names = [name for name, _ in requests[-1]["headers"]]
+        assert (b"accept-encoding" in names) is compressed
+
+
+def test_plotly_is_compressed_once_for_all_and_sent_once_to_each() -> None:
+    copy_plotly()
+    path = "/app/static/plotly.min.js"
+    first, body = answer(path=path, accept_encoding="gzip, br")
+    source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    assert gzip.decompress(body["body"]) == source.read_bytes()
+    tag = dict(first["headers"])[b"etag"].decode()
+    again, _ = answer(path=path, accept_encoding="gzip", if_none_match=tag)
+    assert again["status"] == 304
+    untouched = start(b"text/javascript", 0)
+    assert answer(untouched, path=path) == [untouched]  # a browser that cannot unpack it is answered by Streamlit
 
 
 def test_the_page_of_this_streamlit_has_the_places() -> None:

@@ -1,0 +1,125 @@
+"""A page that says something at once, and plotly's script on its way before the page needs it."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+__all__ = ["QuickPage", "copy_plotly"]
+
+STATIC = Path(__file__).resolve().parents[2] / "static"
+PLOTLY = "plotly.min.js"
+
+LOADING = b"""<div id="root"></div>
+<p id="loading" style="position: fixed; inset: 40% 0 auto; text-align: center; font: 1.1rem sans-serif; color: #777">
+gru_viz is loading &#8230;</p>
+<style>#root:has(h1) ~ #loading { display: none }</style>"""
+ADDED = {
+    b"</head>": f'<link rel="preload" as="script" href="app/static/{PLOTLY}"></head>'.encode(),
+    b'<div id="root"></div>': LOADING,
+}
+"""What Streamlit's page gets: the address of plotly's script, to be fetched at once, and a word
+until the page's heading is drawn."""
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+
+
+def copy_plotly() -> None:
+    """Copy plotly's script to the static folder, as it is and compressed, unless it is there."""
+    package = find_spec("plotly")
+    assert package is not None
+    assert package.origin is not None
+    source = Path(package.origin).parent / "package_data" / "plotly.min.js"
+    target = STATIC / PLOTLY
+    if target.exists() and target.stat().st_size == source.stat().st_size and _compressed(target).exists():
+        return
+    target.parent.mkdir(exist_ok=True)
+    script = source.read_bytes()
+    for path, content in ((_compressed(target), gzip.compress(script, 6)), (target, script)):
+        partial = path.with_suffix(f".{os.getpid()}")  # its own, since two servers may start at once
+        partial.write_bytes(content)
+        partial.replace(path)
+
+
+def _compressed(path: Path) -> Path:
+    return path.with_name(f"{path.name}.gz")
+
+
+class QuickPage:
+    """Gives a page a word at once, and lets the browser fetch plotly's script while it waits for the rest."""
+
+    def __init__(self, app: Callable[[Message, Any, Send], Awaitable[None]]) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
+        """Pass a request on; to an answer that is a page, ``ADDED`` is added. Answer one for plotly's script at once.
+
+        Streamlit would compress the script anew for every visitor.
+        """
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        asked = {name.lower(): value for name, value in scope["headers"]}
+        script = _compressed(STATIC / PLOTLY)
+        unpacks = b"gzip" in asked.get(b"accept-encoding", b"")
+        if scope["path"].endswith(f"/app/static/{PLOTLY}") and unpacks and script.exists():
+            return await _send_script(script, asked.get(b"if-none-match"), send)
+        if b"text/html" in asked.get(b"accept", b""):  # a page as it is written can be added to
+            scope = {**scope, "headers": [each for each in scope["headers"] if each[0].lower() != b"accept-encoding"]}
+        return await self.app(scope, receive, _Rewriting(send))
+
+
+async def _send_script(script: Path, known: bytes | None, send: Send) -> None:
+    """Send the compressed script, or that the browser has it already."""
+    found = script.stat()
+    tag = f'"{found.st_size}-{found.st_mtime_ns}"'.encode()
+    headers = [(b"etag", tag), (b"cache-control", b"no-cache"), (b"vary", b"accept-encoding")]
+    if known == tag:
+        await send({"type": "http.response.start", "status": 304, "headers": headers})
+        await send({"type": "http.response.body"})
+        return
+    headers += [
+        (b"content-type", b"text/javascript; charset=utf-8"),
+        (b"content-encoding", b"gzip"),
+        (b"content-length", str(found.st_size).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": script.read_bytes()})
+
+
+class _Rewriting:
+    """Sends an answer on; a page only once it is whole."""
+
+    def __init__(self, send: Send) -> None:
+        self.send, self.body = send, b""
+        self.start: Message | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and _is_page(message):
+            self.start = message
+        elif self.start is None or message["type"] != "http.response.body":
+            await self.send(message)
+        else:
+            self.body += message.get("body", b"")
+            if not message.get("more_body", False):
+                await self._send_page(self.start)
+
+    async def _send_page(self, start: Message) -> None:
+        body = self.body
+        for place, added in ADDED.items():
+            body = body.replace(place, added, 1)
+        length = (b"content-length", str(len(body)).encode())
+        headers = [length if name.lower() == b"content-length" else (name, value) for name, value in start["headers"]]
+        await self.send({**start, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+def _is_page(start: Message) -> bool:
+    """Whether it is a page as it is written; a compressed one goes its way unchanged."""
+    headers = {name.lower(): value for name, value in start["headers"]}
+    is_html = headers.get(b"content-type", b"").startswith(b"text/html")
+    return start["status"] == 200 and is_html and b"content-encoding" not in headers
