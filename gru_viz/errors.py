@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import category
+
 __all__ = [
     "ConventionError",
     "DeviceError",
@@ -24,7 +26,14 @@ def one_line(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else " " if c in "\n\r\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(_safe(character) for character in text)
+
+
+def _safe(character: str) -> str:
+    kind = category(character)
+    if character in "\n\r\t" or kind in ("Zl", "Zp"):
+        return " "
+    return "\N{REPLACEMENT CHARACTER}" if kind.startswith("C") else character
 
 
 class GruVizError(Exception):
