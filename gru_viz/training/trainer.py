@@ -14,7 +14,7 @@ from torch import Tensor
 from gru_viz.errors import TrainingError
 from gru_viz.training.curves import Curve
 from gru_viz.training.network import Network, estimate_memory
-from gru_viz.training.optimiser import clip_each, make_optimiser, optimiser_arrays, restore_optimiser, scheduled
+from gru_viz.training.optimiser import Optimiser, clip_each, scheduled
 from gru_viz.training.randomness import torch_seed
 from gru_viz.training.settings import LIMITS, Settings, check_rate
 from gru_viz.training.tasks import Task, make_task
@@ -84,7 +84,7 @@ class Trainer:
         self.update, self.seconds = 0, 0.0
         check_memory(task, settings, lane)
         self.network = Network(self.lane, task.features, task.outputs, settings.all_seeds)
-        self.optimiser = make_optimiser(self.lane, self.network.parameters.values())
+        self.optimiser = Optimiser(self.lane, self.network.parameters)
         self._changes = list(changes)
         self._requested: deque[float] = deque(maxlen=1)
         self._stopping = False
@@ -112,18 +112,17 @@ class Trainer:
         parameters = {
             f"parameter.{name}": t.detach().cpu().numpy().copy() for name, t in self.network.parameters.items()
         }
-        optimiser = optimiser_arrays(self.optimiser, self.network.parameters)
         recent = {
             f"recent.{name}": torch.stack([each[at] for each in self._recent]).cpu().numpy()
             for at, name in enumerate(("train", "gradient"))
             if self._recent
         }
-        return Checkpoint(self.update, self.seconds, {**parameters, **optimiser, **recent})
+        return Checkpoint(self.update, self.seconds, {**parameters, **self.optimiser.arrays(), **recent})
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         arrays = checkpoint.arrays
         self.network.load({name.removeprefix("parameter."): array for name, array in arrays.items()})
-        restore_optimiser(self.optimiser, self.network.parameters, arrays)
+        self.optimiser.restore(arrays)
         if "recent.train" in arrays:
             recent = (arrays[f"recent.{name}"] for name in ("train", "gradient"))
             tensors = (torch.tensor(values, device=self.network.device) for values in recent)
@@ -173,7 +172,7 @@ class Trainer:
             dropout = [torch.Generator(device).manual_seed(torch_seed(seed, "dropout", self.update)) for seed in seeds]
         outputs = self.network.forward(examples.x, self.task.output_at, examples.lengths, dropout)
         losses = self.task.losses(outputs, examples)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         losses.sum().backward()  # type: ignore[no-untyped-call]
         gradients = [tensor.grad for tensor in self.network.parameters.values() if tensor.grad is not None]
         norms = clip_each(gradients, self.lane.clip)
@@ -183,9 +182,7 @@ class Trainer:
             if not finite.all():
                 lost = tuple(seed for seed, good in zip(seeds, finite.tolist(), strict=True) if not good)
                 return Diverged(self.update + 1, lost, what)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate
-        self.optimiser.step()
+        self.optimiser.step(self.rate)
         self._recent.append((values_of["loss"], norms))
         self.update += 1
         self.seconds += time.perf_counter() - begun

@@ -1,4 +1,4 @@
-"""Optimisers are torch's own, one schedule is one formula, and clipping is Pascanu's, model by model."""
+"""Optimisers are torch's to the last bit, one schedule is one formula, and clipping is Pascanu's, model by model."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import torch
 from hypothesis import given, strategies as st
 
 from gru_viz.training import Lane
-from gru_viz.training.optimiser import clip_each, make_optimiser, optimiser_arrays, restore_optimiser, scheduled
+from gru_viz.training.optimiser import Optimiser, clip_each, scheduled
 from gru_viz.training.settings import OPTIMISERS, SCHEDULES
 
-RIVALS = {
-    "adam": lambda p: torch.optim.Adam(p, lr=0.01),
-    "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.01),
-    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01),
-    "sgd": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9),
+TORCH = {
+    "adam": lambda p: torch.optim.Adam(p, lr=0.01, fused=True),
+    "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.01, fused=True),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01, foreach=True),
+    "sgd": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, fused=True),
 }
+NAMES = ("one", "one.more", "three")
 
 
 def some(seed: int) -> list[torch.Tensor]:
@@ -27,53 +28,88 @@ def some(seed: int) -> list[torch.Tensor]:
     return [torch.randn(shape, generator=rng) for shape in ((2, 3, 4), (2, 5), (2, 1, 1))]
 
 
-def descend(optimiser: torch.optim.Optimizer, parameters: list[torch.Tensor], updates: range) -> None:
+def make(name: str, parameters: list[torch.Tensor]) -> Optimiser:
+    return Optimiser(Lane(optimiser=name), dict(zip(NAMES, parameters, strict=True)))
+
+
+def descend(optimiser: Optimiser | torch.optim.Optimizer, parameters: list[torch.Tensor], updates: range) -> None:
+    """With another learning rate at each update."""
     for update in updates:
         for parameter, gradient in zip(parameters, some(100 + update), strict=True):
             parameter.grad = gradient
+        rate = 0.01 / (1 + update)
+        if isinstance(optimiser, Optimiser):
+            optimiser.step(rate)
+            optimiser.zero_grad()
+            assert all(parameter.grad is None for parameter in parameters)
+            continue
+        for group in optimiser.param_groups:
+            group["lr"] = rate
         optimiser.step()
 
 
+def stored_by(optimiser: torch.optim.Optimizer) -> dict[str, np.ndarray]:
+    """The state of one of torch's optimisers, as it is on the disk of whoever trained with one."""
+    state = optimiser.state_dict()["state"]
+    return {f"optimiser.{NAMES[at]}.{what}": t.numpy().copy() for at, each in state.items() for what, t in each.items()}
+
+
 @pytest.mark.parametrize("name", OPTIMISERS)
-def test_an_optimiser_is_torch_s_own(name: str) -> None:
+def test_an_optimiser_does_what_torch_s_does_to_the_last_bit(name: str) -> None:
     mine, theirs = ([p.requires_grad_() for p in some(0)] for _ in range(2))
-    descend(make_optimiser(Lane(optimiser=name, learning_rate=0.01), mine), mine, range(20))
-    descend(RIVALS[name](theirs), theirs, range(20))
-    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(mine, theirs, strict=True))
+    optimiser, rival = make(name, mine), TORCH[name](theirs)
+    assert optimiser.arrays() == {}
+    for updates in (range(3), range(3, 20)):
+        descend(optimiser, mine, updates)
+        descend(rival, theirs, updates)
+        assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
+        arrays, wanted = optimiser.arrays(), stored_by(rival)
+        assert arrays.keys() == wanted.keys()
+        for key, array in arrays.items():
+            assert array.dtype == wanted[key].dtype
+            assert np.array_equal(array, wanted[key]), key
     assert not any(torch.allclose(a, b, atol=1e-3) for a, b in zip(mine, some(0), strict=True))
 
 
 @pytest.mark.parametrize("axes", ["as they are", "as a file keeps them"])
 @pytest.mark.parametrize("made", [0, 1, 7])
 @pytest.mark.parametrize("name", OPTIMISERS)
-def test_its_memory_comes_back_to_the_last_bit(name: str, made: int, axes: str) -> None:
-    lane, names = Lane(optimiser=name), ["one", "one.more", "three"]
-    whole = [p.requires_grad_() for p in some(0)]
-    first = make_optimiser(lane, whole)
-    descend(first, whole, range(made))
-    saved = optimiser_arrays(first, names)
+def test_it_goes_on_from_the_state_of_one_of_torch_s(name: str, made: int, axes: str) -> None:
+    theirs = [p.requires_grad_() for p in some(0)]
+    rival = TORCH[name](theirs)
+    descend(rival, theirs, range(made))
+    saved = stored_by(rival)
     if axes != "as they are":
         saved = {key: np.ascontiguousarray(array) for key, array in saved.items()}
-    copied = [p.detach().clone().requires_grad_() for p in whole]
-    second = make_optimiser(lane, copied)
-    restore_optimiser(second, names, saved)
-    for key, array in optimiser_arrays(second, names).items():
-        assert array.dtype == saved[key].dtype
-        assert np.array_equal(array.ravel(), saved[key].ravel()), key
-    descend(first, whole, range(made, made + 5))
-    descend(second, copied, range(made, made + 5))
-    assert all(torch.equal(a, b) for a, b in zip(whole, copied, strict=True))
+    mine = [p.detach().clone().requires_grad_() for p in theirs]
+    optimiser = make(name, mine)
+    optimiser.restore(saved)
+    assert optimiser.arrays().keys() == saved.keys()
+    descend(rival, theirs, range(made, made + 5))
+    descend(optimiser, mine, range(made, made + 5))
+    assert all(torch.equal(a, b) for a, b in zip(theirs, mine, strict=True))
 
 
-def test_a_memory_is_a_copy() -> None:
+def test_a_state_is_a_copy() -> None:
     parameters = [p.requires_grad_() for p in some(0)]
-    optimiser = make_optimiser(Lane(), parameters)
+    optimiser = make("adam", parameters)
     descend(optimiser, parameters, range(1))
-    saved = optimiser_arrays(optimiser, "abc")
+    saved = optimiser.arrays()
     before = {key: array.copy() for key, array in saved.items()}
-    restore_optimiser(optimiser, "abc", saved)
+    optimiser.restore(saved)
     descend(optimiser, parameters, range(1, 3))
     assert all(np.array_equal(saved[key], array) for key, array in before.items())
+
+
+def test_what_has_no_gradient_is_left_alone() -> None:
+    parameters = [p.requires_grad_() for p in some(0)]
+    optimiser = make("adam", parameters)
+    for parameter, gradient in zip(parameters[1:], some(1)[1:], strict=True):
+        parameter.grad = gradient
+    optimiser.step(0.01)
+    assert torch.equal(parameters[0], some(0)[0])
+    assert not torch.equal(parameters[1], some(0)[1])
+    assert {key.rpartition(".")[0] for key in optimiser.arrays()} == {"optimiser.one.more", "optimiser.three"}
 
 
 # --- schedules -----------------------------------------------------------------------------------------------------
