@@ -85,7 +85,7 @@ def _load_for_tables() -> None:
     from gru_viz.backends import compiled
     from gru_viz.conventions import CONVENTIONS
 
-    compiled.warm((CONVENTIONS[name] for name in FIRST), training=False)
+    compiled.warm((CONVENTIONS[name] for name in FIRST), purposes=["trace"])
 
 
 def _collect_every_minute() -> None:

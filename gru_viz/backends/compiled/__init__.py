@@ -7,19 +7,20 @@ lockstep along a leading axis. numba is imported when a kernel is first needed.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from gru_viz.backends.compiled.kernel_cache import Purpose, compile_in_background, is_ready, mark_stored
 from gru_viz.backends.interface import BackendRun, finished_run
 from gru_viz.conventions import Convention
 from gru_viz.errors import GruVizError
 from gru_viz.weights import Weights
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
-__all__ = ["KernelError", "recurrence", "run", "warm", "why_not"]
+__all__ = ["KernelError", "compile_in_background", "is_ready", "recurrence", "run", "warm", "why_not"]
 
 
 class KernelError(GruVizError):
@@ -77,31 +78,24 @@ def recurrence(
     return run(convention, projected, weight_recurrent, bias_recurrent, states, threads)
 
 
-def warm(conventions: Iterable[Convention], dtypes: Iterable[str] = ("float32",), *, training: bool = True) -> None:
-    """Compile the kernels of some conventions, or load them from numba's cache on disk, ahead of their first use.
+def warm(
+    conventions: Iterable[Convention],
+    dtypes: Iterable[str] = ("float32",),
+    purposes: Iterable[Purpose] = ("trace", "training"),
+) -> None:
+    """Compile the kernels of some conventions, or load them from the disk, ahead of their first use.
 
-    Those of a trace come first, and those of training after them. Conventions of the same cell and place of the reset
-    gate share a kernel. Where there is no numba, nothing happens.
+    Conventions of the same cell and place of the reset gate share a kernel. Where there is no numba, nothing happens.
     """
-    known = list(conventions)
-    wanted = [(convention, dtype) for dtype in dtypes for convention in known if why_not(convention) is None]
-    for convention, dtype in wanted:
-        from gru_viz.backends.compiled import trace_runner
-
-        gates, ones = len(convention.gates), np.ones((1, 1, 1), dtype)
-        packed = trace_runner.pack(convention, *np.ones((2, gates, 1), dtype), *np.ones((2, gates), dtype))
-        trace_runner.run(packed, ones, np.ones(1, np.int64), np.ones((len(convention.states), 1, 1), dtype), False)
-    for convention, dtype in wanted if training else ():
-        import torch
-
-        gates = len(convention.gates)
-        shapes = ((1, 1, 1, gates), (1, gates, 1), (1, gates), *[(1, 1, 1) for _ in convention.states])
-        projected, u, c, *states = (
-            torch.zeros(shape, dtype=getattr(torch, dtype), requires_grad=True) for shape in shapes
-        )
-        with torch.enable_grad():
-            hidden = recurrence(convention, projected, u, c, tuple(states))
-            torch.autograd.grad(hidden.sum(), [projected, u])
+    known, precisions = list(conventions), list(dtypes)
+    for purpose in purposes:
+        for convention in known:
+            if why_not(convention) is None:
+                runner = import_module(f"gru_viz.backends.compiled.{purpose}_runner")
+                for dtype in precisions:
+                    runner.warm(convention, dtype)
+                if "float32" in precisions:
+                    mark_stored(convention, purpose)
 
 
 def _refuse_what_does_not_fit(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numba.extending
+
+from gru_viz.backends.compiled.kernel_cache import folder
 
 __all__ = ["compiled", "implements", "intrinsic", "part"]
 
@@ -22,35 +20,13 @@ Function = TypeVar("Function", bound=Callable[..., object])
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz", "contract", "arcp"}}
 
 
-def _cache_folder() -> str:
-    """A folder for this state of the kernels: where the user says, beside them, or in the home; "" where none works.
-
-    It is named after all their sources: what a function calls is compiled into it, and may be in another file.
-    """
-    here = Path(__file__).parent
-    sources = b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))
-    beside, home = here / "__pycache__", Path.home() / ".cache" / "gru_viz"
-    for parent in (Path(numba.config.CACHE_DIR),) if numba.config.CACHE_DIR else (beside, home):
-        folder = parent / f"kernels-{hashlib.sha256(sources).hexdigest()[:16]}"
-        with suppress(OSError):
-            if parent == beside and not folder.exists():  # nobody will read those of earlier sources again
-                for stale in parent.glob("kernels-*"):
-                    shutil.rmtree(stale, ignore_errors=True)
-            folder.mkdir(parents=True, exist_ok=True)
-            if os.access(folder, os.W_OK):
-                return str(folder)
-    return ""
-
-
-_CACHE_FOLDER = _cache_folder()
-
-
 def compiled(function: Function) -> Function:
     """Compile a function at its first call, or load it from numba's disk cache; it runs without Python's lock."""
     dispatcher = numba.njit(**OPTIONS)(function)
     before = numba.config.CACHE_DIR
-    if _CACHE_FOLDER:
-        numba.config.CACHE_DIR = _CACHE_FOLDER
+    where = folder()
+    if where is not None:
+        numba.config.CACHE_DIR = str(where)
         try:
             with suppress(RuntimeError):  # a function that is in no file
                 dispatcher.enable_caching()

@@ -18,7 +18,7 @@ from gru_viz.backends.interface import DirectionRun
 from gru_viz.conventions import Convention
 from gru_viz.weights import CellWeights, Weights
 
-__all__ = ["PackedCell", "pack", "run", "run_layers"]
+__all__ = ["PackedCell", "pack", "run", "run_layers", "warm"]
 
 reuse_pages()
 
@@ -115,6 +115,13 @@ def run(
                 each.result()
     out.flags.writeable = False
     return dict(zip(kernel.quantities, out, strict=True))
+
+
+def warm(convention: Convention, dtype: str) -> None:
+    """Compile the kernel of a convention, or load it from the disk, by a step of one unit."""
+    gates, ones = len(convention.gates), np.ones((1, 1, 1), dtype)
+    packed = pack(convention, *np.ones((2, gates, 1), dtype), *np.ones((2, gates), dtype))
+    run(packed, ones, np.ones(1, np.int64), np.ones((len(convention.states), 1, 1), dtype), False)
 
 
 def run_layers(
