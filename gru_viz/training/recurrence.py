@@ -6,7 +6,7 @@ All use the same stacked parameters, with a leading axis of models, and time bef
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from gru_viz.equations import Parameters
 from gru_viz.errors import TrainingError
 from gru_viz.training.settings import Lane
 
-__all__ = ["choose", "run_layer", "why_not"]
+__all__ = ["choose", "choose_for_run", "run_layer", "why_not"]
 
 ONE_AT_A_TIME = threading.Lock()
 
@@ -42,6 +42,22 @@ def choose(lane: Lane) -> str:
     if reason:
         raise TrainingError(f"lane {lane.name}, backend", reason, "a backend that has it", "Choose 'auto'.")
     return lane.backend
+
+
+def choose_for_run(lanes: Sequence[Lane]) -> dict[str, str]:
+    """Choose the backend of each lane of a run that starts on this machine: lane → backend.
+
+    Lanes that leave the choice open train alike: with compiled kernels if all of theirs are on the disk. Otherwise they
+    begin with torch at once, unless torch lacks one of their cells; then all wait until the kernels are compiled.
+    """
+    chosen = {lane.name: lane.backend for lane in lanes}
+    open_ones = [lane for lane in lanes if lane.backend == "auto"]
+    on_cpu = all(lane.device == "cpu" for lane in open_ones)
+    if on_cpu and all(compiled.is_ready(CONVENTIONS[lane.cell], "training") for lane in open_ones):
+        return chosen | {lane.name: "compiled" for lane in open_ones}
+    if all(why_not("torch", lane) is None for lane in open_ones):
+        return chosen | {lane.name: "torch" for lane in open_ones}
+    return chosen | {lane.name: choose(lane) for lane in open_ones}
 
 
 def run_layer(

@@ -89,9 +89,7 @@ class ModelChoice:
 def _snapshot_weights(snapshot: SnapshotRef) -> Weights:
     from gru_viz.training.runs import trained_network
 
-    network = trained_network(store(), snapshot.run, snapshot.lane, task_of(snapshot.run), snapshot.update)
-    assert network is not None  # a missing snapshot is an error of the store
-    return network.weights()
+    return trained_network(store(), snapshot.run, snapshot.lane, task_of(snapshot.run), snapshot.update).weights()
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

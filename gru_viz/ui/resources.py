@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import secrets
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,9 +15,17 @@ if TYPE_CHECKING:
     from gru_viz.training.engine import Engine
     from gru_viz.training.runs import Follower, RunStore, TrainingRun
 
-__all__ = ["engine", "follower", "is_training", "refresh_seconds", "store", "task_of"]
+__all__ = ["Viewers", "engine", "follower", "is_training", "refresh_seconds", "store", "task_of", "viewers"]
 
-TRAINING_SECONDS = 0.5
+TRAINING_SECONDS = (0.5, 1.0, 2.0, 4.0)
+"""Seconds between two refreshes of a run that trains: the first that leaves ``REFRESHES`` or fewer a second."""
+
+REFRESHES = 16.0
+"""How many refreshes a second all viewers of a run ask for at most; one takes the server some 6 ms."""
+
+PRESENT_SECONDS = 10.0
+"""A page that has not been refreshed for so long is closed."""
+
 QUEUE_SECONDS = ((5, 1.0), (10, 2.0))
 """Queued up to this position, a page refreshes this often; from there on every ``LAST_SECONDS``."""
 LAST_SECONDS = 4.0
@@ -52,6 +63,32 @@ def task_of(run_id: str) -> Task:
     return store().task(run_id)
 
 
+class Viewers:
+    """Who looks at which run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: dict[str, dict[str, float]] = {}
+
+    def count(self, run_id: str, viewer: str) -> int:
+        """Note that someone looks at a run; return how many do."""
+        now = time.monotonic()
+        with self._lock:
+            seen = self._seen.setdefault(run_id, {})
+            seen[viewer] = now
+            for run, others in list(self._seen.items()):
+                self._seen[run] = {each: when for each, when in others.items() if now - when < PRESENT_SECONDS}
+                if not self._seen[run]:
+                    del self._seen[run]
+            return len(self._seen[run_id])
+
+
+@st.cache_resource(show_spinner=False)
+def viewers() -> Viewers:
+    """Who looks at which run of this server."""
+    return Viewers()
+
+
 def is_training(run: TrainingRun) -> bool:
     """Whether workers train the run now, or are about to; a queued run has nothing new to show but its position."""
     return run.active and engine().queue_position(run.run_id) is None
@@ -60,12 +97,13 @@ def is_training(run: TrainingRun) -> bool:
 def refresh_seconds(run: TrainingRun) -> float | None:
     """Seconds between two refreshes of a run's page; None when nothing will change.
 
-    A refresh takes the server some 12 ms. Thirty queued pages that refresh twice a second leave it no time for an
-    answer: Streamlit drops the output of a refresh when the next one has begun.
+    Thirty pages that refresh twice a second leave the server no time for an answer: Streamlit drops the output of a
+    refresh when the next one has begun.
     """
     if not run.active:
         return None
     position = engine().queue_position(run.run_id)
     if position is None:
-        return TRAINING_SECONDS
+        looking = viewers().count(run.run_id, st.session_state.setdefault("viewer", secrets.token_hex(8)))
+        return next((seconds for seconds in TRAINING_SECONDS if looking / seconds <= REFRESHES), LAST_SECONDS)
     return next((seconds for last, seconds in QUEUE_SECONDS if position <= last), LAST_SECONDS)

@@ -40,8 +40,8 @@ class _Recurrence(torch.autograd.Function):
         hidden = _with_padding(projected, shapes.hidden, shapes.panel)
         cells, saved = projected.new_empty(shapes.cells), projected.new_empty(shapes.saved)
         filled = ForwardPass(hidden.numpy(), cells.numpy(), saved.numpy())
-        arrays = (each.numpy() for each in (projected.contiguous(), weight, bias))
-        training_runner.forward(cell, keeps, threads, *arrays, [state.numpy() for state in states], filled)
+        x, u, b_h, *start = (each.numpy() for each in (projected.contiguous(), weight, bias, *states))
+        training_runner.forward(cell, keeps, threads, x, u, b_h, start, filled)
         if training:
             ctx.save_for_backward(weight, hidden, cells, saved)
             ctx.cell, ctx.keeps, ctx.threads = cell, keeps, threads

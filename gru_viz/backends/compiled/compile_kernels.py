@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from gru_viz.backends.compiled import warm
 from gru_viz.backends.compiled.kernel_cache import KERNELS, is_ready, lock
@@ -12,19 +13,24 @@ NICENESS = 10
 """Of this process: a page and its training come first."""
 
 
-def main() -> None:
-    """Compile one kernel after the other; wait for another process that does, and compile what it has left."""
-    give_way()
+def compile_missing() -> None:
+    """Compile one kernel after the other, while the process that wants them lives.
+
+    Where another process already compiles, wait for it, and compile what it has left.
+    """
+    parent = os.getppid()
     with lock():
         for purpose, name, _ in KERNELS:
-            if not is_ready(CONVENTIONS[name], purpose):
+            if os.getppid() == parent and not is_ready(CONVENTIONS[name], purpose):
                 warm([CONVENTIONS[name]], purposes=[purpose])
 
 
-def give_way() -> None:
-    """Leave the processor to whatever else wants it."""
+def main() -> None:
+    """Do so beside whatever else this machine does."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in a terminal reaches every process
     if hasattr(os, "nice"):
         os.nice(NICENESS)
+    compile_missing()
 
 
 if __name__ == "__main__":

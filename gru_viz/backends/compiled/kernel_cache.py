@@ -84,7 +84,7 @@ def is_ready(convention: Convention, purpose: Purpose) -> bool:
     for.
     """
     mark = _mark(convention, purpose)
-    return mark is None or mark.exists()
+    return find_spec("numba") is not None if mark is None else mark.exists()
 
 
 def mark_stored(convention: Convention, purpose: Purpose) -> None:
@@ -104,7 +104,7 @@ def _mark(convention: Convention, purpose: Purpose) -> Path | None:
 @cache
 def machine() -> str:
     """Return a hash of what compiled code depends on besides its source: processor, Python, packages that compile."""
-    facts = [platform.machine(), platform.python_version(), _processor()]
+    facts = [platform.machine(), platform.python_version(), _processor(), os.environ.get("NUMBA_DISABLE_JIT", "")]
     for package in ("numba", "llvmlite", "numpy"):
         with suppress(PackageNotFoundError):
             facts.append(version(package))

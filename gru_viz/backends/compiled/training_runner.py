@@ -142,7 +142,7 @@ def warm(convention: Convention, dtype: str) -> None:
     shapes = layout(cell, projected.shape, 1, states, True, u.itemsize)
     hidden = padded(u, shapes.hidden, shapes.panel)
     made = ForwardPass(hidden, np.empty(shapes.cells, dtype), np.empty(shapes.saved, dtype))
-    forward(cell, True, 1, projected, u, bias, np.zeros((states, 1, 1, 1), dtype), made)
+    forward(cell, True, 1, projected, u, bias, list(np.zeros((states, 1, 1, 1), dtype)), made)
     gradient = padded(u, (1, 1, 1, cell.differentiated), shapes.panel)
     backward(cell, True, 1, np.zeros((1, 1, 1, 1), dtype), u, made, gradient)
 

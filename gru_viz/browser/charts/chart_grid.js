@@ -94,6 +94,7 @@ export class ChartGrid {
   async draw(chart, figure) {
     const width = chart.plot.clientWidth;
     if (this.disposed || !width || (chart.drawn === figure.drawn && chart.width === width && !chart.stale)) return;
+    if (!figure.data.length) return clear(chart); // axes without a line would show numbers that mean nothing
     const first = !chart.drawn;
     Object.assign(chart, { drawn: figure.drawn, width, stale: false });
     const style = getComputedStyle(this.root);
@@ -141,4 +142,10 @@ export class ChartGrid {
     for (const chart of this.charts.values()) chart.stale = true;
     if (this.view) this.drawAll();
   }
+}
+
+/** Take a plot out, whose lines are gone. */
+function clear(chart) {
+  if (chart.drawn) window.Plotly.purge(chart.plot);
+  Object.assign(chart, { drawn: undefined, pointer: null });
 }

@@ -55,11 +55,12 @@ class ClusterExecutor(Executor):
         self.problem = ""
 
     def check_worker(self, address: str) -> bool | None:
-        """Return whether a worker has the same gru_viz; otherwise ``problem`` describes the difference."""
+        """Return whether a worker has the same gru_viz, and let it warm up; if not, ``problem`` says what differs."""
         versions = self.call(remote_versions(), {address: ()}, VERSION_TIMEOUT)[address]
         if isinstance(versions, TimeoutError):
             return None
         if versions == (_python(), fingerprint()):
+            self.call(remote("warm_up"), {address: (len(self._usable),)})
             return True
         self.problem = f"{explain(address, versions)} It is not used; install the same gru_viz there, and restart it."
         return False

@@ -17,6 +17,9 @@ from gru_viz.training.engine.scheduler import Scheduler
 __all__ = ["EngineThreads"]
 
 STEP_SECONDS = 0.25
+FIRST_SECONDS = 0.05
+"""How often to look for the first update of a lane."""
+
 IDLE_SECONDS = 1.0
 ENDED_SECONDS = 0.02
 """How often to look whether a lane has ended."""
@@ -125,7 +128,8 @@ class EngineThreads:
         """Wait for the next step, a command, or the end of a lane, which frees its slot."""
         scheduler = self.scheduler
         idle = scheduler.ready and not scheduler.running and not len(scheduler.queue)
-        until = time.monotonic() + (IDLE_SECONDS if idle else STEP_SECONDS)
+        pause = FIRST_SECONDS if scheduler.begins else IDLE_SECONDS if idle else STEP_SECONDS
+        until = time.monotonic() + pause
         while (left := until - time.monotonic()) > 0 and not scheduler.has_ended():
             if self._wake.wait(left if idle else min(left, ENDED_SECONDS)):
                 break

@@ -95,6 +95,11 @@ class Executor:
         return True
 
     @property
+    def waiting(self) -> str:
+        """What is waited for while there is no worker, in a sentence."""
+        return "The cluster has no workers yet."
+
+    @property
     def client(self) -> Client:
         """The connection."""
         if self._client is None:
@@ -102,7 +107,7 @@ class Executor:
         return self._client
 
     def workers(self) -> dict[str, Worker]:
-        """Return the usable workers, by address; new ones are checked and warmed up.
+        """Return the usable workers, by address; new ones are checked.
 
         Raises:
             ExecutorLostError: dask's scheduler does not answer.
@@ -118,8 +123,6 @@ class Executor:
                 self._ask_again[address] = time.monotonic() + WORKER_TIMEOUT
                 continue
             self._usable[address] = usable
-            if usable:
-                self.call(remote("warm_up"), {address: (len(self._usable) - 1,)})
         return {address: worker for address, worker in workers.items() if self._usable.get(address)}
 
     def list_workers(self) -> dict[str, Worker]:

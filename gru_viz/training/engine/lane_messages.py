@@ -13,12 +13,14 @@ __all__ = ["LaneJob", "LaneProgress", "LaneReply", "LaneRequest"]
 class LaneJob:
     """What a worker needs to train a lane.
 
-    ``data`` are the user's, packed; ``checkpoint`` is None to begin; after ``lease`` seconds without a request the lane
+    ``backend`` was chosen when the run started, and is empty if the worker chooses; ``data`` are the user's, packed;
+    ``checkpoint`` is None to begin; after ``lease`` seconds without a request the lane
     stops by itself, because its engine is gone.
     """
 
     settings: str
     lane: str
+    backend: str
     until: int
     data: bytes
     checkpoint: Checkpoint | None

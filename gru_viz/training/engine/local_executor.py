@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import math
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from gru_viz.backends import compiled
 from gru_viz.training.engine.executor import Executor, silence_dask
-from gru_viz.version import PACKAGE
+from gru_viz.training.engine.worker_launcher import WorkerLauncher
 
 if TYPE_CHECKING:
     from distributed import LocalCluster
 
-__all__ = ["LocalExecutor", "package_path"]
+__all__ = ["LocalExecutor"]
+
+LOAD_SECONDS = 4.0
+"""About how long workers take to start on a machine that does nothing else."""
 
 HUNG_SECONDS = 30.0
 """A worker that has not answered for so long is killed; its lanes can be resumed."""
@@ -37,12 +38,23 @@ class LocalExecutor(Executor):
     def __init__(self) -> None:
         super().__init__()
         self._cluster: LocalCluster | None = None
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._launchers: list[WorkerLauncher] = []
         self._joined: set[str] = set()
-        self._early_deaths, self._not_before = 0, 0.0
+        self._early_deaths, self._not_before, self._launched = 0, 0.0, time.monotonic()
+
+    @property
+    def waiting(self) -> str:
+        """How long it may still take until the workers have loaded what they need."""
+        spent = time.monotonic() - self._launched
+        if spent < LOAD_SECONDS:
+            return f"Starting workers: loading PyTorch, about {math.ceil(LOAD_SECONDS - spent)} s more …"
+        return f"Starting workers: loading PyTorch, {spent:.0f} s so far; this machine does other work as well …"
 
     def open(self) -> None:
-        """Start dask's scheduler."""
+        """Start loading what workers need, compiling the kernels that are missing, and dask's scheduler."""
+        compiled.compile_in_background()
+        self._launched = time.monotonic()
+        self._launchers.append(WorkerLauncher())
         silence_dask()
         import distributed
 
@@ -61,75 +73,53 @@ class LocalExecutor(Executor):
     def scale(self, count: int, busy: set[str]) -> None:
         """Replace dead workers, kill hung ones, end idle ones beyond the count, and start missing ones."""
         addresses = {worker.name: address for address, worker in self._workers.items()}
-        self._joined |= addresses.keys() & self._processes.keys()
+        owners = {name: launcher for launcher in self._launchers for name in launcher.workers}
+        self._joined |= addresses.keys() & owners.keys()
         if self._joined:
             self._early_deaths, self.problem = 0, ""
-        for name, process in list(self._processes.items()):
+        for name, launcher in owners.items():
             if name in addresses and self.silent_seconds(addresses[name]) > HUNG_SECONDS:
-                process.kill()
-            if process.poll() is not None:
-                self._remove(name)
-        idle = [name for name in self._processes if name in addresses and addresses[name] not in busy]
-        for name in idle[: max(0, len(self._processes) - count)]:
-            self._end(self._processes.pop(name))
-        while len(self._processes) < count and time.monotonic() >= self._not_before:
+                launcher.end(name)
+        self._notice_deaths()
+        there = sum(len(launcher.workers) + launcher.awaited for launcher in self._launchers)
+        idle = [name for name in owners if name in addresses and addresses[name] not in busy]
+        for name in idle[: max(0, there - count)]:
+            owners[name].end(name)
+        for _ in range(count - there if time.monotonic() >= self._not_before else 0):
             self._start()
 
     def _start(self) -> None:
-        one = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
-        environment = {**os.environ, **one, "PYTHONPATH": package_path(), "DASK_LOGGING__DISTRIBUTED": "critical"}
-        module = "gru_viz.training.engine.worker_process"
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, self.address, str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            env=environment,
-        )
-        self._processes[str(process.pid)] = process
+        launcher = next((each for each in self._launchers if each.capacity), None)
+        if launcher is None:
+            launcher = WorkerLauncher()
+            self._launchers.append(launcher)
+        launcher.start(self.address)
 
-    def _remove(self, name: str) -> None:
-        process = self._processes.pop(name)
-        self._end(process)
+    def _notice_deaths(self) -> None:
+        for launcher in list(self._launchers):
+            for name, code in launcher.take_ended():
+                self._notice_death(name, code)
+            if launcher.process.poll() is not None:
+                launcher.close()
+                self._launchers.remove(launcher)
+
+    def _notice_death(self, name: str, code: int) -> None:
         if name in self._joined:
             self._joined.discard(name)
             return
         self._early_deaths += 1
-        code = process.returncode
         self.problem = f"A worker process ended with exit code {code} before it could train; see the server's log."
         if self._early_deaths > QUICK_RESTARTS:
             self._not_before = time.monotonic() + min(60.0, 2.0**self._early_deaths)
 
-    @staticmethod
-    def _end(process: subprocess.Popen[bytes], timeout: float = 2.0) -> None:
-        """End a worker by closing its standard input."""
-        _close_input(process)
-        try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
     def close(self) -> None:
         """End every worker, then dask's scheduler."""
-        processes, self._processes = list(self._processes.values()), {}
-        for process in processes:
-            _close_input(process)
-        for process in processes:
-            self._end(process)
+        launchers, self._launchers = self._launchers, []
+        for launcher in launchers:
+            launcher.close()
         try:
             super().close()
         finally:
             if self._cluster is not None:
                 cluster, self._cluster = self._cluster, None
                 cluster.close(timeout=2)
-
-
-def _close_input(process: subprocess.Popen[bytes]) -> None:
-    with suppress(OSError):
-        if process.stdin:
-            process.stdin.close()
-
-
-def package_path() -> str:
-    """Return a ``PYTHONPATH`` with which another process imports this gru_viz."""
-    return os.pathsep.join(filter(None, (str(PACKAGE.parent), os.environ.get("PYTHONPATH"))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gru_viz.training.engine.executor import Worker
@@ -20,6 +20,9 @@ __all__ = ["RunningLane"]
 
 CHECKPOINT_RATE = 20e6
 """Bytes per second for the checkpoints of one lane; large ones are requested less often."""
+
+BEGIN_SECONDS = 3.0
+"""For so long the first update of a lane is looked for more often than others."""
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,12 @@ class RunningLane:
     started: bool = False
     end_status: Status | None = None
     rate: tuple[int, float] | None = None
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def begins(self) -> bool:
+        """Whether it was submitted just now, and its first update is not stored."""
+        return not self.update and time.monotonic() - self.since < BEGIN_SECONDS
 
     @property
     def run_id(self) -> str:

@@ -8,12 +8,15 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from gru_viz.backends.compiled.kernel_cache import seconds_left
+from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import GruVizError
 from gru_viz.training.engine.executor import TASK_PREFIX, Executor, ExecutorLostError, Worker
 from gru_viz.training.engine.lane_messages import LaneJob
 from gru_viz.training.engine.lane_monitor import LaneMonitor
 from gru_viz.training.engine.run_queue import QueuedRun, RunQueue
 from gru_viz.training.engine.running_lane import RunningLane
+from gru_viz.training.recurrence import choose_for_run
 from gru_viz.training.runs import RunStore, Status
 
 __all__ = ["Scheduler"]
@@ -61,6 +64,11 @@ class Scheduler:
     def has_ended(self) -> bool:
         """Return whether a lane has ended since the last step."""
         return any(running.future.done() for running in self.monitor.lanes.values())
+
+    @property
+    def begins(self) -> bool:
+        """Whether the first update of some lane is due."""
+        return any(running.begins for running in self.monitor.lanes.values())
 
     def end(self, matches: Callable[[QueuedRun], bool], status: Status) -> None:
         """End all lanes of some runs, whether they train, are about to start, or are queued."""
@@ -123,11 +131,26 @@ class Scheduler:
                     return
                 if not self._fits(first, workers, free):
                     break
+                self._fix_backends(first)
                 lanes = self.queue.pop().each()
                 self._unplaced += lanes
             for queued in lanes:
                 self._place(queued, workers, free)
         self._make_room(first, sum(free.values()))
+
+    def _fix_backends(self, queued: QueuedRun) -> None:
+        """Choose the backends of a run when it first starts here; they stay the same, so that it resumes bit by bit."""
+        try:
+            run = self.store.run(queued.run_id)
+            if self.executor.kind != "local" or any(lane.backend for lane in run.lanes):
+                return
+            for name, backend in choose_for_run(run.settings.lanes).items():
+                convention = CONVENTIONS[run.settings.lane(name).cell]
+                seconds = seconds_left(convention, "training") if backend == "compiled" else 0.0
+                message = f"Waits for its compiled kernel, about {seconds:.0f} s." if seconds else ""
+                self.store.set_lane(run.run_id, name, by=self.monitor.engine_id, backend=backend, message=message)
+        except GruVizError as reason:  # deleted meanwhile, which starting it finds too
+            log.info("%s", reason)
 
     def _free_threads(self, workers: dict[str, Worker]) -> dict[str, int]:
         """Number of threads that train nothing, by worker."""
@@ -188,6 +211,7 @@ class Scheduler:
         return LaneJob(
             run.settings.to_json(),
             lane,
+            run.lane(lane).backend,
             run.lane(lane).until,
             store.files(run_id).data(),
             store.checkpoint(run_id, lane),

@@ -96,7 +96,7 @@ class Engine:
         with self.queue.lock:
             message = " ".join(filter(None, (self._threads.message, scheduler.problem, executor.problem)))
             if not message and not scheduler.ready:
-                message = "Starting workers …" if executor.kind == "local" else "The cluster has no workers yet."
+                message = executor.waiting
             slots, running, queued = scheduler.slots, scheduler.running, len(self.queue)
             return EngineState(executor.kind, executor.address, slots, running, queued, scheduler.ready, message)
 

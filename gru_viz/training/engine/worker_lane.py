@@ -9,25 +9,35 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
 
+from gru_viz.backends import compiled
+from gru_viz.backends.compiled.kernel_cache import is_compiling
+from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import GruVizError
 from gru_viz.training.engine.lane_messages import LaneJob, LaneProgress, LaneReply, LaneRequest
-from gru_viz.training.settings import Lane, Settings
+from gru_viz.training.settings import Settings
 from gru_viz.training.tasks import make_task
 from gru_viz.training.tasks.data_bytes import unpack_data
 from gru_viz.training.trainer import Trainer
 from gru_viz.training.training_records import Checkpoint, Diverged, TrainingRecord
 
-__all__ = ["WorkerLane", "poll", "submit", "train", "warm_up"]
+__all__ = ["WorkerLane", "load_kernels", "load_kernels_later", "poll", "submit", "train", "warm_up"]
+
+WAIT_SECONDS, LOOK_SECONDS = 0.1, 0.5
+"""How often a lane that waits for a kernel, and a worker that does not, look whether it is compiled."""
 
 RATE_SECONDS = 3.0
 """Updates per second are averaged over this time."""
 
 FORGET_SECONDS = 600.0
 """A lane that no engine has polled for so long is deleted; it has ended long before."""
+
+CELLS = ("torch", "torch_lstm", "torch_rnn", "onnx")
+"""A convention of each kernel."""
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +87,8 @@ class WorkerLane:
     def _build(self) -> Trainer:
         torch.set_num_threads(1)
         job, settings = self.job, Settings.from_json(self.job.settings)
+        if job.backend:
+            settings = _with_backend(settings, job.lane, job.backend)
         task = make_task(settings, unpack_data(job.data))
         trainer = Trainer(
             task, settings, job.lane, until=job.until, checkpoint=job.checkpoint, changes=list(job.changes)
@@ -143,6 +155,27 @@ def poll(requests: Mapping[str, LaneRequest], done: tuple[str, ...]) -> bytes:
     return pickle.dumps({token: LANES[token].reply(request) for token, request in requests.items() if token in LANES})
 
 
+def load_kernels() -> bool:
+    """Load the kernels that are on the disk; return whether all were.
+
+    It starts no thread and computes no gradient, after both of which a process must not fork.
+    """
+    torch.set_num_threads(1)
+    ready = [CONVENTIONS[cell] for cell in CELLS if compiled.is_ready(CONVENTIONS[cell], "training")]
+    compiled.warm(ready, purposes=["training"])
+    return len(ready) == len(CELLS)
+
+
+def load_kernels_later() -> None:
+    """Load those that were not, in a background thread, as soon as they have been compiled."""
+
+    def wait() -> None:
+        while not load_kernels() and is_compiling():
+            time.sleep(LOOK_SECONDS)
+
+    threading.Thread(target=wait, name="kernels", daemon=True).start()
+
+
 def warm_up(turn: int) -> None:
     """Compile, in a background thread, what the first lane would otherwise wait for.
 
@@ -152,15 +185,20 @@ def warm_up(turn: int) -> None:
 
 
 def _warm_up(turn: int) -> None:
-    cells = ("torch", "torch_lstm", "torch_rnn")
     torch.set_num_threads(1)
-    for cell in cells[turn % 3 :] + cells[: turn % 3]:
-        settings = Settings("adding", {"length": 2}, (Lane(cell=cell, hidden=2),), updates=1, batch=1)
-        try:
-            for _ in Trainer(make_task(settings), settings, settings.lanes[0].name):
-                pass
-        except Exception:  # a lane that needs it will report what is wrong
-            log.warning("Nothing was compiled in advance for %s.", cell, exc_info=True)
+    turn %= len(CELLS)
+    try:
+        compiled.warm([CONVENTIONS[cell] for cell in CELLS[turn:] + CELLS[:turn]], purposes=["training"])
+    except Exception:  # a lane that needs it will report what is wrong
+        log.warning("Nothing was compiled in advance.", exc_info=True)
+
+
+def _with_backend(settings: Settings, name: str, backend: str) -> Settings:
+    """The settings with a lane's backend decided; if its kernel is being compiled, wait for it."""
+    lane = replace(settings.lane(name), backend=backend)
+    while backend == "compiled" and not compiled.is_ready(CONVENTIONS[lane.cell], "training") and is_compiling():
+        time.sleep(WAIT_SECONDS)
+    return replace(settings, lanes=tuple(lane if each.name == name else each for each in settings.lanes))
 
 
 def _is_finite(checkpoint: Checkpoint) -> bool:

@@ -34,6 +34,11 @@ class Follower:
         self._last = 0
         self._curves: dict[tuple[str, str], Curve] = {}
 
+    @property
+    def version(self) -> int:
+        """A number that is another one after the curves have changed."""
+        return self._last
+
     def curves(self) -> list[Curve]:
         """Return all curves so far; a curve without new points is the same object as before."""
         with self._lock:

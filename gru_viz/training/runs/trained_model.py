@@ -19,7 +19,7 @@ from gru_viz.training.tasks.text_task import Text
 __all__ = ["continuation", "predict_examples", "probe_sequences", "trained_network"]
 
 
-def trained_network(store: RunStore, run_id: str, lane: str, task: Task, update: int | None = None) -> Network | None:
+def trained_network(store: RunStore, run_id: str, lane: str, task: Task, update: int | None = None) -> Network:
     """Load the first model of a lane.
 
     Args:
@@ -30,7 +30,7 @@ def trained_network(store: RunStore, run_id: str, lane: str, task: Task, update:
         update: update of a snapshot; None for the newest weights.
 
     Returns:
-        The network, on the CPU; None before there are any weights.
+        The network, on the CPU; before there are any weights, the one that training begins with.
 
     Raises:
         TrainingError: there is no snapshot at that update.
@@ -42,9 +42,8 @@ def trained_network(store: RunStore, run_id: str, lane: str, task: Task, update:
         network.load({name: checkpoint.arrays[f"parameter.{name}"][:1] for name in network.parameters})
         return network
     snapshots = store.snapshots(run_id, lane)
-    if update is None and not snapshots:
-        return None
-    network.load(store.snapshot(run_id, lane, snapshots[-1] if update is None else update).arrays)
+    if update is not None or snapshots:
+        network.load(store.snapshot(run_id, lane, snapshots[-1] if update is None else update).arrays)
     return network
 
 

@@ -50,7 +50,5 @@ def _show(run_id: str, prompt: str, temperature: float) -> None:
 @st.cache_resource(max_entries=128, show_spinner=False)
 def _generate(run_id: str, lane: str, update: int, prompt: str, temperature: float) -> str:
     task = task_of(run_id)
-    network = trained_network(store(), run_id, lane, task)
-    if network is None or not isinstance(task, Text):
-        return " …"
-    return continuation(network, task, prompt, LENGTH, temperature)
+    assert isinstance(task, Text)
+    return continuation(trained_network(store(), run_id, lane, task), task, prompt, LENGTH, temperature)

@@ -8,26 +8,26 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from gru_viz.backends.compiled.kernel_cache import is_compiling, seconds_left
 from gru_viz.conventions import CONVENTIONS
-from gru_viz.errors import GruVizError, TrainingError
+from gru_viz.errors import TrainingError
 from gru_viz.initialisation import INITIALISATIONS
 from gru_viz.inputs import check_device
 from gru_viz.training import Lane, Settings, Task, count_parameters, equal_hidden
-from gru_viz.training.recurrence import choose, why_not
+from gru_viz.training.recurrence import choose_for_run, why_not
 from gru_viz.training.settings import BACKENDS, LIMITS, OPTIMISERS, SCHEDULES
 from gru_viz.training.trainer import check_memory
 from gru_viz.ui.messages import showing_errors
 from gru_viz.ui.resources import engine
+from gru_viz.ui.training.run_charts import BACKEND_NAMES
 from gru_viz.ui.training.task_choice import BLOCKED, TaskChoice
 from gru_viz.ui.widgets import LINKED, ask_number, pick, switch
 
-__all__ = ["BACKEND_NAMES", "choose_lanes"]
+__all__ = ["choose_lanes"]
 
 GRUS = {name: each.title for name, each in CONVENTIONS.items() if each.cell == "gru"}
 EQUAL = {"hidden": "Equal units", "parameters": "Equal parameters"}
 T = TypeVar("T", int, float)
-BACKEND_NAMES = {"compiled": "compiled", "torch": "torch.nn", "scratch": "step by step"}
-"""Short names of the backends that run."""
 RATES = 1e-6, 10.0
 RATE_FORMAT: dict[str, Any] = {"step": 0.001, "format": "%.4g"}
 SEEDS_HELP = "Each seed trains its own model, with its own initial weights and batches; a verdict needs at least three."
@@ -170,12 +170,14 @@ def _own_pick(label: str, key: str, options: Mapping[str, str], common: str) -> 
 
 def _show_sizes(lanes: Sequence[Lane], task: Task) -> None:
     """Units, parameters and backend of each lane."""
-    lines = []
+    lines, chosen = [], choose_for_run(lanes)
     for lane in lanes:
         parameters = count_parameters(lane.cell, task.features, lane.hidden, lane.layers, task.outputs)
-        try:
-            backend = BACKEND_NAMES[choose(lane)]
-        except GruVizError as error:
-            backend = error.found
+        reason = None if lane.backend == "auto" else why_not(lane.backend, lane)
+        backend = (reason or BACKEND_NAMES[chosen[lane.name]]).rstrip(".")
         lines.append(f"**{lane.name}** {lane.hidden} units, {parameters:,} parameters, {backend}")
     st.caption("  \n".join(lines))
+    open_ones = [CONVENTIONS[lane.cell] for lane in lanes if lane.backend == "auto" and lane.device == "cpu"]
+    seconds = max((seconds_left(convention, "training") for convention in open_ones), default=0.0)
+    if seconds and is_compiling():
+        st.caption(f"Faster kernels are being compiled, once: about {seconds:.0f} s more. A run keeps its backend.")

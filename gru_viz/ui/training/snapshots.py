@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from gru_viz.analysis import ORDERS
+from gru_viz.backends import compiled
 from gru_viz.browser import SNAPSHOTS
 from gru_viz.trace import Trace, trace
 from gru_viz.training.figures import Snapshots, pack_snapshots
@@ -58,9 +59,9 @@ def _pack(run_id: str, updates: object, order: str, layer: int, _traces: dict[st
 def _trace(run_id: str, lane: str, update: int) -> Trace:
     """The trace of the probe by the network after so many updates."""
     task = task_of(run_id)
-    network = trained_network(store(), run_id, lane, task, update)
-    assert network is not None  # a missing snapshot is an error of the store
-    return trace(network.weights(), probe_sequences(task))
+    weights = trained_network(store(), run_id, lane, task, update).weights()
+    ready = compiled.is_ready(weights.convention, "trace")
+    return trace(weights, probe_sequences(task), backend="auto" if ready else "loop")
 
 
 def _link_to_inspector(run_id: str, frame: dict[str, object] | None, updates: dict[str, tuple[int, ...]]) -> None:

@@ -56,12 +56,11 @@ def test_a_kernel_of_another_numba_or_processor_is_not_ready(monkeypatch: pytest
 def test_where_nothing_can_be_written_there_is_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(kernel_cache, "folder", lambda: None)
-        patched.setattr(compile_kernels, "give_way", lambda: None)
         mark_stored(GRU, "trace")
         assert is_ready(GRU, "trace")
         assert seconds_left(GRU, "trace") == 0
         assert not is_compiling()
-        compile_kernels.main()
+        compile_kernels.compile_missing()
 
 
 def test_what_is_left_becomes_less_with_every_kernel() -> None:
@@ -85,8 +84,7 @@ def test_one_process_compiles_at_a_time_and_the_next_finds_nothing_to_do(monkeyp
                 mark_stored(convention, purpose)
 
     monkeypatch.setattr(compile_kernels, "warm", warm)
-    monkeypatch.setattr(compile_kernels, "give_way", lambda: None)
-    others = [threading.Thread(target=compile_kernels.main) for _ in range(3)]
+    others = [threading.Thread(target=compile_kernels.compile_missing) for _ in range(3)]
     with lock():
         for other in others:
             other.start()

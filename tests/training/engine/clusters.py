@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from gru_viz.training.engine.local_executor import package_path
+from gru_viz.training.engine.worker_launcher import package_path
 
 
 def free_port() -> int:

@@ -20,6 +20,7 @@ SETTINGS = Settings("adding", {"length": 4}, updates=30, batch=2)
 
 def job(settings: Settings = SETTINGS, **changes: Any) -> LaneJob:
     fields = {
+        "backend": "",
         "until": settings.updates,
         "data": pack_data(None),
         "checkpoint": None,

@@ -34,7 +34,6 @@ def test_the_newest_weights_answer_as_the_trainer_s_own(tmp_path: Path, cell: st
         run_id, trainer = train_and_store(store, settings, 5)
         task = store.task(run_id)
         network = trained_network(store, run_id, "one", task)
-        assert network is not None
         predicted = network.predict(task.held_out.x, task.output_at)[0]
         expected = trainer.network.predict(task.held_out.x, task.output_at)[0]
         np.testing.assert_allclose(predicted, expected, rtol=1e-5, atol=1e-6)
@@ -51,7 +50,6 @@ def test_a_snapshot_is_the_first_model_at_its_update(tmp_path: Path) -> None:
         early = Trainer(task, settings, "one", until=4)
         list(early)
         then = trained_network(store, run_id, "one", task, update=4)
-        assert then is not None
         for name, array in early.network.arrays(0).items():
             np.testing.assert_array_equal(then.arrays()[name], array)
         trace = gru_viz.trace(then.weights(), probe_sequences(task))
@@ -61,10 +59,13 @@ def test_a_snapshot_is_the_first_model_at_its_update(tmp_path: Path) -> None:
             trained_network(store, run_id, "one", task, update=5)
 
 
-def test_before_the_first_snapshot_there_is_nothing(tmp_path: Path) -> None:
+def test_before_the_first_snapshot_it_is_the_one_that_training_begins_with(tmp_path: Path) -> None:
+    settings = Settings("adding", {"length": 6}, first_seed=3)
     with RunStore(tmp_path) as store:
-        run_id = store.create(Settings("adding", {"length": 6}))
-        assert trained_network(store, run_id, "GRU", store.task(run_id)) is None
+        task = store.task(run_id := store.create(settings))
+        network = trained_network(store, run_id, "GRU", task)
+        for name, array in Trainer(task, settings, "GRU").network.arrays(0).items():
+            np.testing.assert_array_equal(network.arrays()[name], array)
 
 
 def test_a_continuation_follows_from_weights_beginning_and_seed(tmp_path: Path) -> None:
@@ -74,7 +75,6 @@ def test_a_continuation_follows_from_weights_beginning_and_seed(tmp_path: Path) 
     with RunStore(tmp_path) as store:
         run_id, _ = train_and_store(store, settings, 3)
         network = trained_network(store, run_id, "one", task)
-        assert network is not None
         first = continuation(network, task, "The ", 40, 0.8)
         assert len(first) == 40
         assert continuation(network, task, "The ", 40, 0.8) == first
@@ -90,5 +90,4 @@ def test_newest_means_the_checkpoint_not_the_last_snapshot(tmp_path: Path) -> No
         store.write(run_id, "one", records, update=5)
         assert any(isinstance(record, Checkpoint) for record in records)
         network = trained_network(store, run_id, "one", store.task(run_id))
-        assert network is not None
         assert torch.equal(network.parameters["head.bias"], trainer.network.parameters["head.bias"])
