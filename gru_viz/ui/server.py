@@ -66,9 +66,10 @@ def load_the_rest() -> None:
 
 
 def _load_the_rest() -> None:
-    """The proof needs torch, which takes seconds to import."""
+    """The proof needs torch, which takes seconds to import; kernels that are on no disk take longer to compile."""
     _first_picture.wait(QUIET_SECONDS)
     import_module("gru_viz.verification")
+    import_module("gru_viz.backends.compiled").compile_in_background()
 
 
 @functools.cache
@@ -85,7 +86,9 @@ def _load_for_tables() -> None:
     from gru_viz.backends import compiled
     from gru_viz.conventions import CONVENTIONS
 
-    compiled.warm((CONVENTIONS[name] for name in FIRST), purposes=["trace"])
+    for convention in map(CONVENTIONS.__getitem__, FIRST):
+        if compiled.wait_until_ready(convention, "trace"):
+            compiled.warm([convention], purposes=["trace"])
 
 
 def _collect_every_minute() -> None:

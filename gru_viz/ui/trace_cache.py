@@ -17,7 +17,7 @@ from gru_viz.ui.sequence_choice import SequenceChoice
 from gru_viz.ui.view_choice import ComparisonChoice
 from gru_viz.weights import Weights
 
-__all__ = ["TracedSequence", "cached_trace", "cached_traces"]
+__all__ = ["TracedSequence", "cached_trace", "cached_traces", "is_small"]
 
 SMALL_STEPS, SMALL_PRODUCTS = 1500, 100_000
 """Up to so many steps, by layer and direction, and multiplications in a step, numpy takes 50 ms at most."""
@@ -78,7 +78,7 @@ def cached_trace(
     short = sequences.lengths[sequence] <= most_steps(weights, sequences.features, model.outputs)
     if not together:
         sequences = replace(sequences, items=(sequences[sequence],))
-    if backend == "auto" and model.device == "cpu" and _is_small(weights, sequences):
+    if backend == "auto" and model.device == "cpu" and is_small(weights, sequences):
         backend = "loop"
     compute: Callable[[Progress], TraceLike] = partial(
         _trace if together or short else _stream, weights, sequences, backend, model.device
@@ -87,7 +87,7 @@ def cached_trace(
     return TracedSequence(found, sequence if together else 0, key)
 
 
-def _is_small(weights: Weights, sequences: Sequences) -> bool:
+def is_small(weights: Weights, sequences: Sequences) -> bool:
     """Whether numpy runs it in an instant: sooner than a kernel is loaded, let alone compiled."""
     steps = max(sequences.lengths) * sum(len(layer) for layer in weights.layers)
     return steps <= SMALL_STEPS and weights.parameters * len(sequences) <= SMALL_PRODUCTS

@@ -10,7 +10,13 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gru_viz.backends.compiled.kernel_cache import Purpose, compile_in_background, is_ready, mark_stored
+from gru_viz.backends.compiled.kernel_cache import (
+    Purpose,
+    compile_in_background,
+    is_ready,
+    mark_stored,
+    wait_until_ready,
+)
 from gru_viz.backends.interface import BackendRun, finished_run
 from gru_viz.conventions import Convention
 from gru_viz.errors import GruVizError
@@ -20,7 +26,16 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-__all__ = ["KernelError", "compile_in_background", "is_ready", "recurrence", "run", "warm", "why_not"]
+__all__ = [
+    "KernelError",
+    "compile_in_background",
+    "is_ready",
+    "recurrence",
+    "run",
+    "wait_until_ready",
+    "warm",
+    "why_not",
+]
 
 
 class KernelError(GruVizError):

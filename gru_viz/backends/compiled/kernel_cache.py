@@ -35,6 +35,7 @@ __all__ = [
     "machine",
     "mark_stored",
     "seconds_left",
+    "wait_until_ready",
 ]
 
 Purpose = Literal["trace", "training"]
@@ -52,7 +53,9 @@ KERNELS: tuple[tuple[Purpose, str, float], ...] = (
 """What is compiled in the background, in this order: for what, a convention that uses it, and about how many seconds
 it takes on a core of its own."""
 
-MODULE, LOCK, POLL_SECONDS = "gru_viz.backends.compiled.compile_kernels", "compiling.lock", 0.1
+MODULE, LOCK, POLL_SECONDS = "gru_viz.backends.compiled.compile_kernels", "compiling.lock", 0.2
+START_SECONDS = 15.0
+"""Within so many seconds a process that was started to compile has begun, even where much else runs."""
 
 
 @cache
@@ -149,12 +152,23 @@ def _try_lock(file: IO[bytes]) -> bool:
 
 
 def is_compiling() -> bool:
-    """Whether some process compiles kernels now."""
+    """Whether some process compiles kernels, or is about to."""
     where = folder()
-    if where is None or not (where / LOCK).exists():
+    if where is None or not (where / LOCK).exists() or not _any_missing():
         return False
     with (where / LOCK).open("ab") as file:
-        return not _try_lock(file)
+        return not _try_lock(file) or time.time() - (where / LOCK).stat().st_mtime < START_SECONDS
+
+
+def _any_missing() -> bool:
+    return any(not is_ready(CONVENTIONS[name], purpose) for purpose, name, _ in KERNELS)
+
+
+def wait_until_ready(convention: Convention, purpose: Purpose) -> bool:
+    """Wait while a kernel is being compiled; return whether it is on the disk."""
+    while not (ready := is_ready(convention, purpose)) and is_compiling():
+        time.sleep(POLL_SECONDS)
+    return ready
 
 
 def seconds_left(convention: Convention, purpose: Purpose) -> float:
@@ -183,9 +197,10 @@ def compile_in_background() -> None:
 
     However many processes ask, one compiles at a time.
     """
-    missing = any(not is_ready(CONVENTIONS[name], purpose) for purpose, name, _ in KERNELS)
-    if not missing or find_spec("numba") is None:
+    where = folder()
+    if where is None or not _any_missing() or find_spec("numba") is None:
         return
+    (where / LOCK).touch()
     path = os.pathsep.join(filter(None, (str(PACKAGE.parent), os.environ.get("PYTHONPATH"))))
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", MODULE],

@@ -34,7 +34,6 @@ class Charts {
     const { header, arrays } = readBlock(bytes);
     this.strip.show(header.lanes, header.columns);
     this.grid.place(header.figures);
-    this.status.hidden = !header.figures.length;
     try {
       await loadPlotly();
     } catch (error) {

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from gru_viz.backends import compiled
-from gru_viz.backends.compiled.kernel_cache import is_compiling
+from gru_viz.backends.compiled.kernel_cache import wait_until_ready
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import GruVizError
 from gru_viz.training.engine.lane_messages import LaneJob, LaneProgress, LaneReply, LaneRequest
@@ -26,9 +26,6 @@ from gru_viz.training.trainer import Trainer
 from gru_viz.training.training_records import Checkpoint, Diverged, TrainingRecord
 
 __all__ = ["WorkerLane", "load_kernels", "load_kernels_later", "poll", "submit", "train", "warm_up"]
-
-WAIT_SECONDS, LOOK_SECONDS = 0.1, 0.5
-"""How often a lane that waits for a kernel, and a worker that does not, look whether it is compiled."""
 
 RATE_SECONDS = 3.0
 """Updates per second are averaged over this time."""
@@ -155,23 +152,23 @@ def poll(requests: Mapping[str, LaneRequest], done: tuple[str, ...]) -> bytes:
     return pickle.dumps({token: LANES[token].reply(request) for token, request in requests.items() if token in LANES})
 
 
-def load_kernels() -> bool:
-    """Load the kernels that are on the disk; return whether all were.
+def load_kernels() -> None:
+    """Load the kernels that are on the disk.
 
     It starts no thread and computes no gradient, after both of which a process must not fork.
     """
     torch.set_num_threads(1)
     ready = [CONVENTIONS[cell] for cell in CELLS if compiled.is_ready(CONVENTIONS[cell], "training")]
     compiled.warm(ready, purposes=["training"])
-    return len(ready) == len(CELLS)
 
 
 def load_kernels_later() -> None:
     """Load those that were not, in a background thread, as soon as they have been compiled."""
 
     def wait() -> None:
-        while not load_kernels() and is_compiling():
-            time.sleep(LOOK_SECONDS)
+        for cell in CELLS:
+            if wait_until_ready(CONVENTIONS[cell], "training"):
+                compiled.warm([CONVENTIONS[cell]], purposes=["training"])
 
     threading.Thread(target=wait, name="kernels", daemon=True).start()
 
@@ -196,8 +193,8 @@ def _warm_up(turn: int) -> None:
 def _with_backend(settings: Settings, name: str, backend: str) -> Settings:
     """The settings with a lane's backend decided; if its kernel is being compiled, wait for it."""
     lane = replace(settings.lane(name), backend=backend)
-    while backend == "compiled" and not compiled.is_ready(CONVENTIONS[lane.cell], "training") and is_compiling():
-        time.sleep(WAIT_SECONDS)
+    if backend == "compiled":
+        wait_until_ready(CONVENTIONS[lane.cell], "training")
     return replace(settings, lanes=tuple(lane if each.name == name else each for each in settings.lanes))
 
 

@@ -12,6 +12,7 @@ from gru_viz.training.figures import Snapshots, pack_snapshots
 from gru_viz.training.runs import probe_sequences, trained_network
 from gru_viz.ui.messages import plain
 from gru_viz.ui.resources import is_training, store, task_of
+from gru_viz.ui.trace_cache import is_small
 from gru_viz.ui.widgets import mount, pick
 
 __all__ = ["show_snapshots"]
@@ -60,8 +61,9 @@ def _trace(run_id: str, lane: str, update: int) -> Trace:
     """The trace of the probe by the network after so many updates."""
     task = task_of(run_id)
     weights = trained_network(store(), run_id, lane, task, update).weights()
-    ready = compiled.is_ready(weights.convention, "trace")
-    return trace(weights, probe_sequences(task), backend="auto" if ready else "loop")
+    probe = probe_sequences(task)
+    quick = is_small(weights, probe) or not compiled.is_ready(weights.convention, "trace")
+    return trace(weights, probe, backend="loop" if quick else "auto")
 
 
 def _link_to_inspector(run_id: str, frame: dict[str, object] | None, updates: dict[str, tuple[int, ...]]) -> None:

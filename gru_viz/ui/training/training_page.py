@@ -8,7 +8,7 @@ import streamlit as st
 
 from gru_viz.browser import CHARTS
 from gru_viz.training import Curve, Diverged, Settings, Task
-from gru_viz.training.figures import AXES, PlotOptions, pack_charts
+from gru_viz.training.figures import AXES, PlotOptions
 from gru_viz.training.runs import TrainingRun
 from gru_viz.training.verdict import verdict
 from gru_viz.ui.messages import plain, showing_errors
@@ -57,7 +57,6 @@ def show_training(task: TaskChoice | None, settings: Settings | None) -> None:
         show_snapshots(run_id)
     elif settings is not None:
         st.caption("Press Start: all models train at the same time, and their curves appear here.")
-        _charts(data=pack_charts([]), key="no_charts", on_picked_change=lambda: None)  # the browser loads plotly now
     show_run_list(run_id if known else "")
 
 
