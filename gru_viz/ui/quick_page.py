@@ -14,16 +14,36 @@ __all__ = ["QuickPage", "copy_plotly"]
 STATIC = Path(__file__).resolve().parents[2] / "static"
 PLOTLY = "plotly.min.js"
 
-LOADING = b"""<div id="root"></div>
+STYLE = """
+.stMainBlockContainer { padding: 1.6rem 2rem 2rem; max-width: none; }
+.stMainBlockContainer > .stVerticalBlock { gap: 0.6rem; }
+.stAppHeader { height: 2.4rem; min-height: 2.4rem; background: transparent; pointer-events: none; }
+.stAppHeader > * { pointer-events: auto; }
+.stSidebar [data-testid="stSidebarHeader"] { height: 2.2rem; min-height: 2.2rem; margin: 0; padding-block: 0; }
+.stSidebar [data-testid="stSidebarUserContent"] { padding-top: 0; }
+[data-testid="stCaptionContainer"] { color: inherit; opacity: 0.85; }
+h1 { font-size: 1.7rem !important; padding: 0 0 0.3rem !important; }
+.stSidebar [data-testid="stButtonGroup"] button { padding-inline: 0.2rem; }
+.stSidebar [data-variant="segmented_control"][aria-checked="true"] { color: inherit; font-weight: 600; }
+.stSidebar [data-testid="stSidebarNavLink"] span::first-letter { text-transform: uppercase; }
+.gv-prose { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 1.05rem; line-height: 1.5; margin: 0; }
+.gv-prose span { font-weight: 600; }
+.st-key-view_choices { margin-bottom: -0.75rem; }
+.st-key-view_choices > div:first-child { min-width: min(100%, 22rem); }
+.st-key-view_choices .stMarkdownBadge { white-space: normal; }
+.stSidebar h2 { font-size: 1.15rem !important; padding: 0.25rem 0 0 !important; }
+#root:has(h1) ~ #loading { display: none }
+"""
+LOADING = f"""<div id="root"></div>
 <p id="loading" style="position: fixed; inset: 40% 0 auto; text-align: center; font: 1.1rem sans-serif; color: #777">
 gru_viz is loading &#8230;</p>
-<style>#root:has(h1) ~ #loading { display: none }</style>"""
+<style>{STYLE}</style>"""
 ADDED = {
     b"</head>": f'<link rel="preload" as="script" href="app/static/{PLOTLY}"></head>'.encode(),
-    b'<div id="root"></div>': LOADING,
+    b'<div id="root"></div>': LOADING.encode(),
 }
-"""What Streamlit's page gets: the address of plotly's script, to be fetched at once, and a word
-until the page's heading is drawn."""
+"""What Streamlit's page gets: the address of plotly's script, to be fetched at once; a word until the page's heading is
+drawn; and the style, so that nothing moves when the page has begun."""
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
