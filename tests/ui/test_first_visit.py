@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,8 @@ def answer(*messages: MutableMapping[str, Any], path: str = "/", **asked: str) -
         "path": path,
         "headers": [(name.encode(), value.encode()) for name, value in asked.items()],
     }
-    asyncio.run(QuickPage(app)(scope, None, send))
+    with ThreadPoolExecutor(1) as thread:  # a browser's test leaves an event loop in this one
+        thread.submit(asyncio.run, QuickPage(app)(scope, None, send)).result()
     return sent
 
 
