@@ -23,7 +23,7 @@ IMPORTS = {
     "the proof": "from gru_viz import verification",
     "the kernels of traces": (
         "from gru_viz import CONVENTIONS; from gru_viz.backends import compiled; "
-        "compiled.warm([CONVENTIONS['torch']], training=False)"
+        "compiled.warm([CONVENTIONS['torch']], purposes=['trace'])"
     ),
     "tables (pandas, pyarrow)": "import gru_viz.sequences.table",
     "page 2 of gru_viz": "import gru_viz.ui.training",

@@ -8,15 +8,17 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from gru_viz.escape_formula import escape_formula
 from gru_viz.optional import optional_packages
 from gru_viz.training.curves import Curve
 from gru_viz.training.settings import Lane, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["tensorboard_zip", "to_csv", "to_table", "to_tensorboard"]
 
@@ -25,6 +27,8 @@ TAGS = {"train": "loss/train", "held_out": "loss/held_out", "gradient": "gradien
 
 def to_table(curves: Sequence[Curve], settings: Settings, tokens: int) -> pd.DataFrame:
     """One row per value: lane, cell, measure, update, tokens (time steps of one model), seconds, seed, value."""
+    import pandas as pd
+
     parts = []
     for curve in curves:
         points, seeds = curve.values.shape

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from gru_viz.errors import SequenceError
-from gru_viz.sequences import MAX_BYTES, LabelledSequences, Sequences, open_table
+from gru_viz.sequences import LabelledSequences, Sequences
 from gru_viz.training import TASKS, Settings, Task, make_task
 from gru_viz.training.lessons import LESSONS, Lesson
 from gru_viz.training.tasks import Option
@@ -129,6 +129,8 @@ def _ask_labelled() -> tuple[LabelledSequences, str]:
             "a CSV with a sequence ID column and a label column",
             "Upload one on the left.",
         )
+    from gru_viz.sequences import MAX_BYTES, open_table
+
     if upload.size > MAX_BYTES:
         open_table(upload, name=upload.name)  # raises the error about its size, unread
     table, opened = open_with_options(upload.getvalue(), upload.name, digest_of_upload(upload))
