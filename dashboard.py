@@ -3,6 +3,8 @@
 Streamlit imports this file once to serve the pages, and runs it as ``__main__`` at every visit and choice.
 """
 
+from pathlib import Path
+
 import streamlit as st
 from starlette.middleware import Middleware
 
@@ -15,4 +17,5 @@ if __name__ == "__main__":
     comparison = ui.choose_comparison(sequences, model)
     ui.show_gates(sequences, model, comparison)
 else:
-    app = st.App(__file__, lifespan=ui.lifespan, middleware=[Middleware(ui.QuickPage)])
+    static = Path(__file__).parent / "static"
+    app = st.App(__file__, lifespan=ui.lifespan, middleware=[Middleware(ui.QuickPage, static=static)])

@@ -9,9 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-__all__ = ["QuickPage", "copy_plotly"]
+__all__ = ["QuickPage"]
 
-STATIC = Path(__file__).resolve().parents[2] / "static"
 PLOTLY = "plotly.min.js"
 
 STYLE = """
@@ -49,13 +48,13 @@ Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
 
-def copy_plotly() -> None:
-    """Copy plotly's script to the static folder, as it is and compressed, unless it is there."""
+def _copy_plotly(static: Path) -> None:
+    """Copy plotly's script to the folder of static files, as it is and compressed, unless it is there."""
     package = find_spec("plotly")
     assert package is not None
     assert package.origin is not None
     source = Path(package.origin).parent / "package_data" / "plotly.min.js"
-    target = STATIC / PLOTLY
+    target = static / PLOTLY
     if target.exists() and target.stat().st_size == source.stat().st_size and _compressed(target).exists():
         return
     target.parent.mkdir(exist_ok=True)
@@ -71,10 +70,16 @@ def _compressed(path: Path) -> Path:
 
 
 class QuickPage:
-    """Gives a page a word at once, and lets the browser fetch plotly's script while it waits for the rest."""
+    """Gives a page a word at once, and lets the browser fetch plotly's script while it waits for the rest.
 
-    def __init__(self, app: Callable[[Message, Any, Send], Awaitable[None]]) -> None:
-        self.app = app
+    Args:
+        app: answers the requests.
+        static: the folder of the files that Streamlit serves as they are; plotly's script is copied there.
+    """
+
+    def __init__(self, app: Callable[[Message, Any, Send], Awaitable[None]], static: Path) -> None:
+        self.app, self.script = app, _compressed(static / PLOTLY)
+        _copy_plotly(static)
 
     async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
         """Pass a request on; to an answer that is a page, ``ADDED`` is added. Answer one for plotly's script at once.
@@ -84,10 +89,9 @@ class QuickPage:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         asked = {name.lower(): value for name, value in scope["headers"]}
-        script = _compressed(STATIC / PLOTLY)
         unpacks = b"gzip" in asked.get(b"accept-encoding", b"")
-        if scope["path"].endswith(f"/app/static/{PLOTLY}") and unpacks and script.exists():
-            return await _send_script(script, asked.get(b"if-none-match"), send)
+        if scope["path"].endswith(f"/app/static/{PLOTLY}") and unpacks:
+            return await _send_script(self.script, asked.get(b"if-none-match"), send)
         if b"text/html" in asked.get(b"accept", b""):  # a page as it is written can be added to
             scope = {**scope, "headers": [each for each in scope["headers"] if each[0].lower() != b"accept-encoding"]}
         return await self.app(scope, receive, _Rewriting(send))

@@ -1,4 +1,4 @@
-"""What the server process does once: beginning to import before a visitor comes, and the files and limits it needs."""
+"""What the server process does once: beginning to import before a visitor comes, and the limits it needs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any
-
-from gru_viz.ui.quick_page import copy_plotly
 
 __all__ = ["expect_table", "lifespan", "load_the_rest", "prepare_server"]
 
@@ -43,8 +41,8 @@ def _import_first_page() -> None:
 
 
 def prepare_server() -> None:
-    """Once a process: copy plotly's script to the static folder, and limit torch to one thread; in the background,
-    import what the first picture does not need, and collect garbage."""
+    """Once a process: limit torch to one thread; in the background, import what the first picture does not need, and
+    collect garbage."""
     with _preparing:
         _prepare_once()
 
@@ -55,7 +53,6 @@ def _prepare_once() -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     # Two torch threads on a busy machine are many times slower than one at the sizes that are viewed.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    copy_plotly()
     for work in (_load_the_rest, _collect_every_minute):
         threading.Thread(target=work, daemon=True, name=work.__name__.strip("_")).start()
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gzip
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +23,7 @@ from gru_viz import random_weights
 from gru_viz.sequences import Scaling, Sequence, Sequences
 from gru_viz.ui.background_work import finish
 from gru_viz.ui.model_choice import ModelChoice
-from gru_viz.ui.quick_page import QuickPage, copy_plotly
+from gru_viz.ui.quick_page import QuickPage
 from gru_viz.ui.sequence_choice import SequenceChoice
 from gru_viz.ui.trace_cache import cached_trace
 
@@ -75,11 +78,13 @@ def answer(*messages: MutableMapping[str, Any], path: str = "/", **asked: str) -
         "headers": [(name.encode(), value.encode()) for name, value in asked.items()],
     }
     with ThreadPoolExecutor(1) as thread:  # a browser's test leaves an event loop in this one
-        thread.submit(asyncio.run, QuickPage(app)(scope, None, send)).result()
+        thread.submit(asyncio.run, QuickPage(app, static)(scope, None, send)).result()
     return sent
 
 
 requests: list[Any] = []
+static = Path(tempfile.mkdtemp(prefix="gru_viz-static-"))
+atexit.register(shutil.rmtree, static, ignore_errors=True)
 
 
 def start(kind: bytes, length: int, *more: tuple[bytes, bytes], status: int = 200) -> dict[str, Any]:
@@ -119,7 +124,6 @@ def test_a_page_is_requested_uncompressed_and_nothing_else() -> None:
 
 
 def test_plotly_is_compressed_once_for_all_and_sent_once_to_each() -> None:
-    copy_plotly()
     path = "/app/static/plotly.min.js"
     first, body = answer(path=path, accept_encoding="gzip, br")
     source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
