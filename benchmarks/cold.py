@@ -166,18 +166,8 @@ def report(found: Mapping[Condition, list[Waits]], machine: str) -> str:
         cells = [f"{median(name):.1f} ({median(name) / torch:.2f})" for name in names]
         return [condition.name, f"{torch:.1f}", *cells, f"{median('first') / median('later'):.2f}"]
 
-    header = [
-        "",
-        "import torch",
-        "first maps",
-        "complete",
-        "proof",
-        "later maps",
-        "complete",
-        "first curve",
-        "later curve",
-    ]
-    header.append("first ÷ later maps")
+    header = ["", "import torch", "first maps", "complete", "proof", "later maps", "complete", "first curve"]
+    header += ["later curve", "first ÷ later maps"]
     rounds = len(next(iter(found.values())))
     return f"""# The whole wait
 
@@ -185,8 +175,9 @@ def report(found: Mapping[Condition, list[Waits]], machine: str) -> str:
 
 Seconds, medians of {rounds} rounds; in brackets as a multiple of `import torch` in the same round. A round is a new
 server and a new browser. Maps: page 1, from the request to painted maps, the first one asked for as soon as the server
-answers; complete: with everything that plotly draws; proof: the badge says that the gates match. Curves: page 2, open for {OPEN_SECONDS:.0f} s, from the click on Start. Busy: beside {BUSY_LOOPS} busy
-loops. No bytecode: every process compiles all of Python's sources.
+answers; complete: with everything that plotly draws; proof: the badge says that the gates match. Curves: page 2, open
+for {OPEN_SECONDS:.0f} s, from the click on Start. Busy: beside {BUSY_LOOPS} busy loops. No bytecode: every process
+compiles all of Python's sources.
 
 {table(header, [row(condition, rounds) for condition, rounds in found.items()])}
 """
