@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -188,7 +189,8 @@ class _Lines:
         if marker:
             about["marker"] = marker
         drawn = {"type": "scatter", "name": html.escape(name), "x": x, "y": y, "mode": mode, "line": line}
-        self.layers[layer].append(drawn | {"uid": name} | about)
+        uid = hashlib.blake2b(name.encode(), digest_size=6).hexdigest()  # plotly makes a selector of it
+        self.layers[layer].append(drawn | {"uid": uid} | about)
 
     def _band(self, lane: str, x: np.ndarray, values: np.ndarray, style: LineStyle) -> None:
         """The 80 % band across seeds: a closed outline for every part without a gap."""
