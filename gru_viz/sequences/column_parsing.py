@@ -122,7 +122,7 @@ def _count_huge(finite: np.ndarray) -> int:
     if not len(finite):
         return 0
     largest = max(abs(float(finite.max())), abs(float(finite.min())))
-    sample = np.abs(finite[:: len(finite) // _SAMPLE + 1].astype(np.float64))
+    sample = np.minimum(np.abs(finite[:: len(finite) // _SAMPLE + 1].astype(np.float64)), _LARGEST)
     sample = sample[sample > 0]
     bound = min(_LARGEST, _HUGE * float(np.median(sample))) if len(sample) else _LARGEST
     return int((np.abs(finite.astype(np.float64)) > bound).sum()) if largest > bound else 0

@@ -59,15 +59,15 @@ def profile(
 @pytest.fixture
 def context(profile: BrowserContext, dashboard: str) -> BrowserContext:
     """The one browser of all tests, as every test finds it: a blank page, and nothing remembered of those before."""
-    blank = profile.pages[0]  # the browser ends with its last page
+    others = set(profile.pages)  # a blank one, with whose end the browser ends, and those that a file's tests share
     yield profile
-    for page in profile.pages[1:]:
+    for page in set(profile.pages) - others:
         page.close()
     profile.set_offline(False)
     profile.unroute_all()
     profile.clear_permissions()
     profile.clear_cookies()
-    tools = profile.new_cdp_session(blank)
+    tools = profile.new_cdp_session(profile.pages[0])
     tools.send("Storage.clearDataForOrigin", {"origin": dashboard, "storageTypes": "local_storage"})
     tools.detach()
 
@@ -98,6 +98,12 @@ class Inspector:
         self.page, self.address = page, address
         self.problems: list[str] = []
         page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("request", lambda request: self._asked(request.url))
+
+    def _asked(self, url: str) -> None:
+        """Nothing is asked of any network but the server's own."""
+        if not url.startswith((self.address, "data:", "blob:", "file:")):
+            self.problems.append(f"asked for {url}")
 
     def open(self, query: str = "") -> Inspector:
         self.page.goto(f"{self.address}/{query}")
@@ -149,3 +155,21 @@ def inspector(page: Page, dashboard: str) -> Inspector:
     seen = Inspector(page, dashboard)
     yield seen
     assert not seen.problems
+
+
+@pytest.fixture(scope="module")
+def shared_page(profile: BrowserContext, dashboard: str) -> Inspector:
+    page = profile.new_page()
+    page.set_viewport_size({"width": 1440, "height": 900})
+    yield Inspector(page, dashboard)
+    page.close()
+
+
+@pytest.fixture
+def shared(request: pytest.FixtureRequest, shared_page: Inspector) -> Inspector:
+    """A page at the file's address ``SHARED``, for tests that leave nothing behind but a cursor and a unit."""
+    if shared_page.page.url == "about:blank":
+        shared_page.open(request.module.SHARED)
+    yield shared_page
+    problems, shared_page.problems = shared_page.problems, []
+    assert not problems

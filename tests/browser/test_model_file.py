@@ -34,45 +34,37 @@ def upload(inspector, name: str, data: bytes) -> None:
     inspector.wait_for_new_picture(old)
 
 
-def test_the_gates_of_ones_own_network(inspector, network):
+def test_ones_own_network_is_shown_and_saved_and_a_bad_file_leaves_it(inspector, network, tmp_path):
     inspector.open(OWN)
     upload(inspector, "memory.pt", saved(network))
-    expect(inspector.page.get_by_text("same in torch")).to_be_visible()
-    assert "output of out" in " ".join(inspector.page.locator(".gv-plot .legendtext").all_text_contents())
-    inspector.page.locator(".gv-slider").focus()
+    page = inspector.page
+    expect(page.get_by_text("same in torch")).to_be_visible()
+    assert "output of out" in " ".join(page.locator(".gv-plot .legendtext").all_text_contents())
+    page.locator(".gv-slider").focus()
     inspector.press("End")
     sequences = gru_viz.read_table(TABLE.encode())
     x = torch.from_numpy(np.array(sequences[0].values))[None]
     expected = network["memory"](x)[0][0, -1, 0].item()
     assert inspector.result("hidden") == pytest.approx(expected, abs=6e-4)
 
+    elements = [html for each in barriers(page).values() for html in each]
+    assert [each for each in elements if "stIconMaterial" not in each] == []  # the uploader's plus sign is Streamlit's
 
-def test_it_is_saved_for_another_framework(inspector, network, tmp_path):
-    inspector.open(OWN)
-    upload(inspector, "memory.pt", saved(network))
-    inspector.page.get_by_test_id("stPopoverButton").click()
+    page.get_by_test_id("stPopoverButton").click()
     inspector.choose("Framework", "ONNX")
-    with inspector.page.expect_download() as download:
-        inspector.page.get_by_role("button", name="Model", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Model", exact=True).click()
     download.value.save_as(tmp_path / "gru.onnx")
     found = gru_viz.read_model(tmp_path / "gru.onnx").model()
     same = gru_viz.convert(found.weights, to="torch").matrices["weight_hh"]
     assert np.array_equal(same, network["memory"].weight_hh_l0.detach().numpy())
+    page.keyboard.press("Escape")
 
-
-def test_no_serious_barrier_to_access(inspector, network):
-    inspector.open(OWN)
-    upload(inspector, "memory.pt", saved(network))
-    elements = [html for each in barriers(inspector.page).values() for html in each]
-    assert [each for each in elements if "stIconMaterial" not in each] == []  # the uploader's plus sign is Streamlit's
-
-
-def test_a_bad_file_gets_a_message_and_the_view_stays(inspector):
-    inspector.open(OWN)
-    inspector.page.locator("input[type=file]").set_input_files(
-        {"name": "model.pt", "mimeType": "", "buffer": b"PK\x03\x04 not much of a model"}
-    )
-    alert = inspector.page.get_by_test_id("stAlert").first
+    before = inspector.picture
+    bad = {"name": "model.pt", "mimeType": "", "buffer": b"PK\x03\x04 not much of a model"}
+    page.locator("input[type=file]").set_input_files(bad)
+    alert = page.get_by_test_id("stAlert").first
     expect(alert).to_contain_text("model.pt")
     expect(alert).to_contain_text("The view below is unchanged.")
-    expect(inspector.page.locator(".gv-inspector[data-ready]")).to_be_visible()
+    inspector.settle()
+    assert inspector.picture == before

@@ -8,10 +8,10 @@ import re
 
 import numpy as np
 import pyarrow.parquet as pq
-import pytest
 from accessibility import barriers_in_both_schemes
 from playwright.sync_api import expect
 
+SHARED = ""
 CHOICES = "?weights=Random&variant=Chung+et+al.+2014&units=9&seed=5&example=Share+prices+of+2018+and+2019"
 
 
@@ -68,12 +68,11 @@ def test_every_file_out_opens_again(inspector, tmp_path):
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
-def test_picture_from_the_plots_own_button(inspector):
-    inspector.open()
+def test_picture_from_the_plots_own_button(shared):
     for kind in ("PNG", "SVG"):
-        inspector.page.locator(".gv-maps").hover()
-        with inspector.page.expect_download() as download:
-            inspector.page.locator(f".modebar-btn[data-title='Save as {kind}']").click()
+        shared.page.locator(".gv-maps").hover()
+        with shared.page.expect_download() as download:
+            shared.page.locator(f".modebar-btn[data-title='Save as {kind}']").click()
         assert download.value.suggested_filename == f"gru_viz.{kind.lower()}"
 
 
@@ -90,30 +89,25 @@ def test_fits_every_screen_without_sideways_scrolling(inspector, screen, subtest
             assert page.evaluate("() => devicePixelRatio") == scale
 
 
-@pytest.mark.parametrize("query", ["", "?source=Table&compare=Another+variant"])
-def test_no_serious_barrier_to_access(inspector, query):
-    inspector.open(query)
+def test_no_serious_barrier_to_access(shared):
+    assert barriers_in_both_schemes(shared.page) == {}
+
+
+def test_no_serious_barrier_to_access_where_variants_are_compared(inspector):
+    inspector.open("?source=Table&compare=Another+variant")
     assert barriers_in_both_schemes(inspector.page) == {}
 
 
-def test_every_control_is_reached_by_keyboard(inspector):
-    inspector.open()
+def test_every_control_is_reached_by_keyboard(shared):
     reached = set()
     for _ in range(60):
-        inspector.press("Tab")
+        shared.press("Tab")
         reached.add(
-            inspector.page.evaluate(
+            shared.page.evaluate(
                 "document.activeElement.className.toString().split(' ').find(c => c.startsWith('gv-'))"
             )
         )
     assert {"gv-back", "gv-play", "gv-forward", "gv-slider", "gv-speed", "gv-unit"} <= reached
-
-
-def test_page_asks_nothing_of_the_network(inspector, dashboard):
-    asked: list[str] = []
-    inspector.page.on("request", lambda request: asked.append(request.url))
-    inspector.open()
-    assert [url for url in asked if not url.startswith((dashboard, "data:", "blob:"))] == []
 
 
 def test_the_maps_are_there_before_plotly_and_where_it_draws_them(context, dashboard):

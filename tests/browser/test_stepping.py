@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from gru_viz import random_weights, trace
 from gru_viz.sequences import EXAMPLES
 
-RANDOM = "?weights=Random"
+RANDOM = SHARED = "?weights=Random"
 
 
 def test_first_visit_shows_four_gates_at_work(inspector):
@@ -25,23 +25,22 @@ def test_first_visit_shows_four_gates_at_work(inspector):
     assert inspector.page.locator(".gv-plot .heatmaplayer .hm").count() == 4
 
 
-def test_keys_move_the_cursor_in_the_browser(inspector):
-    inspector.open()
-    inspector.page.locator(".gv-slider").focus()
-    inspector.press("Home")
-    assert inspector.step == 1
-    left = inspector.cursor_x
-    inspector.press("ArrowRight", "ArrowRight", "ArrowRight")
-    assert inspector.step == 4
-    assert inspector.cursor_x > left
-    inspector.press("PageUp")
-    assert inspector.step == 16
-    inspector.press("PageDown", "ArrowLeft")
-    assert inspector.step == 3
-    inspector.press("End")
-    assert inspector.step == 120
-    inspector.press("ArrowRight")
-    assert inspector.step == 120
+def test_keys_move_the_cursor_in_the_browser(shared):
+    shared.page.locator(".gv-slider").focus()
+    shared.press("Home")
+    assert shared.step == 1
+    left = shared.cursor_x
+    shared.press("ArrowRight", "ArrowRight", "ArrowRight")
+    assert shared.step == 4
+    assert shared.cursor_x > left
+    shared.press("PageUp")
+    assert shared.step == 16
+    shared.press("PageDown", "ArrowLeft")
+    assert shared.step == 3
+    shared.press("End")
+    assert shared.step == 120
+    shared.press("ArrowRight")
+    assert shared.step == 120
 
 
 NOTES = """
@@ -69,62 +68,58 @@ def test_nothing_is_sent_while_the_cursor_moves(inspector):
     assert [at for at in later if any(0 <= at - key < STILL_MS for key in pressed)] == []
 
 
-def test_cursor_stands_on_the_step_it_names(inspector):
+def test_cursor_stands_on_the_step_it_names(shared):
     """Guards the axis internals that place the cursor."""
-    inspector.open(RANDOM)
-    inspector.page.locator(".gv-slider").focus()
-    plot = inspector.page.locator(".gv-plot .heatmaplayer .hm").first.bounding_box()
+    shared.page.locator(".gv-slider").focus()
+    plot = shared.page.locator(".gv-plot .heatmaplayer .hm").first.bounding_box()
     for key, step in (("Home", 1), ("End", 120)):
-        inspector.press(key)
+        shared.press(key)
         wanted = plot["x"] + plot["width"] * (step - 0.5) / 120
-        assert inspector.cursor_x == pytest.approx(wanted, abs=1.5)
+        assert shared.cursor_x == pytest.approx(wanted, abs=1.5)
 
 
-def test_worked_formula_shows_the_numbers_of_the_trace(inspector):
-    inspector.open(RANDOM)
+def test_worked_formula_shows_the_numbers_of_the_trace(shared):
     sequences = EXAMPLES["impulse"].load()
     t = trace(random_weights("torch", features=3, hidden=16, seed=0), sequences)
-    inspector.page.locator(".gv-slider").focus()
-    inspector.press("Home", *["ArrowRight"] * 8)
-    inspector.page.locator(".gv-unit").select_option("4")
+    shared.page.locator(".gv-slider").focus()
+    shared.press("Home", *["ArrowRight"] * 8)
+    shared.page.locator(".gv-unit").select_option("4")
     for quantity in ("reset", "update", "candidate", "hidden"):
-        assert inspector.result(quantity) == pytest.approx(getattr(t, quantity)[0, 8, 4], abs=5.1e-4)
-    numbers = inspector.line("update")
+        assert shared.result(quantity) == pytest.approx(getattr(t, quantity)[0, 8, 4], abs=5.1e-4)
+    numbers = shared.line("update")
     inside = numbers[numbers.index("(") + 1 : numbers.index(")")].replace(" ", "").replace("−", "-").replace("+", " ")
     terms = [float(term) for term in inside.replace("-", " -").split()]
-    assert 1 / (1 + np.exp(-sum(terms))) == pytest.approx(inspector.result("update"), abs=1.5e-3)
+    assert 1 / (1 + np.exp(-sum(terms))) == pytest.approx(shared.result("update"), abs=1.5e-3)
 
 
-def test_arrows_up_and_down_choose_the_unit(inspector):
-    inspector.open(RANDOM)
-    inspector.page.locator(".gv-slider").focus()
-    before = inspector.line("hidden")
-    inspector.press("ArrowDown", "ArrowDown")
-    assert inspector.page.locator(".gv-unit").input_value() == "2"
-    assert inspector.line("hidden") != before
+def test_arrows_up_and_down_choose_the_unit(shared):
+    shared.page.locator(".gv-unit").select_option("0")
+    shared.page.locator(".gv-slider").focus()
+    before = shared.line("hidden")
+    shared.press("ArrowDown", "ArrowDown")
+    assert shared.page.locator(".gv-unit").input_value() == "2"
+    assert shared.line("hidden") != before
 
 
-def test_play_advances_and_pauses(inspector):
-    inspector.open(RANDOM)
-    inspector.page.locator(".gv-speed").select_option("25")
-    inspector.page.locator(".gv-slider").focus()
-    inspector.press("Home")
-    begun, now = inspector.page.evaluate("() => performance.now()"), "() => performance.now()"
-    inspector.page.locator(".gv-play").click()
-    inspector.page.wait_for_function("() => Number(document.querySelector('.gv-inspector').dataset.step) > 5")
-    inspector.page.locator(".gv-play").click()
-    reached = inspector.step
-    assert 5 < reached <= 1 + 25 * (inspector.page.evaluate(now) - begun) / 1000
-    inspector.page.wait_for_timeout(300)
-    assert inspector.step == reached
+def test_play_advances_and_pauses(shared):
+    shared.page.locator(".gv-speed").select_option("25")
+    shared.page.locator(".gv-slider").focus()
+    shared.press("Home")
+    begun, now = shared.page.evaluate("() => performance.now()"), "() => performance.now()"
+    shared.page.locator(".gv-play").click()
+    shared.page.wait_for_function("() => Number(document.querySelector('.gv-inspector').dataset.step) > 5")
+    shared.page.locator(".gv-play").click()
+    reached = shared.step
+    assert 5 < reached <= 1 + 25 * (shared.page.evaluate(now) - begun) / 1000
+    shared.page.wait_for_timeout(300)
+    assert shared.step == reached
 
 
-def test_click_on_a_map_moves_cursor_and_chooses_the_unit(inspector):
-    inspector.open(RANDOM)
-    box = inspector.page.locator(".gv-plot .heatmaplayer .hm").nth(1).bounding_box()
-    inspector.page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * (10.5 / 16))
-    expect(inspector.page.locator(".gv-unit")).to_have_value("10")
-    assert abs(inspector.step - 30) <= 1
+def test_click_on_a_map_moves_cursor_and_chooses_the_unit(shared):
+    box = shared.page.locator(".gv-plot .heatmaplayer .hm").nth(1).bounding_box()
+    shared.page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * (10.5 / 16))
+    expect(shared.page.locator(".gv-unit")).to_have_value("10")
+    assert abs(shared.step - 30) <= 1
 
 
 def test_zoom_is_shared_and_survives_another_seed(inspector):

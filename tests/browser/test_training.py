@@ -139,20 +139,6 @@ def test_both_curves_move_soon_and_a_run_outlives_its_page(training, page, dashb
     assert not there.problems
 
 
-def test_a_snapshot_opens_in_the_inspector_with_its_data(training, page):
-    training.open("?updates_sine=50")
-    training.button("Start").click()
-    training.expect_status("Finished")
-    link = page.get_by_role("link", name=re.compile("Open LSTM after .* updates in the inspector"))
-    link.click()
-    expect(page.locator(".gv-inspector[data-ready]")).to_be_visible()
-    expect(page.locator(".gv-inspector")).to_contain_text("forget")
-    assert "source=Training" in page.url
-    assert "lane=LSTM" in page.url
-    expect(page.get_by_role("combobox", name="Model", exact=True)).to_have_value("LSTM")
-    expect(page.get_by_text("✓ matches PyTorch").first).to_be_visible()
-
-
 def test_ones_own_csv(training, page):
     training.open()
     training.choose("Lesson", FORECAST)
@@ -285,8 +271,8 @@ def fits_the_screen(page: Page, width: int, height: int) -> None:
         assert charts[-1]["top"] < 0.8 * height
 
 
-def test_a_finished_run_fits_every_screen_and_has_no_serious_barrier_to_access(training, page, screen, subtests):
-    training.open("?third_sine=true&updates_sine=20&seeds_sine=3")
+def test_a_finished_run_fits_every_screen_for_everyone_and_its_snapshots_open(training, page, screen, subtests):
+    training.open("?third_sine=true&updates_sine=50&seeds_sine=3")
     training.button("Start").click()
     training.expect_status("Finished")
     for width, height, scale in ((1440, 900, 1), (1024, 768, 1), (960, 540, 2)):
@@ -300,17 +286,20 @@ def test_a_finished_run_fits_every_screen_and_has_no_serious_barrier_to_access(t
     expect(page.locator(".gv-snapshots[data-ready]")).to_be_visible()
     assert barriers_in_both_schemes(page) == {}
 
-
-def test_the_page_of_sweeps_has_no_serious_barrier_to_access(training, page, dashboard):
-    page.goto(f"{dashboard}/Sweep")
-    expect(training.button("Start")).to_be_enabled()
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    assert barriers_in_both_schemes(page) == {}
+    page.get_by_role("link", name=re.compile("Open LSTM after .* updates in the inspector")).click()
+    expect(page.locator(".gv-inspector[data-ready]")).to_be_visible()
+    expect(page.locator(".gv-inspector")).to_contain_text("forget")
+    assert "source=Training" in page.url
+    assert "lane=LSTM" in page.url
+    expect(page.get_by_role("combobox", name="Model", exact=True)).to_have_value("LSTM")
+    expect(page.get_by_text("✓ matches PyTorch").first).to_be_visible()
 
 
 def test_a_field_of_a_sweep_opens_its_trainings(training, page, dashboard):
     page.goto(f"{dashboard}/Sweep?sweep_updates=5&sweep_seeds=1&sizes=4&rates=0.001&rates=0.01")
     expect(training.button("Start")).to_be_enabled()
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    assert barriers_in_both_schemes(page) == {}
     training.button("Start").click()
     expect(page.get_by_text("4 of 4 runs done")).to_be_visible(timeout=120_000)
     box = page.locator('[data-figure="sweep"] .heatmaplayer .hm').first.bounding_box()

@@ -99,6 +99,7 @@ def test_any_bytes(data: bytes, missing: str, scale: str) -> None:
 @given(st.lists(st.sampled_from(SCRAPS), max_size=40).map(b"".join), fillings, scales)
 @example(b"a,$5\n1,inf\n2,3\n1e300,4\n5,5\n", "forward", "none")
 @example(b"\xc2\xa0", "forward", "none")
+@example(b"1e308\n1e308", "forward", "none")
 @example(b"year,x\n2019,1\ninf,2\n2020,3\n", "forward", "none")
 def test_any_scraps_of_tables(data: bytes, missing: str, scale: str) -> None:
     check(data, missing, scale)
