@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from served import STREAMLIT, dashboard
@@ -15,11 +16,19 @@ from benchmarks.session import Visitor
 
 PAGE = """
 import time
+from pathlib import Path
 import streamlit as st
+
+folder = Path(__file__).parent
+
+def start():
+    (folder / "pressed").touch()
+    while not (folder / "answered").exists():
+        time.sleep(0.01)
 
 st.session_state.runs = st.session_state.get("runs", 0) + 1
 st.markdown(f"run {st.session_state.runs}")
-st.button("Start", on_click=lambda: time.sleep(2))
+st.button("Start", on_click=start)
 """
 
 
@@ -66,8 +75,13 @@ def _carry(one: socket.socket, other: socket.socket) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("page")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the page is, and notes that it was pressed and whether it may answer."""
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[str]:
     (folder / "page.py").write_text(PAGE)
     with dashboard(folder, [str(folder / "page.py") if one == "dashboard.py" else one for one in STREAMLIT]) as address:
         yield address
@@ -87,7 +101,8 @@ def wait(condition: Callable[[], object], failure: str) -> None:
         time.sleep(0.02)
 
 
-def test_a_page_that_lost_its_connection_comes_back_to_its_own_session(line: Line) -> None:
+def test_a_page_that_lost_its_connection_comes_back_to_its_own_session(line: Line, folder: Path) -> None:
+    (folder / "answered").touch()
     with Visitor(line.address) as visitor:
         wait(lambda: visitor.runs, "the page does not come up")
         line.cut()
@@ -98,12 +113,22 @@ def test_a_page_that_lost_its_connection_comes_back_to_its_own_session(line: Lin
         assert visitor.texts[-1] == "run 3"
 
 
-def test_a_press_that_may_not_have_arrived_says_so(line: Line) -> None:
+def test_a_press_that_may_not_have_arrived_says_so(line: Line, folder: Path) -> None:
+    for note in ("pressed", "answered"):
+        (folder / note).unlink(missing_ok=True)
+
+    def cut() -> None:
+        wait((folder / "pressed").exists, "nothing is pressed")
+        line.cut()
+
     with Visitor(line.address) as visitor:
         wait(lambda: visitor.runs, "the page does not come up")
-        threading.Timer(0.5, line.cut).start()
+        beside = threading.Thread(target=cut)
+        beside.start()
         with pytest.raises(ConnectionError, match="Start may not have been pressed"):
             visitor.press("Start")
+        beside.join()
+        (folder / "answered").touch()
 
 
 def test_a_server_that_stands_still_is_waited_for(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
