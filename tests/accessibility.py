@@ -9,10 +9,25 @@ OPTIONS = {"resultTypes": ["violations"]}
 """What passes is not described element by element: a picture has thousands."""
 
 
-def barriers(page: Page) -> dict[str, list[str]]:
-    """Serious and critical violations: rule → the elements that break it."""
-    found = Axe().run(page, options=OPTIONS)["violations"]
-    return {v["id"]: [n["html"][:160] for n in v["nodes"]] for v in found if v["impact"] in ("serious", "critical")}
+def barriers(page: Page, exclude: str | None = None) -> dict[str, list[str]]:
+    """Serious and critical violations: rule → the elements that break it.
+
+    What is there for a moment only, while a page takes on its colours, is none.
+
+    Args:
+        page: what is looked at.
+        exclude: a selector of what is not ours.
+    """
+    context = None if exclude is None else {"exclude": [[exclude]]}
+    found: dict[str, list[str]] = {}
+    for _ in range(4):
+        violations = Axe().run(page, context, OPTIONS)["violations"]
+        serious = [each for each in violations if each["impact"] in ("serious", "critical")]
+        found = {each["id"]: [node["html"][:160] for node in each["nodes"]] for each in serious}
+        if not found:
+            break
+        page.wait_for_timeout(1000)
+    return found
 
 
 def barriers_in_both_schemes(page: Page) -> dict[str, dict[str, list[str]]]:
