@@ -208,12 +208,14 @@ class Weights:
             batch_first=True,
             dtype=dtype,
             device="meta",  # so that nothing is drawn from the caller's global random state
-        ).to_empty(device="cpu")
-        with torch.no_grad():
-            for k, layer in enumerate(torch_like.layers):
-                for cell, suffix in zip(layer, ("", "_reverse"), strict=False):
-                    for name, array in cell.matrices.items():
-                        getattr(module, f"{name}_l{k}{suffix}").copy_(torch.tensor(array))
+        )
+        tensors = {
+            f"{name}_l{k}{suffix}": torch.tensor(array)
+            for k, layer in enumerate(torch_like.layers)
+            for cell, suffix in zip(layer, ("", "_reverse"), strict=False)
+            for name, array in cell.matrices.items()
+        }
+        module.load_state_dict(tensors, assign=True)
         return module.eval()
 
     def as_torch(self) -> Weights:

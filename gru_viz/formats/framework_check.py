@@ -68,9 +68,10 @@ def check_against_torch(weights: Weights, matrices: Mapping[str, np.ndarray]) ->
         batch_first=True,
         dtype=dtype,
         device="meta",  # draws nothing from the caller's random state
-    ).to_empty(device="cpu")
+    )
+    tensors = {name: torch.from_numpy(np.array(array)).to(dtype) for name, array in matrices.items()}
     try:
-        module.load_state_dict({name: torch.from_numpy(np.array(array)).to(dtype) for name, array in matrices.items()})
+        module.load_state_dict(tensors, assign=True)
     except RuntimeError:
         return None
     with torch.inference_mode():

@@ -60,13 +60,21 @@ def written(thousandths: int, decimal: str, thousands: str) -> str:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables())
+@example((b"1,002\t1,002\n" * 3, ["column 1", "column 2"], [[1002, 1002]] * 3, False))
 def test_a_table_in_any_dialect_reads_back_exactly(table: tuple[bytes, list[str], list[list[int]], bool]) -> None:
+    """Unless every number is as 1,002 is, which may be either: then a notice says what to set."""
     data, names, cells, header = table
+    expected = (np.array(cells) / 1000).astype(np.float32)
     opened = open_table(data)
-    assert opened.dialect.header == header
     seqs = opened.sequences(features=names, id=False, time=False, scale="none")
+    either = all(1000 <= abs(cell) < 10**6 for row in cells for cell in row)
+    if either and not np.array_equal(seqs[0].values, expected):
+        (asked,) = (notice for notice in seqs.notices if "set decimal=" in notice)
+        opened = open_table(data, decimal=asked.rpartition("='")[2][0])
+        seqs = opened.sequences(features=names, id=False, time=False, scale="none")
+    assert opened.dialect.header == header
     assert seqs.features == tuple(names)
-    np.testing.assert_array_equal(seqs[0].values, (np.array(cells) / 1000).astype(np.float32))
+    np.testing.assert_array_equal(seqs[0].values, expected)
 
 
 def check(data: bytes, missing: str, scale: str) -> None:
