@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -27,6 +29,9 @@ if find_spec("h5py") is None:
 
 CHILD = Path(__file__).with_name("keras_h5_process.py")
 SECONDS, BYTES_A_SECOND = 10, 10 << 20
+"""The processor time that reading a small file may take, and how much of a larger one adds a second."""
+PATIENCE = 12 if os.name == "posix" else 1
+"""How many times as long it may take by the clock, on a machine that does much else."""
 RECURRENT = ("kernel", "recurrent_kernel", "bias")
 ORDERS = (RECURRENT, ("kernel", "bias"), ("embeddings",))
 BY_GATES = {1: "SimpleRNN", 3: "GRU", 4: "LSTM"}
@@ -69,17 +74,20 @@ def read_tree(data: bytes, where: str, limits: Limits) -> Tree:
 
 
 def _run(data: bytes, where: str, limits: Limits) -> tuple[dict[str, Any], memoryview]:
-    memory = MEMORY + 4 * len(data)
-    command = [sys.executable, "-P", str(CHILD), *map(str, (limits.max_entries, limits.max_depth, memory))]
-    seconds = SECONDS + len(data) / BYTES_A_SECOND
+    memory, seconds = MEMORY + 4 * len(data), SECONDS + len(data) // BYTES_A_SECOND
+    limited = map(str, (limits.max_entries, limits.max_depth, memory, seconds))
+    command = [sys.executable, "-P", str(CHILD), *limited]
+    too_long = f"reading it took more than {seconds} seconds"
     try:
-        ran = subprocess.run(command, input=data, capture_output=True, timeout=seconds, check=False)
+        ran = subprocess.run(command, input=data, capture_output=True, timeout=PATIENCE * seconds, check=False)
     except subprocess.TimeoutExpired as error:
-        raise damaged(where, f"reading it took more than {seconds:.0f} seconds") from error
+        raise damaged(where, too_long) from error
     except OSError as error:
         found, remedy = f"a process that cannot start ({error})", "Close other programs and try again."
         raise FormatError(where, found, "a process that reads the file", remedy) from error
     line, _, _ = ran.stdout.partition(b"\n")
+    if ran.returncode == -getattr(signal, "SIGXCPU", math.inf):
+        raise damaged(where, too_long)
     if ran.returncode or not line:
         raise damaged(where, f"the HDF5 library crashed with exit code {ran.returncode}")
     header: dict[str, Any] = json.loads(line)

@@ -121,8 +121,8 @@ class _TreeReader:
 def main(arguments: list[str], source: BinaryIO, output: BinaryIO) -> None:
     """Write a header, one line of JSON, then the numbers of each array in turn."""
     data = source.read()
-    max_entries, max_depth, memory = map(int, arguments)
-    _limit_memory(memory)
+    max_entries, max_depth, memory, seconds = map(int, arguments)
+    _limit_itself(memory, seconds)
     reader = _TreeReader(len(data), max_entries, max_depth)
     header: dict[str, Any]
     try:
@@ -146,12 +146,14 @@ def main(arguments: list[str], source: BinaryIO, output: BinaryIO) -> None:
             output.write(array.data.cast("B") if array.size else b"")
 
 
-def _limit_memory(bytes_: int) -> None:
-    """Set the system's memory limit for this process, where there is one."""
+def _limit_itself(memory: int, seconds: int) -> None:
+    """Set the system's limits of memory and of processor time for this process, where there are any."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_DATA, (bytes_, bytes_))
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
 
 
 if __name__ == "__main__":

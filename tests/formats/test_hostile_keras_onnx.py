@@ -588,16 +588,35 @@ def test_any_bytes_of_keras_are_read_or_refused(which: str, patches: list[tuple[
     read_or_refused(WHOLE[which], patches, cut)
 
 
-@pytest.mark.parametrize("program", ["import time; time.sleep(60)", "import os; os.abort()", ""])
+ENDLESS = f"""
+import io, runpy, sys
+runpy.run_path({str(keras_h5.CHILD)!r})["main"](sys.argv[1:], io.BytesIO(b""), io.BytesIO())
+while True: pass
+"""
+"""A program that limits itself as the one that reads does."""
+
+
+@pytest.mark.parametrize(
+    ("program", "patience", "reason"),
+    [
+        (ENDLESS, 100, "took more than 1 seconds"),
+        ("import time; time.sleep(60)", 1, "took more than 1 seconds"),
+        ("import os; os.abort()", 100, "exit code -6"),
+        ("", 100, "exit code 0"),
+    ],
+    ids=["in circles", "asleep", "broken", "silent"],
+)
 def test_an_hdf5_library_that_goes_in_circles_or_breaks_down_is_left_behind(
-    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: str, patience: int, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Single changed bytes do send it in circles: its process is stopped, and this one goes on."""
     (tmp_path / "child.py").write_text(program)
     monkeypatch.setattr(keras_h5, "CHILD", tmp_path / "child.py")
     monkeypatch.setattr(keras_h5, "SECONDS", 1)
-    with pytest.raises(FormatError, match="damaged or truncated"):
+    monkeypatch.setattr(keras_h5, "PATIENCE", patience)
+    with pytest.raises(FormatError, match="damaged or truncated") as caught:
         read_model(WHOLE["h5"], "any.h5")
+    assert reason in caught.value.found
 
 
 def test_more_groups_than_the_limit_are_refused() -> None:
