@@ -10,7 +10,7 @@ stacked in torch's order of gates.
 
 This is the place where the equations are read. Code that repeats them for speed, each compared with this by
 tests/backends/test_parity.py or tests/backends/compiled: ``backends.numpy_loop``, and in ``backends.compiled``
-``trace_kernels`` and ``training_kernels``.
+``trace_kernels`` and ``training_kernels``. ``verification`` writes a GRU once more, to be independent of this.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def candidate(
 ) -> Float[Tensor, "*axes hidden"]:
     """A GRU's candidate from its reset gate: what the choice of ``convention.reset`` is about.
 
-    It is the last gate: of what is stacked, here and in ``p``, only that part is used and may be given alone.
+    It is the last gate: of what is stacked, here and in ``p``, only that part is used.
     """
     size = h.shape[-1]
     x_n, u_n, b_n = projected[..., -size:], p.weight_recurrent[-size:], p.bias_recurrent[-size:]

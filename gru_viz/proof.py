@@ -10,12 +10,13 @@ __all__ = ["Proof", "Witness"]
 
 @dataclass(frozen=True, repr=False)
 class Proof:
-    """How far the states rebuilt from the gates of a trace are from those of an independent witness.
+    """How far the gates and states of a trace are from those of an independent witness.
 
     Attributes:
-        difference: max |state rebuilt from the gates − state of the witness|; ``float(proof)`` is this number.
+        difference: the largest |difference| between a GRU's gate and the witness's, between a state and the one that
+            its gates lead to, and between a state and the witness's; ``float(proof)`` is this number.
         bound: the largest difference that rounding can cause, for these weights, inputs and dtype.
-        witness: what computed the states to compare with, such as ``"torch.nn.GRU"``.
+        witness: what computed the numbers to compare with, such as ``"torch.nn.GRU"``.
 
     Example:
         >>> Proof(3e-7, 3e-5, "torch.nn.GRU")
@@ -53,12 +54,12 @@ class Proof:
 
 
 class Witness(NamedTuple):
-    """What the states of a trace are compared with.
+    """What a trace is compared with.
 
     Attributes:
         name: in words.
         computed_states: the trace holds the witness's own states. Otherwise the witness runs for the proof, from the
-            recorded state at each step: torch's cell or, where torch lacks the variant, the equations in float64.
+            recorded state at each step; a GRU's gates are evaluated from there in either case.
         difference: the largest difference found while the network ran.
         eps: rounding of the arithmetic that ran, where it is coarser than that of the trace's dtype.
     """

@@ -353,7 +353,7 @@ def trace(
         >>> gru = torch.nn.GRU(3, 4)
         >>> t = trace(gru, np.zeros((5, 3), np.float32))
         >>> t.update.shape, t.proof.holds, t.proof.witness
-        ((1, 5, 4), True, 'torch.nn.GRUCell, from the same state at each step')
+        ((1, 5, 4), True, "torch.nn.GRUCell's equations in PyTorch, from the same state at each step")
     """
     weights = model if isinstance(model, Weights) else Weights.from_module(model)
     check_device(device)

@@ -1,12 +1,14 @@
-"""The proof of a trace: every state rebuilt from the recorded gates and compared with an independent witness.
+"""The proof of a trace: every gate and state compared with an independent evaluation of the same step.
 
-Steps are processed in blocks that fit the processor's cache, so a proof needs little memory at any length.
+A step is evaluated from the recorded state before it. That keeps the comparison fair for large weights, where a GRU is
+chaotic and two correct trajectories part. Steps are processed in blocks that fit the processor's cache, so a proof
+needs little memory at any length.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial, reduce
 from typing import NamedTuple, Protocol
 
@@ -16,16 +18,20 @@ from torch import Tensor
 
 from gru_viz import equations
 from gru_viz.conventions import Convention
+from gru_viz.equations import Parameters
 from gru_viz.proof import Proof, Witness
 from gru_viz.weights import TORCH_CELL, CellWeights, Weights, convert
 
 __all__ = ["largest", "prove"]
 
-CELLS = 3 << 16
-"""How many gates a block has."""
+CELLS, FEWEST = 1 << 16, 256
+"""How many states a block has, and how many steps at least: with few of them a product is slow."""
 
-LONG = 256
-"""So many numbers make a row that is quickly reduced."""
+CHECKED = 128
+"""So many steps of a GRU are also run by torch's own cell, which shows that the equations here are its own."""
+
+TOGETHER, PART = 64, 1 << 13
+"""So many rows of inputs are reduced as one, and so many are looked at together."""
 
 
 class _TracedDirection(Protocol):
@@ -51,190 +57,225 @@ class _TracedDirection(Protocol):
 
 
 def prove(runs: Iterable[_TracedDirection], witness: Witness) -> Proof:
-    """Compare the states of all layers and directions with the witness."""
+    """Compare all layers and directions with the witness."""
     return reduce(Proof.merge, (_prove_run(run, witness) for run in runs), Proof(witness.difference, 0.0, witness.name))
 
 
 def _prove_run(run: _TracedDirection, witness: Witness) -> Proof:
-    cell, states = run.weights, run.weights.convention.states
-    dtype = torch.float64 if run.inputs.dtype == np.float64 else torch.float32
-    difference, largest_input, largest_hidden = 0.0, torch.zeros(cell.features, dtype=dtype), 0.0
-    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-        p, step = cell.once(("proof", dtype), partial(_prepare, dtype=dtype))
-        for block in _blocks(run, len(p.bias_input)):
-            rebuilt = rebuild(cell.convention, p, block.inputs, block.quantities, block.previous)
-            recorded = {name: block.quantities[name] for name in states}
-            if witness.computed_states:
-                difference = max(difference, _differ(rebuilt, recorded))
-            else:
-                difference = max(difference, _differ([*rebuilt, recorded], step(block.inputs, block.previous)))
-            largest_input = torch.maximum(largest_input, _sizes(block.inputs))
-            largest_hidden = max(largest_hidden, _size(recorded["hidden"]))
-        bound = rounding_bound(p, largest_input, largest_hidden, witness.eps) if any(run.lengths) else 0.0
+    difference, dtype = 0.0, run.inputs.dtype
+    with torch.inference_mode(), torch.autocast("cpu", enabled=False), np.errstate(invalid="ignore", over="ignore"):
+        cell = run.weights.once(("proof", dtype), partial(_prepare, dtype=dtype))
+        for number, steps in enumerate(_blocks(run, cell.dtype)):
+            if cell.gru is None:
+                difference = max(difference, _differ_states(cell, steps, witness))
+                continue
+            difference = max(difference, _differ_gru(cell.convention, cell.gru, steps))
+            if not number and cell.torch is not None:
+                difference = max(difference, _differ_from_torch(cell.torch, steps))
+        bound = _rounding_bound(cell, run, witness.eps) if any(run.lengths) else 0.0
     return Proof(difference, bound, witness.name)
 
 
 class _Steps(NamedTuple):
-    """Some steps, whichever sequence they are of, (steps, ·), and the states before each of them."""
+    """Some steps, whichever sequence they are of, (steps, ·).
 
-    inputs: Tensor
-    quantities: dict[str, Tensor]
-    previous: list[Tensor]
-
-
-def _blocks(run: _TracedDirection, width: int) -> Iterator[_Steps]:
-    """All steps within their sequences, the rows of (batch · time), in blocks of equally many."""
-    batch, steps, _ = run.inputs.shape
-    rows, most = batch * steps, max(CELLS // width, 128)
-    flat = {name: values.reshape(rows, values.shape[-1]) for name, values in {**run.quantities, "": run.inputs}.items()}
-    size = -(-rows // -(-rows // most)) if rows else 1
-    ends = np.array(run.lengths)
-    whole = bool((ends == steps).all())
-    for first in range(0, rows, size):
-        last = min(first + size, rows)
-        part = _cut_whole(run, flat, first, last) if whole else _cut_unequal(run, flat, ends, first, last)
-        if len(part[""]):
-            tensors = {name: torch.from_numpy(values) for name, values in part.items()}
-            yield _Steps(
-                tensors[""],
-                {name: tensors[name] for name in run.quantities},
-                [tensors[f"before {name}"] for name in run.weights.convention.states],
-            )
-
-
-def _cut_whole(run: _TracedDirection, flat: Mapping[str, np.ndarray], first: int, last: int) -> dict[str, np.ndarray]:
-    """The rows from ``first`` to before ``last``, copied, where all sequences are equally long."""
-    rows, steps = len(flat[""]), run.inputs.shape[1]
-    edge, shift = (steps - 1, 1) if run.backward else (0, -1)
-    begins = np.arange(first + (edge - first) % steps, last, steps)
-    part = {name: values[first:last].copy() for name, values in flat.items()}
-    for name in run.weights.convention.states:
-        before = part[f"before {name}"] = np.empty_like(part[name])
-        low, high = max(first + shift, 0), min(last + shift, rows)
-        before[low - shift - first : high - shift - first] = flat[name][low:high]
-        before[begins - first] = run.initial[name][begins // steps]
-    return part
-
-
-def _cut_unequal(
-    run: _TracedDirection, flat: Mapping[str, np.ndarray], ends: np.ndarray, first: int, last: int
-) -> dict[str, np.ndarray]:
-    """The rows from ``first`` to before ``last`` that are within their sequence."""
-    rows, steps = np.arange(first, last), run.inputs.shape[1]
-    rows = rows[rows % steps < ends[rows // steps]]
-    sequence, step = rows // steps, rows % steps
-    begins = step == (ends[sequence] - 1 if run.backward else 0)
-    before = np.where(begins, rows, rows + 1 if run.backward else rows - 1)
-    part = {name: values[rows] for name, values in flat.items()}
-    for name in run.weights.convention.states:
-        part[f"before {name}"] = flat[name][before]
-        part[f"before {name}"][begins] = run.initial[name][sequence[begins]]
-    return part
-
-
-def _prepare(cell: CellWeights, dtype: torch.dtype) -> tuple[equations.Parameters, _WitnessStep]:
-    p = cell.parameters(dtype=dtype)
-    return p, _WitnessStep(cell, p)
-
-
-class _WitnessStep:
-    """The next states from recorded ones, by torch's own cell, or by the equations in float64 where torch has none.
-
-    Starting each step from the recorded state keeps the comparison fair for large weights, where a GRU is chaotic and
-    two correct trajectories part.
+    ``read`` has side by side what each of them reads: inputs, a one, and the states before it.
     """
 
-    def __init__(self, cell: CellWeights, p: equations.Parameters) -> None:
-        self.convention, alone = cell.convention, Weights(((cell,),))
-        self.by_torch = alone.runs_in_torch
-        if self.by_torch:
-            own = convert(alone, to=TORCH_CELL[cell.convention.cell]).layers[0][0]
-            self.p = p if own is cell else own.parameters(dtype=p.bias_input.dtype)
-        else:
-            self.p = cell.parameters(dtype=torch.float64)
-
-    def __call__(self, x: Tensor, previous: Sequence[Tensor]) -> dict[str, Tensor]:
-        """State name → (steps, hidden)."""
-        if not self.by_torch:
-            exact = [state.double() for state in previous]
-            gates = equations.gates(self.convention, self.p, equations.project(self.p, x.double()), exact[0])
-            return equations.state(self.convention, gates, *exact)
-        if self.convention.cell == "lstm":
-            hidden, cell = torch.lstm_cell(x, (previous[0], previous[1]), *self.p)
-            return {"hidden": hidden, "cell": cell}
-        step = torch.gru_cell if self.convention.cell == "gru" else torch.rnn_tanh_cell
-        return {"hidden": step(x, previous[0], *self.p)}
+    read: np.ndarray
+    recorded: Mapping[str, np.ndarray]
 
 
-def rebuild(
-    convention: Convention, p: equations.Parameters, x: Tensor, run: Mapping[str, Tensor], previous: Sequence[Tensor]
-) -> list[Mapping[str, Tensor]]:
-    """Every new state again, from the recorded gates.
+def _blocks(run: _TracedDirection, dtype: np.dtype) -> Iterator[_Steps]:
+    """All steps within their sequences, the rows of (batch · time), in blocks of about equally many."""
+    batch, steps, features = run.inputs.shape
+    rows, hidden, ends = batch * steps, run.weights.hidden, np.array(run.lengths)
+    inputs = run.inputs.reshape(rows, features)
+    recorded = {name: values.reshape(rows, hidden) for name, values in run.quantities.items()}
+    inside = None if min(run.lengths) == steps else (np.arange(steps) < ends[:, None]).ravel()
+    used = np.flatnonzero(ends)
+    begins = used * steps + (ends[used] - 1 if run.backward else 0)
+    count = -(-rows // max(CELLS // hidden, FEWEST))
+    for k in range(count):
+        first, last = k * rows // count, (k + 1) * rows // count
+        read = np.empty((last - first, features + 1 + len(run.initial) * hidden), dtype)
+        read[:, :features] = inputs[first:last]
+        read[:, features] = 1
+        here = slice(*begins.searchsorted((first, last)))
+        for n, name in enumerate(run.weights.convention.states):
+            before = read[:, features + 1 + n * hidden : features + 1 + (n + 1) * hidden]
+            if run.backward:
+                before[: rows - first - 1] = recorded[name][first + 1 : last + 1]
+            else:
+                low = max(first - 1, 0)
+                before[low + 1 - first :] = recorded[name][low : last - 1]
+            before[begins[here] - first] = run.initial[name][used[here]]
+        part = {name: values[first:last] for name, values in recorded.items()}
+        if inside is None:
+            yield _Steps(read, part)
+        elif inside[first:last].any():
+            within = inside[first:last]
+            yield _Steps(read[within], {name: values[within] for name, values in part.items()})
 
-    A GRU's is rebuilt twice, the second time with the candidate that the recorded reset gate leads to; otherwise a
-    wrong reset beside a right candidate would pass. A plain network has no gates, and its state is its equation.
+
+class _GruMatrices(NamedTuple):
+    """A GRU's parameters for products with inputs, a one and states: W, a bias and U below one another, transposed.
+
+    Of reset and update as two matrices; of the candidate W with its bias, and U with the bias that the reset gate
+    multiplies, or with zeros.
     """
-    if convention.cell == "rnn":
-        return [equations.gates(convention, p, equations.project(p, x), previous[0])]
-    rebuilt: list[Mapping[str, Tensor]] = [equations.state(convention, run, *previous)]
-    if convention.cell == "gru":
-        own = equations.Parameters(*(each[-previous[0].shape[1] :] for each in p))
-        n = equations.candidate(convention, own, equations.project(own, x), previous[0], run["reset"])
-        if not torch.equal(n, run["candidate"]):  # the same candidate leads to the same state
-            rebuilt.append(equations.state(convention, {**run, "candidate": n}, *previous))
-    return rebuilt
+
+    reset_update: Tensor
+    candidate_input: Tensor
+    candidate_recurrent: Tensor
 
 
-def _differ(rebuilt: Sequence[Mapping[str, Tensor]], witness: Mapping[str, Tensor]) -> float:
-    """The largest difference of any rebuilt state from the witness of its name; of a cell state, against its size."""
-    sizes = {name: max(_size(true), 1.0) if name == "cell" else 1.0 for name, true in witness.items()}
-    return max(
-        largest(each[name].to(true.dtype), true) / sizes[name]
-        for each in rebuilt
-        for name, true in witness.items()
-        if name in each
+class _Prepared(NamedTuple):
+    """What a proof needs of a cell: to evaluate it, to run torch's own, and the sizes of the terms of each gate."""
+
+    convention: Convention
+    dtype: np.dtype
+    p: Parameters
+    gru: _GruMatrices | None
+    torch: Parameters | None
+    sizes: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _prepare(cell: CellWeights, dtype: np.dtype) -> _Prepared:
+    """In the dtype of the trace; where torch has no such cell, in float64."""
+    alone, convention, by_torch = Weights(((cell,),)), cell.convention, None
+    exact = dtype if alone.runs_in_torch else np.dtype(np.float64)
+    p = cell.parameters(dtype=getattr(torch, str(exact)))
+    if alone.runs_in_torch:
+        same = convert(alone, to=TORCH_CELL[convention.cell]).layers[0][0]
+        by_torch = p if same is cell else same.parameters(dtype=p.bias_input.dtype)
+    w, u, b, b_h = (each.abs().numpy() for each in p)
+    gru = _gru_matrices(convention, p) if convention.cell == "gru" else None
+    return _Prepared(convention, exact, p, gru, by_torch, (w, u.sum(1), b + b_h))
+
+
+def _gru_matrices(convention: Convention, p: Parameters) -> _GruMatrices:
+    w, u, b, b_h = p.weight_input.t(), p.weight_recurrent.t(), p.bias_input[None], p.bias_recurrent[None]
+    none, after = torch.zeros_like(b), convention.reset == "after"
+    reset, update, _ = torch.cat([w, b + b_h, u]).chunk(3, 1)
+    return _GruMatrices(
+        torch.stack([reset, update]),
+        torch.cat([w, b if after else b + b_h]).chunk(3, 1)[2],
+        torch.cat([b_h if after else none, u]).chunk(3, 1)[2],
     )
 
 
-def rounding_bound(p: equations.Parameters, largest_input: Tensor, largest_hidden: float, eps: float = 0.0) -> float:
+def _differ_gru(convention: Convention, p: _GruMatrices, steps: _Steps) -> float:
+    """How far the gates are from those evaluated here, and the states from those that the recorded gates lead to."""
+    recorded = [steps.recorded[name] for name in (*convention.gates, "hidden")]
+    apart = _evaluate_gru(convention, p, steps)
+    for found, shown in zip(apart, recorded, strict=True):
+        found -= shown
+    worst = float(np.abs(apart, out=apart).max())
+    if math.isfinite(worst):
+        return worst
+    return max(map(largest, _evaluate_gru(convention, p, steps), recorded))
+
+
+def _evaluate_gru(convention: Convention, p: _GruMatrices, steps: _Steps) -> np.ndarray:
+    """The reset gate, update gate and candidate (·, steps, hidden), and the state that the recorded ones lead to.
+
+    ``equations`` is not used, so that a fault in it is found: this is how torch.nn.GRUCell documents them. Sums are
+    those of ``read``'s dtype.
+    """
+    read, new, inputs = torch.from_numpy(steps.read), steps.recorded["candidate"], len(p.candidate_input) - 1
+    results = np.empty((4, *new.shape), new.dtype)
+    found = torch.from_numpy(results)
+    sums = found if found.dtype == read.dtype else torch.empty_like(found, dtype=read.dtype)
+    candidate, product = sums[2], sums[3]
+    reset, _ = _rounded(torch.bmm(read.expand(2, -1, -1), p.reset_update, out=sums[:2]), found[:2]).sigmoid_()
+    torch.mm(read[:, : inputs + 1], p.candidate_input, out=candidate)
+    if convention.reset == "after":
+        candidate.addcmul_(reset, torch.mm(read[:, inputs:], p.candidate_recurrent, out=product))
+    else:
+        candidate.addmm_(torch.mul(reset, read[:, inputs + 1 :], out=product), p.candidate_recurrent[1:])
+    _rounded(candidate, found[2]).tanh_()
+    old = steps.read[:, inputs + 1 :].astype(new.dtype, copy=False)
+    if convention.update == "takes":
+        old, new = new, old
+    state = np.subtract(old, new, out=results[3])
+    state *= steps.recorded["update"]
+    state += new
+    return results
+
+
+def _rounded(sums: Tensor, room: Tensor) -> Tensor:
+    """The sums, in the dtype of ``room``: copied to it where theirs is another."""
+    return sums if sums.dtype == room.dtype else room.copy_(sums)
+
+
+def _differ_from_torch(p: Parameters, steps: _Steps) -> float:
+    """How far the first states are from those of torch's own GRU cell."""
+    read, features = torch.from_numpy(steps.read[:CHECKED]), p.weight_input.shape[1]
+    states = torch.gru_cell(read[:, :features], read[:, features + 1 :], *p)
+    return largest(states.numpy(), steps.recorded["hidden"][:CHECKED])
+
+
+def _differ_states(cell: _Prepared, steps: _Steps, witness: Witness) -> float:
+    """How far the states of an LSTM or RNN, and those that its recorded gates lead to, are from the witness's.
+
+    A plain network has no gates, and its state is its equation. A cell state is compared against its size.
+    """
+    convention, p = cell.convention, cell.p
+    true = {name: steps.recorded[name] for name in convention.states}
+    read, features = torch.from_numpy(steps.read), p.weight_input.shape[1]
+    x, previous = read[:, :features], read[:, features + 1 :].chunk(len(true), 1)
+    if convention.cell == "rnn":
+        rebuilt = equations.gates(convention, p, equations.project(p, x), previous[0])
+    else:
+        gates = {name: torch.tensor(steps.recorded[name]) for name in convention.gates}
+        rebuilt = equations.state(convention, gates, *previous)
+    states = [{name: each.numpy() for name, each in rebuilt.items()}]
+    if not witness.computed_states and cell.torch is not None:
+        states.append(true)
+        if convention.cell == "rnn":
+            true = {"hidden": torch.rnn_tanh_cell(x, previous[0], *cell.torch).numpy()}
+        else:
+            hidden, carried = torch.lstm_cell(x, previous, *cell.torch)
+            true = {"hidden": hidden.numpy(), "cell": carried.numpy()}
+    sizes = {name: max(float(_sizes(each).max()), 1.0) if name == "cell" else 1.0 for name, each in true.items()}
+    return max(largest(each[name], true[name]) / sizes[name] for each in states for name in true)
+
+
+def _rounding_bound(cell: _Prepared, run: _TracedDirection, eps: float) -> float:
     """How far two correct computations of a step may differ: 8 ε (1 + the largest sum of |terms| of a gate).
 
     Rounding grows with the weights: a fixed bound would reject large ones, or hide a fault in small ones. The bound
     ends at 1/16, since states are between −1 and 1 and a bound near 1 would prove nothing.
-    ``largest_input`` (features,) is the largest |input| of each feature; ε is that of its dtype, or ``eps`` if coarser.
+    No hidden state is larger than 1 and the initial ones; ε is that of the trace's dtype, or ``eps`` if coarser.
     """
-    terms = p.weight_input.abs() @ largest_input + p.weight_recurrent.abs().sum(1) * max(largest_hidden, 1.0)
-    terms = terms + p.bias_input.abs() + p.bias_recurrent.abs()
-    return min(float(8 * max(torch.finfo(largest_input.dtype).eps, eps) * (1 + terms.max())), 2.0**-4)
+    w, u, b = cell.sizes
+    initial = run.initial["hidden"]
+    largest_hidden = max(float(_sizes(initial).max()), 1.0) if initial.any() else 1.0
+    terms = w @ _sizes(run.inputs) + u * largest_hidden + b
+    return min(float(8 * max(np.finfo(run.inputs.dtype).eps, eps) * (1 + terms.max())), 2.0**-4)
 
 
-def _sizes(values: Tensor) -> Tensor:
+def _sizes(values: np.ndarray) -> np.ndarray:
     """The largest |value| of each column, without what is not finite."""
-    most = _column_maxima(values.abs())
-    return most if most.isfinite().all() else _column_maxima(values.nan_to_num(0, 0, 0).abs())
+    rows = values.reshape(-1, values.shape[-1])
+    most: np.ndarray = reduce(np.maximum, (_column_maxima(rows[k : k + PART]) for k in range(0, len(rows), PART)))
+    return most
 
 
-def _column_maxima(values: Tensor) -> Tensor:
-    """The largest of each column of (rows, columns), several rows taken as one, since a short one costs its begin."""
-    rows, columns = values.shape
-    several = min(max(LONG // columns, 1), rows)
-    rest = rows % several
-    long = values[rest:].view(rows // several, several * columns).amax(0).view(several, columns)
-    return torch.cat([long, values[:rest]]).amax(0)
+def _column_maxima(rows: np.ndarray) -> np.ndarray:
+    """Of some rows; most are reduced many as one, since a short row takes as long as a long one."""
+    sizes, rest, columns = np.abs(rows), len(rows) % TOGETHER, rows.shape[1]
+    long = sizes[rest:].reshape(-1, TOGETHER * columns).max(0, initial=0).reshape(TOGETHER, columns)
+    most: np.ndarray = np.concatenate([long, sizes[:rest]]).max(0)
+    return most if np.isfinite(most).all() else _column_maxima(np.nan_to_num(rows, nan=0, posinf=0, neginf=0))
 
 
-def _size(values: Tensor) -> float:
-    """The largest |value|, without what is not finite."""
-    most = float(values.abs().max()) if values.numel() else 0.0
-    return most if math.isfinite(most) else float(values.nan_to_num(0, 0, 0).abs().max())
-
-
-def largest(a: Tensor, b: Tensor) -> float:
+def largest(a: np.ndarray, b: np.ndarray) -> float:
     """Max |a − b|; NaN against NaN and ∞ against ∞ agree, anything else against them does not."""
-    if not a.numel():
-        return 0.0
-    worst = float((a - b).abs_().max())
+    apart = a - b
+    worst = float(np.abs(apart, out=apart).max(initial=0))
     if math.isfinite(worst):
         return worst
-    same = (a == b) | (a.isnan() & b.isnan())
-    return float(torch.where(same, 0, (a - b).abs()).nan_to_num(nan=torch.inf).max())
+    apart[(a == b) | (np.isnan(a) & np.isnan(b))] = 0
+    return float(np.nan_to_num(apart, nan=np.inf, posinf=np.inf).max())

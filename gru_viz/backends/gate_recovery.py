@@ -43,7 +43,7 @@ def recover_layer(
         for name, ends in last.items():
             reached, true = _ends(quantities[name], lengths, backward=bool(d))[read], ends[d].to(x.dtype)[read]
             size_of = max(float(true.nan_to_num(0, 0, 0).abs().max()), 1.0) if name == "cell" and len(true) else 1.0
-            difference = max(difference, largest(reached, true) / size_of)
+            difference = max(difference, largest(reached.cpu().numpy(), true.cpu().numpy()) / size_of)
         runs.append(DirectionRun(cell, quantities, x, start))
     return runs, difference
 

@@ -66,7 +66,8 @@ def finished_run(
     if computed_states:
         name = module
     elif weights.runs_in_torch:
-        name = f"{module}Cell, from the same state at each step"
+        cell = f"{module}Cell's equations in PyTorch" if weights.convention.cell == "gru" else f"{module}Cell"
+        name = f"{cell}, from the same state at each step"
     else:
-        name = "the equations again, all steps at once in float64"
+        name = "the equations again, all steps at once, with sums in float64"
     return BackendRun(layers, Witness(name, computed_states, difference), device)

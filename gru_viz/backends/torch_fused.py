@@ -49,7 +49,7 @@ def _difference_at_once(
     with torch.inference_mode(), full_precision(x.device):
         hidden = fuse(weights, x, lengths, initial)[0].cpu()
         mask = inside(lengths, hidden)
-        return largest(join_directions(layers[-1])[mask], hidden[mask])
+        return largest(join_directions(layers[-1])[mask].numpy(), hidden[mask].numpy())
 
 
 def fuse(

@@ -37,7 +37,7 @@ def badge(trace: Trace) -> str:
 def proof(trace: Trace) -> str:
     """What the badge says, in a sentence."""
     return (
-        f"Rebuilt from the gates shown here, the hidden state differs from that of {trace.proof.witness} by at most "
+        f"The gates and states shown here differ from {trace.proof.witness} by at most "
         f"{trace.proof.difference:.1e} (tolerance {trace.proof.bound:.0e})."
     )
 

@@ -67,7 +67,7 @@ def _page(gates: GateView, packed: bytes) -> str:
     trace, title = gates.trace, gates.view.title
     about = (
         f"{title}. {trace.weights.origin}. {trace.device}, {trace.dtype}. "
-        f"The hidden states rebuilt from the gates shown differ from {trace.proof.witness} "
+        f"The gates and states shown differ from {trace.proof.witness} "
         f"by at most {float(trace.proof):.1e}."
     )
     return INSPECTOR.page(packed, title, about)

@@ -163,7 +163,7 @@ def _badge(traces: list[TraceLike], file: UploadedModel | None) -> tuple[str, st
     witnesses = " and ".join(dict.fromkeys(each.proof.reference for each in distinct))
     badge = f"{'✓ matches' if holds else '✗ differs from'} {witnesses} (max difference {worst:.0e})"
     details = [
-        f"{each.convention.title} on {each.device}, {each.dtype}: the hidden states rebuilt from the gates shown "
+        f"{each.convention.title} on {each.device}, {each.dtype}: the gates and states shown "
         f"differ from {each.proof.witness} by at most {float(each.proof):.1e}; tolerance {each.proof.bound:.0e}."
         for each in distinct
     ]
