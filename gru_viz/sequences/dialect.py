@@ -259,6 +259,9 @@ def _detect_number_format(
         return NumberFormat(decimal, options.thousands), ()
     other = "," if decimal == "." else "."
     grouped = [cell for cell in cells if NumberFormat(decimal, other).has_thousands(cell)]
+    first = best.rows[0].cells  # which may be the header, and the only one with such a number
+    if not grouped and any(decimal in cell and NumberFormat(decimal, other).has_thousands(cell) for cell in first):
+        return NumberFormat(decimal, other), ()
     if not grouped:
         marks = (mark for mark in (" ", "'") if any(NumberFormat(decimal, mark).has_thousands(cell) for cell in cells))
         return NumberFormat(decimal, next(marks, None)), ()

@@ -61,6 +61,7 @@ def written(thousandths: int, decimal: str, thousands: str) -> str:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables())
 @example((b"1,002\t1,002\n" * 3, ["column 1", "column 2"], [[1002, 1002]] * 3, False))
+@example((b"0.001;1,000.002\n" + b"0.001;0.001\n" * 2, ["column 1", "column 2"], [[1, 1000002], [1, 1], [1, 1]], False))
 def test_a_table_in_any_dialect_reads_back_exactly(table: tuple[bytes, list[str], list[list[int]], bool]) -> None:
     """Unless every number is as 1,002 is, which may be either: then a notice says what to set."""
     data, names, cells, header = table
