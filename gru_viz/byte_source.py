@@ -24,6 +24,8 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"GGUF", "a GGUF file"),
     (4, b"TFL3", "a TensorFlow Lite model"),
     (0, b"version https://git-lfs", "a Git LFS pointer in place of the file"),
+    (0, b"/annex/objects/", "a git-annex pointer in place of the file"),
+    (0, b"404: Not Found", "the message '404: Not Found' in place of the file"),
     (0, b"\x1f\x8b", "a gzip archive"),
     (0, b"BZh", "a bzip2 archive"),
     (0, b"\xfd7zXZ", "an xz archive"),

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
+from gru_viz.sequences.date_writing import rewrite_date
+
 __all__ = ["BOOLEANS", "MISSING_VALUES", "NumberFormat", "is_missing", "looks_like_date", "other_number_formats"]
 
 MISSING_VALUES = frozenset(
@@ -22,7 +24,7 @@ _SPACES = "[ \u00a0\u202f\u2009]"  # plain, non-breaking, narrow, thin: all used
 _GROUPING = {" ": _SPACES, "'": "['’]"}
 _CURRENCY = "(?:[$€£¥₹]|USD|EUR|GBP|CHF|JPY)"
 _DATE = re.compile(
-    r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T].*)?|\d{1,2}:\d{2}(:\d{2}.*)?|\d{4}-\d{2}|\d{4}-?Q[1-4]"
+    r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T].*)?|\d{1,2}:\d{2}(:\d{2}.*)?( ?[ap]m)?|\d{4}-\d{2}"
     r"|(\d{1,2}[ -])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?[ -](\d{1,2},? )?\d{2,4}",
     re.IGNORECASE,
 )
@@ -74,7 +76,8 @@ def _pattern(decimal: str, thousands: str | None) -> re.Pattern[str]:
     whole = "[0-9]+"
     if thousands:
         mark = _GROUPING.get(thousands, re.escape(thousands))
-        whole = rf"[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+|[0-9]+"
+        indian = rf"[1-9][0-9]?(?:{mark}[0-9]{{2}})+{mark}[0-9]{{3}}"
+        whole = rf"[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+|{indian}|[0-9]+"
     point = re.escape(decimal)
     return re.compile(
         rf"(?P<bracket>\()?(?P<sign>[-+−])?(?P<before>{_CURRENCY}{_SPACES}?)?(?=[0-9]|{point}[0-9])"
@@ -98,7 +101,10 @@ def looks_like_date(text: str) -> bool:
     """Whether a cell looks like a date or a time of day.
 
     Example:
-        >>> looks_like_date("01.02.2019"), looks_like_date("Jan 2020"), looks_like_date("12.5")
-        (True, True, False)
+        >>> [looks_like_date(text) for text in ("01.02.2019", "Jan 2020", "Q1 2020", "12.5")]
+        [True, True, True, False]
     """
-    return _DATE.fullmatch(text.strip()) is not None
+    text = text.strip()
+    if not text[:1].isalnum():
+        return False
+    return _DATE.fullmatch(text) is not None or _DATE.fullmatch(rewrite_date(text)) is not None

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from gru_viz.sequences.cell_parsing import BOOLEANS, MISSING_VALUES, NumberFormat, other_number_formats
-from gru_viz.sequences.date_parsing import dates_from_numbers, parse_dates, parse_iso_dates, shortest_date_format
+from gru_viz.sequences.date_parsing import parse_dates, parse_iso_dates, shortest_date_format
+from gru_viz.sequences.number_dates import dates_from_numbers
+from gru_viz.sequences.number_suffixes import has_suffix, read_suffixes
 from gru_viz.sequences.phrases import count, listing
 
-__all__ = ["Column", "ParsedColumn", "beyond_float32", "parse_column"]
+__all__ = ["Column", "ParsedColumn", "beyond_float32", "number_column", "parse_column", "time_column"]
 
 _LARGEST = float(np.finfo(np.float32).max)
 _MIN_SHARE = 0.8
 _HUGE = 1e9
 _SAMPLE = 10_000
 _MOST_LISTED = 5
+_NO_VALUE = set(
+    """m mm nd n.d. bdl lod nodata no-data bad error err offline unavailable unknown invalid ol over overload missing
+    none disconnected off-line timeout noread void fault #####""".split()  # noqa: SIM905
+) | {"no data", "no sample", "not available", "bad input", "i/o timeout", "comm fail", "keine daten", "sin datos"}
+"""Words that sensors and services write where they have no number."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +55,21 @@ class Column:
 
 @dataclass(frozen=True)
 class ParsedColumn:
-    """A column after parsing: (rows,) numbers, datetime64[us], or strings with None where missing."""
+    """A column after parsing.
+
+    Attributes:
+        column: its summary.
+        values: (rows,) numbers, datetime64[us], or strings with None where missing.
+        notices: what was assumed in reading it.
+        numbers: (rows,) the numbers that became dates, or None.
+        aside: why it is not a feature unless it is named as one; empty where it is.
+    """
 
     column: Column
     values: np.ndarray
     notices: tuple[str, ...] = ()
+    numbers: np.ndarray | None = None
+    aside: str = ""
 
 
 class _DistinctTexts(NamedTuple):
@@ -78,20 +95,26 @@ def parse_column(
 ) -> ParsedColumn:
     """Detect the kind of a column and convert its cells; ``detect_format`` allows it another number format."""
     if pd.api.types.is_bool_dtype(cells.dtype):
-        return _from_numbers(name, cells.to_numpy(np.float64), (f"'{name}': 'true' and 'false' became 1 and 0.",))
+        return number_column(name, cells.to_numpy(np.float64), (f"'{name}': 'true' and 'false' became 1 and 0.",))
     if pd.api.types.is_numeric_dtype(cells.dtype):
-        values = cells.to_numpy()
-        dates = dates_from_numbers(values, name)
-        return _from_numbers(name, values) if dates is None else _from_times(name, dates)
+        return _from_numbers_or_dates(name, cells.to_numpy())
     if pd.api.types.is_timedelta64_dtype(cells.dtype):
         seconds = cells.dt.total_seconds().to_numpy()
-        return _from_numbers(name, seconds, (f"'{name}': durations were converted to seconds.",))
+        return number_column(name, seconds, (f"'{name}': durations were converted to seconds.",))
     if isinstance(cells.dtype, pd.DatetimeTZDtype):
         times = cells.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")
-        return _from_times(name, times, (f"'{name}': times were converted to UTC.",))
+        return time_column(name, times, (f"'{name}': times were converted to UTC.",))
     if pd.api.types.is_datetime64_any_dtype(cells.dtype):
-        return _from_times(name, cells.to_numpy("datetime64[us]"))
+        return time_column(name, cells.to_numpy("datetime64[us]"))
     return _from_text(name, cells, number_format, detect_format, day_first)
+
+
+def _from_numbers_or_dates(name: str, values: np.ndarray) -> ParsedColumn:
+    found = dates_from_numbers(values, name)
+    if found is None:
+        return number_column(name, values)
+    notices = tuple(f"'{name}': {notice}." for notice in found.notices)
+    return replace(time_column(name, found.dates, notices), numbers=values)
 
 
 def beyond_float32(values: np.ndarray) -> np.ndarray:
@@ -99,7 +122,8 @@ def beyond_float32(values: np.ndarray) -> np.ndarray:
     return np.abs(values) > _LARGEST
 
 
-def _from_numbers(name: str, values: np.ndarray, notices: tuple[str, ...] = ()) -> ParsedColumn:
+def number_column(name: str, values: np.ndarray, notices: tuple[str, ...] = ()) -> ParsedColumn:
+    """A column of (rows,) numbers, NaN where missing."""
     missing = infinite = 0
     finite = values
     if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -132,7 +156,8 @@ def _as_text(number: object) -> str:
     return f"{number:.15g}" if isinstance(number, (float, np.floating)) else str(number)
 
 
-def _from_times(name: str, values: np.ndarray, notices: tuple[str, ...] = ()) -> ParsedColumn:
+def time_column(name: str, values: np.ndarray, notices: tuple[str, ...] = ()) -> ParsedColumn:
+    """A column of (rows,) datetime64[us]."""
     times = values[~np.isnat(values)]
     if not len(times):
         return _empty(name, values, notices)
@@ -149,7 +174,7 @@ def _from_text(
 ) -> ParsedColumn:
     dates = parse_iso_dates(cells)
     if dates is not None:
-        return _from_times(name, dates)
+        return time_column(name, dates)
     codes, distinct = pd.factorize(cells)
     texts = [str(text).strip() for text in distinct]
     absent = np.array([text in MISSING_VALUES for text in texts] + [True])  # the last is for code -1, an empty cell
@@ -182,33 +207,54 @@ def _parse_booleans(column: _DistinctTexts) -> ParsedColumn | None:
     found = sorted(words, key=lambda text: -BOOLEANS[text])
     numbers = " and ".join(f"{BOOLEANS[text]:.0f}" for text in found)
     notice = f"'{column.name}': {listing(found)} became {numbers}."
-    return _from_numbers(column.name, np.where(column.missing, np.nan, values), (notice,))
+    return number_column(column.name, np.where(column.missing, np.nan, values), (notice,))
 
 
 def _parse_numbers(column: _DistinctTexts, number_format: NumberFormat, detect_format: bool) -> ParsedColumn | None:
     name, texts, missing = column.name, column.texts, column.missing
-    sample = [text for text in texts[:200] if text not in MISSING_VALUES]
-
-    def parsed(candidate: NumberFormat) -> int:
-        return sum(not np.isnan(candidate.parse(text)) for text in sample)
-
-    best = number_format
-    if detect_format:  # of equally good formats, max returns the first: the table's own
-        best = max([number_format, *other_number_formats(number_format)], key=parsed)
-    if parsed(best) < len(sample) / 2:
+    filled = [text for text in texts if text not in MISSING_VALUES]
+    best, matching = _best_format(filled[:200], number_format, detect_format)
+    if matching < min(len(filled), 200) / 2:
         return None
-    values = np.array([best.parse(text) for text in texts] + [np.nan])[column.codes]
+    each = np.array([best.parse(text) for text in texts])
+    notices = _read_what_is_left(name, texts, each, best)
+    values = np.append(each, np.nan)[column.codes]
     unparsed = np.isnan(values) & ~missing
-    if unparsed.sum() > (1 - _MIN_SHARE) * int((~missing).sum()):
+    words = {texts[code] for code in np.unique(column.codes[unparsed]).tolist()}
+    share = unparsed.sum() / max(int((~missing).sum()), 1)
+    no_values = (share <= 0.5 and len(words) == 1) or {word.lower() for word in words} <= _NO_VALUE
+    if share > 1 - _MIN_SHARE and not no_values:
         return None
     values[missing] = np.nan
-    notices = []
     if best != number_format:
         thousands = f" and thousands separator {best.thousands!r}" if best.thousands else ""
-        notices.append(f"'{name}': parsed with decimal mark {best.decimal!r}{thousands}, unlike other columns.")
+        notices.insert(0, f"'{name}': parsed with decimal mark {best.decimal!r}{thousands}, unlike other columns.")
     if any(best.has_symbol(text) for text in texts):
         notices.append(f"'{name}': percent signs, currencies or brackets for minus were removed; 12 % became 12.")
-    return _from_numbers(name, values, (*notices, *column.failures(unparsed, "number")))
+    return number_column(name, values, (*notices, *column.failures(unparsed, "number")))
+
+
+def _best_format(sample: list[str], number_format: NumberFormat, detect_format: bool) -> tuple[NumberFormat, int]:
+    """The format that fits most of the cells, and how many: of equally good ones the table's own."""
+
+    def matching(candidate: NumberFormat) -> int:
+        return sum(not np.isnan(candidate.parse(text)) or has_suffix(text, candidate) for text in sample)
+
+    candidates = [number_format, *(other_number_formats(number_format) if detect_format else ())]
+    best = max(candidates, key=matching)
+    return best, matching(best)
+
+
+def _read_what_is_left(name: str, texts: list[str], each: np.ndarray, number_format: NumberFormat) -> list[str]:
+    """Read texts that are no plain numbers, in place, where all of the column can be read in one way."""
+    filled = [at for at, text in enumerate(texts) if text not in MISSING_VALUES]
+    if not np.isnan(each[filled]).any():
+        return []
+    found = read_suffixes([texts[at] for at in filled], name, number_format)
+    if found is None:
+        return []
+    each[filled] = found.values
+    return [f"'{name}': {notice}." for notice in found.notices]
 
 
 def _parse_dates(column: _DistinctTexts, day_first: bool | None) -> ParsedColumn | None:
@@ -220,4 +266,4 @@ def _parse_dates(column: _DistinctTexts, day_first: bool | None) -> ParsedColumn
     each[places], assumed = parsed
     values = each[column.codes]
     notices = (f"'{column.name}': {notice}." for notice in assumed)
-    return _from_times(column.name, values, (*notices, *column.failures(np.isnat(values), "date")))
+    return time_column(column.name, values, (*notices, *column.failures(np.isnat(values), "date")))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from gru_viz.errors import SequenceError
 from gru_viz.sequences.column_parsing import ParsedColumn
 from gru_viz.sequences.phrases import count, listing
 
-__all__ = ["ColumnRoles", "assign_roles", "refuse_unknown", "suggest_roles"]
+__all__ = ["ColumnRoles", "assign_roles", "identifying_columns", "notice_blocks", "refuse_unknown", "suggest_roles"]
 
 _ONE_HOT_CAP = 64
 _ID_WORDS = """
@@ -22,10 +22,24 @@ _ID_WORDS = """
 """.split()  # noqa: SIM905
 _KEY_WORDS = {"id", "nr", "no", "number", "num", "code", "key"}
 _TIME_WORDS = """
-    time date datetime timestamp step steps t tick cycle cycles frame epoch second seconds sec secs minute minutes
-    hour hours day days week month year visit zeit datum
+    time date datetime timestamp step steps t tick ticks cycle cycles frame epoch second seconds sec secs minute minutes
+    hour hours day days week month year visit zeit datum temps tiempo tempo tijd tid fecha utc ms elapsed jd mjd bjd
+    sample samples время
 """.split()  # noqa: SIM905
-_INDEX_WORDS = {"index", "idx", "row", "rows", "id", "nr", "no", "number", "num", "record", "obs", "unnamed"}
+_CLOCK_WORDS = set("time date datetime timestamp t zeit datum epoch elapsed utc jd mjd bjd clock".split())  # noqa: SIM905
+_INDEX_WORDS = set(
+    """index idx row rows id nr no number num record rec obs observation unnamed sample samples i sno lfd frame packet
+    line scan entry""".split()  # noqa: SIM905
+)
+_COUNT_WORDS = _INDEX_WORDS | set(
+    "n counter count seq sequence point measurement reading event messung tick cycle step".split()  # noqa: SIM905
+)
+_CALENDAR = {"hour": 24, "minute": 60, "day": 366, "week": 53, "month": 12}
+_UNNAMED = re.compile(r"column \d+|unnamed \d+")
+_MIN_COUNTED = 10
+_HUGE_CLOCK = 1e8
+_CLOCK_BLOCKS = {7, 12, 24, 48, 60, 96, 144, 288, 365, 366, 1440}
+"""Numbers of steps in a day, an hour, a year: blocks of so many are rather time than sequences."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +59,99 @@ class ColumnRoles:
     one_hot: tuple[str, ...] = ()
 
 
-def suggest_roles(columns: Sequence[ParsedColumn]) -> ColumnRoles:
-    """Suggest roles that fit ordinary tables; a column becomes the id only with good evidence."""
-    id = next((parsed for parsed in columns if _is_id(parsed) or _forms_blocks(parsed, columns)), None)
+def suggest_roles(columns: Mapping[str, ParsedColumn]) -> tuple[dict[str, ParsedColumn], ColumnRoles]:
+    """Suggest roles that fit ordinary tables; a column becomes the id only with good evidence.
+
+    Returns:
+        The columns, those that count rows or are another clock set aside; and the roles.
+    """
+    id, counter = _find_id(list(columns.values()))
     groups = pd.factorize(id.values)[0] if id is not None else None
-    dates = [parsed for parsed in columns if parsed.column.kind == "time"]
-    time = dates[0] if dates else next((parsed for parsed in columns if _is_time(parsed, groups)), None)
+    time = counter or _find_time([parsed for parsed in columns.values() if parsed is not id], groups)
     taken = {parsed.column.name for parsed in (id, time) if parsed is not None}
-    numbers = [parsed for parsed in columns if parsed.column.kind == "number" and parsed.column.name not in taken]
-    features = [parsed.column.name for parsed in numbers if not _is_counter(parsed)]
-    return ColumnRoles(
-        tuple(features or [parsed.column.name for parsed in numbers]),
-        time.column.name if time is not None else None,
-        id.column.name if id is not None else None,
-    )
+    numbers = [name for name, parsed in columns.items() if parsed.column.kind == "number" and name not in taken]
+    marked = dict(columns)
+    for name in numbers:
+        if not columns[name].aside:
+            marked[name] = replace(columns[name], aside=_reason_aside(columns[name], groups, len(columns)))
+    features = tuple(name for name in numbers if not marked[name].aside) or tuple(numbers)
+    named = time.column.name if time is not None else None
+    return marked, ColumnRoles(features, named, id.column.name if id is not None else None)
+
+
+def _reason_aside(parsed: ParsedColumn, groups: np.ndarray | None, columns: int) -> str:
+    if _is_counter(parsed, groups, columns):
+        return "it only counts the rows"
+    return "it is another clock" if _is_other_clock(parsed, groups) else ""
+
+
+def identifying_columns(columns: Iterable[ParsedColumn]) -> set[str]:
+    """The columns whose names and cells say that they number or order the rows: their numbers are never marks."""
+    return {parsed.column.name for parsed in columns if _is_id(parsed) or _is_time(parsed, None)}
+
+
+def _find_id(columns: Sequence[ParsedColumn]) -> tuple[ParsedColumn | None, ParsedColumn | None]:
+    """The column that identifies the sequences; with the counter of steps, where columns have no names."""
+    id = next((parsed for parsed in columns if _is_id(parsed) or _forms_blocks(parsed, columns)), None)
+    if id is not None:
+        return id, None
+    for one, other in _numbered_blocks(columns):
+        lengths = np.diff(np.flatnonzero(np.diff(one.values, prepend=np.nan, append=np.nan) != 0))
+        clock_like = len(set(lengths.tolist())) == 1 and int(lengths[0]) in _CLOCK_BLOCKS
+        if _UNNAMED.fullmatch(one.column.name) and _UNNAMED.fullmatch(other.column.name) and not clock_like:
+            return one, other
+    return None, None
+
+
+def notice_blocks(columns: Sequence[ParsedColumn], roles: ColumnRoles) -> tuple[str, ...]:
+    """A notice about two columns that look like an id and a counter: that they were taken, or how to take them."""
+    for one, other in _numbered_blocks(columns):
+        id, time = one.column.name, other.column.name
+        number = len(np.unique(one.values))
+        if (roles.id, roles.time) == (id, time):
+            instead = "id=False, time=False reads them as features of one sequence"
+            return (f"'{id}' looks like an id and '{time}' like a counter of its steps, and were read so ({instead}).",)
+        if roles.id is None and id in roles.features:
+            return (f"'{id}' looks like an id and '{time}' like a counter: id='{id}' reads {number:,} sequences.",)
+    return ()
+
+
+def _numbered_blocks(columns: Sequence[ParsedColumn]) -> Iterator[tuple[ParsedColumn, ParsedColumn]]:
+    """Pairs of columns of whole numbers: blocks of equal ones, and a counter that starts over with each block."""
+    whole = [parsed for parsed in columns if _has_whole_numbers(parsed) and not parsed.aside]
+    for one in whole[:4]:
+        starts = one.values[1:] != one.values[:-1]
+        blocks = int(starts.sum()) + 1
+        if blocks < 2 or 3 * blocks > len(one.values) or len(np.unique(one.values)) != blocks:
+            continue
+        for other in whole[:6]:
+            steps = np.diff(other.values)
+            first = other.values[np.append(True, starts)]
+            if other is not one and (steps[~starts] == 1).all() and len(np.unique(first)) == 1 and first[0] in (0, 1):
+                yield one, other
+                break
+
+
+def _has_whole_numbers(parsed: ParsedColumn) -> bool:
+    column = parsed.column
+    return column.kind == "number" and not column.missing and not column.infinite and _are_whole(parsed.values)
+
+
+def _find_time(columns: Sequence[ParsedColumn], groups: np.ndarray | None) -> ParsedColumn | None:
+    """The column that orders the rows: of dates, else of numbers that rise and are named so, or leave no doubt."""
+    dates = [parsed for parsed in columns if parsed.column.kind == "time" and not parsed.aside]
+    if dates:
+        return max(
+            dates, key=lambda parsed: (parsed.column.distinct > 1, _goes_one_way(parsed), parsed.numbers is None)
+        )
+    numbers = [parsed for parsed in columns if parsed.column.kind == "number" and not parsed.aside]
+    named = next((parsed for parsed in numbers if _is_time(parsed, groups) or _falls(parsed)), None)
+    return named or next((parsed for parsed in numbers if _is_huge_clock(parsed, groups)), None)
+
+
+def _goes_one_way(parsed: ParsedColumn) -> bool:
+    steps = np.diff(parsed.values[~np.isnat(parsed.values)]).astype(np.int64)
+    return bool((steps >= 0).all() or (steps <= 0).all())
 
 
 def _words(name: str) -> list[str]:
@@ -97,24 +190,65 @@ def _starts_over(parsed: ParsedColumn, starts: np.ndarray) -> bool:
 
 def _is_time(parsed: ParsedColumn, groups: np.ndarray | None) -> bool:
     column, words = parsed.column, _words(parsed.column.name)
-    if column.kind != "number" or column.missing or column.infinite or not set(words[:2]) & set(_TIME_WORDS):
+    if column.kind != "number" or column.missing or column.infinite:
         return False
+    if not set(words[:2]) & set(_TIME_WORDS) and words != ["x", "value"]:
+        return False
+    return bool((_steps(parsed, groups) > 0).all())
+
+
+def _steps(parsed: ParsedColumn, groups: np.ndarray | None) -> np.ndarray:
+    """The differences of neighbouring rows of one sequence."""
     if groups is None:
-        return bool((np.diff(parsed.values) > 0).all())
+        return np.diff(parsed.values)
     order = np.argsort(groups, kind="stable")
-    same = np.diff(groups[order]) == 0
-    return bool((np.diff(parsed.values[order])[same] > 0).all())
+    return np.diff(parsed.values[order])[np.diff(groups[order]) == 0]
 
 
-def _is_counter(parsed: ParsedColumn) -> bool:
-    """Whether a column only counts the rows, and its name says so."""
-    words = _words(parsed.column.name)
-    if words and not _INDEX_WORDS & set(words):
+def _falls(parsed: ParsedColumn) -> bool:
+    """Whether a column is a clock by its whole name and falls from row to row: the newest row is the first."""
+    column, words = parsed.column, _words(parsed.column.name)
+    if column.missing or column.infinite or len(words) != 1 or words[0] not in _CLOCK_WORDS:
         return False
-    if parsed.column.missing or parsed.column.infinite or not _are_whole(parsed.values):
+    return len(parsed.values) > 2 and bool((np.diff(parsed.values) < 0).all())
+
+
+def _is_huge_clock(parsed: ParsedColumn, groups: np.ndarray | None) -> bool:
+    """Whether huge whole numbers rise evenly, as the ticks of a clock do."""
+    if not _has_whole_numbers(parsed) or float(parsed.values.min()) < _HUGE_CLOCK:
         return False
-    first = int(parsed.values[0])
-    return first in (0, 1) and bool((np.diff(parsed.values) == 1).all())
+    steps = _steps(parsed, groups).astype(np.float64)
+    return len(steps) >= _MIN_COUNTED and bool((steps > 0).all()) and _are_even(steps)
+
+
+def _are_even(steps: np.ndarray) -> bool:
+    """Whether four in five steps are equal, to a hundredth."""
+    usual = np.median(steps)
+    return bool((np.abs(steps - usual) <= 0.01 * abs(usual)).mean() >= 0.8)
+
+
+def _is_other_clock(parsed: ParsedColumn, groups: np.ndarray | None) -> bool:
+    if _is_huge_clock(parsed, groups):
+        return True
+    if not _is_time(parsed, groups):
+        return False
+    words = set(_words(parsed.column.name))
+    if any(words & {name, f"{name}s"} and float(parsed.values.max()) <= most for name, most in _CALENDAR.items()):
+        return False  # a part of the date, which is a feature like others
+    return bool(words & _CLOCK_WORDS) or _are_even(_steps(parsed, groups))
+
+
+def _is_counter(parsed: ParsedColumn, groups: np.ndarray | None, columns: int) -> bool:
+    """Whether a column only counts the rows, and its name or its place says so."""
+    name, words = parsed.column.name, set(_words(parsed.column.name))
+    if not _has_whole_numbers(parsed):
+        return False
+    steps, first = _steps(parsed, groups), int(parsed.values[0])
+    if not len(steps) or not ((steps == 1).all() or (groups is None and (steps == -1).all())):
+        return False
+    if _UNNAMED.fullmatch(name) and not name.startswith("unnamed"):  # no name says so: it is the first of several
+        return name == "column 1" and columns > 1 and first in (0, 1) and len(parsed.values) >= _MIN_COUNTED
+    return bool(words & _INDEX_WORDS) or (first in (0, 1) and (not words or bool(words & _COUNT_WORDS)))
 
 
 def _are_whole(values: np.ndarray) -> bool:
@@ -187,7 +321,7 @@ def _refuse_twice(
 
 def _refuse_feature(where: str, parsed: ParsedColumn) -> None:
     column = parsed.column
-    if column.kind in {"text", "time"}:
+    if column.kind == "text" or (column.kind == "time" and parsed.numbers is None):
         found = f"{column.kind} in column '{column.name}', such as {listing([column.example])}"
         remedy = "Use it as one_hot=." if column.kind == "text" else "Use it as time=."
         raise SequenceError(where, found, "numbers in a feature", remedy)
@@ -216,12 +350,20 @@ def _unused(columns: Mapping[str, ParsedColumn], roles: ColumnRoles) -> tuple[st
     used = {*roles.features, *roles.one_hot, roles.time, roles.id}
     unused = [parsed.column for name, parsed in columns.items() if name not in used]
     reasons = {
-        "number": "it only counts the rows (name it in features= to keep it)",
+        "number": "it was not chosen",
         "text": "text is not a number (one_hot= turns each value into a feature)",
         "time": "it contains times (time= can name one column)",
         "empty": "no cell is filled",
     }
-    named = [([each.name for each in unused if each.kind == kind], reason) for kind, reason in reasons.items()]
-    return tuple(
-        f"{count(len(names), 'column')} left out, since {reason}: {listing(names)}." for names, reason in named if names
-    )
+    by_reason: dict[str, list[str]] = {}
+    for each in unused:
+        parsed = columns[each.name]
+        hint = " (name it in features= to keep it)" if each.kind == "number" or parsed.numbers is not None else ""
+        by_reason.setdefault(f"{parsed.aside}{hint}" if parsed.aside else reasons[each.kind], []).append(each.name)
+    notices = []
+    for reason, names in by_reason.items():
+        each_of = (
+            reason if len(names) == 1 else reason.replace("it ", "each ", 1) if reason.startswith("it ") else reason
+        )
+        notices.append(f"{count(len(names), 'column')} left out, since {each_of}: {listing(names)}.")
+    return tuple(notices)

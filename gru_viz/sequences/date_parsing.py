@@ -1,11 +1,10 @@
-"""Parses dates and times from text or numbers, and formats them as short labels."""
+"""Parses dates and times from text, and formats them as short labels."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,31 +12,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gru_viz.sequences.cell_parsing import looks_like_date
+from gru_viz.sequences.date_writing import rewrite_clock, rewrite_date
 
-__all__ = ["DateFormat", "dates_from_numbers", "parse_dates", "parse_iso_dates", "shortest_date_format"]
+__all__ = ["DateFormat", "parse_dates", "parse_iso_dates", "shortest_date_format"]
 
 _CLOCK = re.compile(r"(?P<gap>^|[T ] *)(?P<clock>\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?P<half> ?[AaPp][Mm])?$")
-_ZONE = re.compile(r"(:\d{2}(?:\.\d+)?) ?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)$")
-_QUARTER = re.compile(r"(\d{4})[- ]?Q([1-4])")
+_ZONE_HOURS = dict.fromkeys(("WET", "UTC", "GMT"), 0) | dict.fromkeys(("CET", "MEZ", "WEST", "BST"), 1)
+_ZONE_HOURS |= dict.fromkeys(("CEST", "MESZ", "EET", "SAST"), 2) | {
+    "EEST": 3,
+    "MSK": 3,
+    "JST": 9,
+    "AEST": 10,
+    "AEDT": 11,
+}
+_ZONE_HOURS |= {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
+_ZONE = re.compile(rf"(:\d{{2}}(?:\.\d+)?) ?(Z|{'|'.join(_ZONE_HOURS)}|[+-]\d{{2}}(?::?\d{{2}})?)$")
 _NUMERIC = re.compile(r"(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})")
 _WORDED = re.compile(
     r"(?:(?P<before>\d{1,2})(?P<gap_before>[ -]))?(?P<month>[A-Za-z]+)(?P<gap>[ -])"
     r"(?:(?P<after>\d{1,2})(?P<gap_after>,? ))?(?P<year>\d{4}|\d{2})"
 )
-_YEAR_NAMES = {"year", "years", "yr", "jahr", "année", "anno"}
-_DAY_NAMES = {"date", "day", "datum", "time", "timestamp", "yyyymmdd"}
-_EPOCH_NAMES = {"epoch", "unix", "unixtime", "timestamp", "posix", "ts"}
-_DATED_NAMES = _YEAR_NAMES | _DAY_NAMES | _EPOCH_NAMES
 _SAMPLE = 50
 _ISO_FORMATS = [[each] for each in ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")]
 _ISO_FORMATS += [[each + ".%f"] for each in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")]
 _MIN_SHARE = 0.8
-_EPOCH_UNITS: tuple[tuple[Literal["s", "ms", "us", "ns"], float, float], ...] = (
-    ("s", 1e8, 1e11),
-    ("ms", 1e11, 1e14),
-    ("us", 1e14, 1e17),
-    ("ns", 1e17, 1e19),
-)
+_NO_DATE = np.datetime64("1900-01-01")
+"""What strptime adds to a time of day without a date."""
 
 
 def parse_dates(cells: Sequence[str], day_first: bool | None = None) -> tuple[np.ndarray, tuple[str, ...]] | None:
@@ -54,12 +54,13 @@ def parse_dates(cells: Sequence[str], day_first: bool | None = None) -> tuple[np
         >>> parse_dates(["13/02/2019", "14/02/2019"])[0].astype("datetime64[D]").tolist()
         [datetime.date(2019, 2, 13), datetime.date(2019, 2, 14)]
     """
-    texts = [cell.strip() for cell in cells]
+    texts, notices = _rewrite([cell.strip() for cell in cells])
     head = texts[:_SAMPLE]
     if sum(looks_like_date(_ZONE.sub(r"\1", text)) for text in head) < _MIN_SHARE * len(head):
         return None
-    texts, notices = _remove_zone(texts)
-    texts = [_QUARTER.sub(lambda found: f"{found[1]}-{int(found[2]) * 3 - 2:02d}", text) for text in texts]
+    texts, zones = _remove_zone(texts)
+    texts, midnights = _split_midnights(texts)
+    notices += zones
     parsed = {pattern: _parse(texts, pattern) for pattern in _patterns(texts[:_SAMPLE])}
     most = max((int(values.notna().sum()) for values in parsed.values()), default=0)
     if not parsed or most < _MIN_SHARE * len(texts):
@@ -68,7 +69,26 @@ def parse_dates(cells: Sequence[str], day_first: bool | None = None) -> tuple[np
     pattern, assumed = _choose_pattern(best, day_first, texts[0])
     if "%y" in pattern:
         notices += ("years of two digits were read as 1969 to 2068",)
-    return best[pattern].to_numpy("datetime64[us]"), notices + assumed
+    dates = best[pattern].to_numpy("datetime64[us]").copy()
+    dates[midnights] += np.timedelta64(1, "D")
+    return dates, notices + assumed
+
+
+def _rewrite(texts: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Rewrite what the first texts need: a million texts are rewritten only where one of the first is."""
+    head = texts[:_SAMPLE]
+    if any(rewrite_date(text) != text for text in head):
+        texts = [rewrite_date(text) for text in texts]
+    rewritten, notices = rewrite_clock(texts[:_SAMPLE])
+    return rewrite_clock(texts) if rewritten != texts[:_SAMPLE] else (texts, notices)
+
+
+def _split_midnights(texts: list[str]) -> tuple[list[str], list[int]]:
+    """Write 24:00 as 0:00, and return the places of those texts, which belong to the next day."""
+    places = [at for at, text in enumerate(texts) if " 24:00" in text or "T24:00" in text]
+    for at in places:
+        texts[at] = re.sub("(?<=[ T])24:00", "00:00", texts[at])
+    return texts, places
 
 
 def parse_iso_dates(cells: pd.Series) -> np.ndarray | None:
@@ -90,44 +110,13 @@ def parse_iso_dates(cells: pd.Series) -> np.ndarray | None:
     return dates.to_numpy().astype("datetime64[us]")
 
 
-def dates_from_numbers(numbers: np.ndarray, name: str) -> np.ndarray | None:
-    """Convert numbers to dates if the column's name says so: years, yyyymmdd or time since 1970; else None.
-
-    Example:
-        >>> dates_from_numbers(np.array([2019.0, 2020.0]), "year").astype("datetime64[Y]").tolist()
-        [datetime.date(2019, 1, 1), datetime.date(2020, 1, 1)]
-        >>> dates_from_numbers(np.array([2019.0, 2020.0]), "price") is None
-        True
-    """
-    words = set(re.findall("[a-zé]+", name.lower()))
-    if not words & _DATED_NAMES:
-        return None
-    known = numbers[np.isfinite(numbers)]
-    if not len(known) or (known != np.floor(known)).any():
-        return None
-    low, high = float(known.min()), float(known.max())
-    numbers = np.where(np.isfinite(numbers), numbers, np.nan)
-    if words & _YEAR_NAMES and low >= 1000 and high <= 2999:
-        text = pd.Series(numbers).astype("Int64").astype("string")
-        return pd.to_datetime(text, format="%Y", errors="coerce").to_numpy("datetime64[us]")
-    if words & _DAY_NAMES and low >= 10000101 and high <= 29991231:
-        text = pd.Series(numbers).astype("Int64").astype("string")
-        dates = pd.to_datetime(text, format="%Y%m%d", errors="coerce")
-        return dates.to_numpy("datetime64[us]") if dates.notna().sum() == len(known) else None
-    if words & _EPOCH_NAMES:
-        for unit, least, most in _EPOCH_UNITS:
-            if low >= least and high < most:
-                return pd.to_datetime(pd.Series(numbers), unit=unit, errors="coerce").to_numpy("datetime64[us]")
-    return None
-
-
 @dataclass(frozen=True)
 class DateFormat:
     """How dates are formatted as labels.
 
     Attributes:
         unit: the finest unit needed, by its numpy name: ``"Y"``, ``"M"``, ``"D"``, ``"m"``, ``"s"`` …
-        clock: whether they are times of day without a date.
+        clock: whether they are times of day without a date; after midnight with the days added.
     """
 
     unit: str
@@ -136,7 +125,10 @@ class DateFormat:
     def format(self, dates: np.ndarray) -> list[str]:
         """Format each date."""
         texts: list[str] = np.datetime_as_string(dates.astype(f"datetime64[{self.unit}]")).tolist()
-        return [text[11:] if self.clock else text.replace("T", " ") for text in texts]
+        if not self.clock:
+            return [text.replace("T", " ") for text in texts]
+        days = (dates.astype("datetime64[D]") - _NO_DATE).astype(np.int64).tolist()
+        return [text[11:] + (f" +{day} d" if day > 0 else "") for text, day in zip(texts, days, strict=True)]
 
 
 def shortest_date_format(dates: np.ndarray) -> DateFormat:
@@ -162,8 +154,9 @@ def shortest_date_format(dates: np.ndarray) -> DateFormat:
         unit = "Y" if exact("Y") else "M"
     else:
         unit = next((unit for unit in ("D", "m", "s", "ms") if exact(unit)), "us")
-    no_date = np.datetime64("1900-01-01")  # what strptime adds to a time of day without a date
-    return DateFormat(unit, unit not in {"Y", "M", "D"} and bool((known.astype("datetime64[D]") == no_date).all()))
+    begin, end = (known.min(), known.max()) if len(known) else (_NO_DATE, _NO_DATE)
+    clock = begin.astype("datetime64[D]") == _NO_DATE and end < _NO_DATE + np.timedelta64(366, "D")
+    return DateFormat(unit, unit not in {"Y", "M", "D"} and bool(clock))
 
 
 def _remove_zone(texts: list[str]) -> tuple[list[str], tuple[str, ...]]:
@@ -176,9 +169,14 @@ def _remove_zone(texts: list[str]) -> tuple[list[str], tuple[str, ...]]:
         zone = zones.pop()
         label = "UTC" if zone in {"Z", "UTC", "GMT"} else f"zone {zone}"
         return [_ZONE.sub(r"\1", text) for text in texts], (f"times are as in the file, in {label}",)
+    texts = [_ZONE.sub(lambda each: f"{each[1]}{_offset(each[2])}", text) for text in texts]
     dates = pd.to_datetime(pd.Series(texts), format="ISO8601", errors="coerce", utc=True)
     utc = dates.dt.strftime("%Y-%m-%d %H:%M:%S.%f").fillna("")
     return utc.tolist(), (f"times from {len(zones)} zones were converted to UTC",)
+
+
+def _offset(zone: str) -> str:
+    return f"{_ZONE_HOURS[zone]:+03d}:00" if zone in _ZONE_HOURS else zone
 
 
 def _patterns(texts: list[str]) -> list[str]:

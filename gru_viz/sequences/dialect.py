@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.cell_parsing import NumberFormat, is_missing, looks_like_date
-from gru_viz.sequences.header import find_header
+from gru_viz.sequences.header import are_unit_names, find_header
 from gru_viz.sequences.phrases import count
 from gru_viz.sequences.table_file import CsvRow, TableFile, read_first_rows, sample_lines
 
@@ -16,6 +18,7 @@ __all__ = ["Dialect", "DialectOptions", "TableLayout", "detect_layout"]
 DELIMITERS = (",", ";", "\t", "|", " ")
 _DELIMITER_NAMES = {",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Pipe", " ": "Space"}
 _MAX_SCORED = 1000
+_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _MARK_NAMES = {".": "point", ",": "comma", " ": "space", "'": "apostrophe"}
 _ENCODINGS = {
     "utf-8": "UTF-8",
@@ -180,8 +183,17 @@ def _best_candidate(
         wanted, remedy = "cells of at most 131,072 characters", "Check the quotes, or set delimiter=."
         raise SequenceError(name, "a longer cell", wanted, remedy)
     best = max(candidates, key=lambda each: each.score)  # the first of equals: DELIMITERS is in order of preference
+    best = _tabs_alone(best, candidates)
     best, notices = _resolve_lone_commas(best, candidates, options)
     return best, notices or _ambiguity(best, candidates, options)
+
+
+def _tabs_alone(best: _Candidate, candidates: list[_Candidate]) -> _Candidate:
+    """Tabs instead of spaces and tabs, where both give as many cells."""
+    tabs = [each for each in candidates if each.delimiter == "\t" and each.width == best.width > 1]
+    if best.delimiter != " " or not tabs:
+        return best
+    return max(tabs, key=lambda each: (each.decimal == best.decimal, each.score))
 
 
 def _candidates(lines: list[str], options: DialectOptions, comment: str | None) -> list[_Candidate]:
@@ -207,9 +219,12 @@ def _candidates(lines: list[str], options: DialectOptions, comment: str | None) 
     return found
 
 
+@lru_cache(8192)
 def _is_typed(cell: str, decimal: str, thousands: str | None) -> bool:
+    if decimal == "." and _PLAIN.fullmatch(cell):
+        return True
     marks = (thousands,) if thousands else (None, "," if decimal == "." else ".", " ", "'")
-    return looks_like_date(cell) or any(not math.isnan(NumberFormat(decimal, mark).parse(cell)) for mark in marks)
+    return any(not math.isnan(NumberFormat(decimal, mark).parse(cell)) for mark in marks) or looks_like_date(cell)
 
 
 def _resolve_lone_commas(
@@ -242,7 +257,10 @@ def _ambiguity(best: _Candidate, candidates: list[_Candidate], options: DialectO
     near = [
         each
         for each in candidates
-        if each.width > 1 and each.score > 0.95 * best.score and [row.cells for row in each.rows] != cells
+        if each.width > 1
+        and each.score > 0.95 * best.score
+        and [row.cells for row in each.rows] != cells
+        and {each.delimiter, best.delimiter} != {" ", "\t"}
     ]
     if not near or options.delimiter is not None:
         return ()
@@ -279,11 +297,16 @@ def _detect_number_format(
 def _names_in_comment(
     lines: list[str], best: _Candidate, comment: str | None, number_format: NumberFormat
 ) -> tuple[str, ...] | None:
-    """The names, if the line above the first row is a comment with one name for each column."""
-    line = lines[best.rows[0].line - 1].strip()
-    if best.rows[0].line == 0 or not comment or not line.startswith(comment):
-        return None
-    found = read_first_rows([line.lstrip(comment + " ") or comment], best.delimiter, None)
-    cells = found[0].cells if found else ()
-    words = [cell for cell in cells if cell.strip() and math.isnan(number_format.parse(cell))]
-    return cells if len(cells) == best.width == len(words) else None
+    """The names, if a comment with one name for each column is above the first row, or above a comment of units."""
+    found: tuple[str, ...] | None = None
+    for at in range(best.rows[0].line - 1, max(best.rows[0].line - 3, -1), -1):
+        line = lines[at].strip()
+        if not comment or not line.startswith(comment):
+            break
+        rows = read_first_rows([line.lstrip(comment + " ") or comment], best.delimiter, None)
+        cells = rows[0].cells if rows else ()
+        words = [cell for cell in cells if cell.strip() and math.isnan(number_format.parse(cell))]
+        if not len(cells) == best.width == len(words) or (found is not None and not are_unit_names(found)):
+            break
+        found = cells
+    return found

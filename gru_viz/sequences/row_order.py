@@ -14,6 +14,9 @@ from gru_viz.sequences.step_labels import StepLabels, label_steps
 
 __all__ = ["RowOrder", "order_rows"]
 
+_EVEN = 1.01
+"""Steps are even if the longest is at most a hundredth longer than the shortest."""
+
 
 @dataclass(frozen=True)
 class RowOrder:
@@ -74,7 +77,7 @@ def _sort_by_time(
     if same:
         notices.append(f"{count(same, 'step')} with the same '{name}' as the step before, in the order of the file.")
     gaps = gaps[gaps > 0]
-    if len(gaps) and gaps.max() > gaps.min() * (1 + 1e-6) and not _is_monthly(times[order], inside):
+    if len(gaps) and gaps.max() > gaps.min() * _EVEN and not _is_monthly(times[order], inside):
         write = _duration if times.dtype.kind == "M" else "{:.6g}".format
         apart = f"from {write(gaps.min())} to {write(gaps.max())} apart"
         notices.append(f"The steps are unevenly spaced in '{name}' ({apart}); a GRU counts steps, not time.")

@@ -136,7 +136,8 @@ def _features(where: str, columns: Mapping[str, ParsedColumn], roles: ColumnRole
         if column.kind == "empty":
             empty.append(name)
             continue
-        numbers = columns[name].values.astype(np.float64, copy=False)
+        parsed = columns[name]
+        numbers = (parsed.values if parsed.numbers is None else parsed.numbers).astype(np.float64, copy=False)
         if column.infinite or column.huge:
             infinite += [f"{name} ({column.infinite:,})"] if column.infinite else []
             huge += [f"{name} ({column.huge:,})"] if column.huge else []

@@ -10,17 +10,17 @@ import pandas as pd
 
 from gru_viz.errors import SequenceError
 from gru_viz.progress import Progress
-from gru_viz.sequences.cell_parsing import NumberFormat
-from gru_viz.sequences.column_parsing import Column, ParsedColumn, parse_column
+from gru_viz.sequences.column_parsing import Column, ParsedColumn
 from gru_viz.sequences.column_roles import ColumnRoles, assign_roles, refuse_unknown, suggest_roles
-from gru_viz.sequences.dialect import Dialect, DialectOptions, TableLayout, detect_layout
+from gru_viz.sequences.dialect import Dialect, DialectOptions
+from gru_viz.sequences.frame_columns import CellOptions, MissingValues, parse_frame
 from gru_viz.sequences.given_scaling import GivenScaling
 from gru_viz.sequences.phrases import count, listing
 from gru_viz.sequences.sequence import LabelledSequences, Sequences
 from gru_viz.sequences.sequence_building import SequenceOptions, build_sequences
 from gru_viz.sequences.step_labels import label_steps
 from gru_viz.sequences.table_file import read_table_file
-from gru_viz.sequences.table_parsing import parse_delimited, parse_parquet
+from gru_viz.sequences.table_parsing import parse_parquet, parse_text
 
 __all__ = ["MAX_BYTES", "Table", "open_table", "read_table"]
 
@@ -138,7 +138,8 @@ class Table:
             found, remedy = f"column '{label}' as label and as id", "Choose another column for one of them."
             raise SequenceError(self.name, found, "one role for each column", remedy)
         others = {name: parsed for name, parsed in self._parsed.items() if name != label}
-        table = replace(self, suggested=suggest_roles(list(others.values())), _parsed=others)
+        parsed, suggested = suggest_roles(others)
+        table = replace(self, suggested=suggested, _parsed=parsed)
         id = id or table.suggested.id
         if id is None:
             found, remedy = "no column that identifies the sequence of a row", "Name one in id=."
@@ -218,6 +219,9 @@ def open_table(
     encoding: str | None = None,
     comment: str | None = None,
     day_first: bool | None = None,
+    missing_values: MissingValues = None,
+    rows: str | None = None,
+    table: int | None = None,
     max_bytes: int = MAX_BYTES,
     max_columns: int = MAX_COLUMNS,
     progress: Progress | None = None,
@@ -234,6 +238,11 @@ def open_table(
         encoding: the encoding of the text, by its Python name.
         comment: the start of comment lines.
         day_first: whether 1/2/2019 is the first of February.
+        missing_values: numbers and texts that stand for a missing value, such as ``-9999`` or ``["M", 99.9]``; None
+            finds numbers far outside all others, ``()`` takes every number as it is.
+        rows: what each row is: one of the ``"steps"``, one of several ``"series"`` with its steps along the row, or one
+            of the ``"features"`` of one sequence.
+        table: which of several tables in the file, counted from 0; None takes the longest.
         max_bytes: the largest file allowed.
         max_columns: the largest number of columns allowed.
         progress: called while text is parsed, with the bytes read and all bytes; an exception it raises stops it.
@@ -249,28 +258,13 @@ def open_table(
     if file.kind == "parquet":
         frame, layout = parse_parquet(file, max_bytes, max_columns)
     else:
-        options = DialectOptions(delimiter, decimal, thousands, header, comment)
-        frame, layout = parse_delimited(file, detect_layout(file, options, max_columns), max_columns, progress)
-    return _parse_columns(file.name, frame, layout, decimal is None and thousands is None, day_first)
-
-
-def _parse_columns(
-    name: str, frame: pd.DataFrame, layout: TableLayout, detect_format: bool, day_first: bool | None
-) -> Table:
-    if len(frame) < 2:
-        remedy = "Choose a longer table; a GRU reads one row after another."
-        raise SequenceError(name, "1 data row", "at least 2 steps", remedy)
-    number_format = NumberFormat(layout.dialect.decimal, layout.dialect.thousands)
-    parsed = {
-        column: parse_column(column, frame[at], number_format, detect_format, day_first)
-        for at, column in enumerate(layout.names)
-    }
-    columns = tuple(each.column for each in parsed.values())
-    if all(column.kind == "empty" for column in columns):
-        raise SequenceError(name, "no cell that is not missing", "numbers", "Choose another file.")
-    notices = layout.notices + tuple(notice for each in parsed.values() for notice in each.notices)
-    suggested = suggest_roles(list(parsed.values()))
-    return Table(name, layout.dialect, columns, suggested, len(frame), notices, parsed)
+        dialect = DialectOptions(delimiter, decimal, thousands, header, comment)
+        frame, layout = parse_text(file, dialect, max_columns, table, progress)
+    options = CellOptions(decimal is None and thousands is None, day_first, rows, missing_values)
+    found = parse_frame(file.name, frame, layout, options)
+    summaries = tuple(each.column for each in found.columns.values())
+    notices = layout.notices + found.notices
+    return Table(file.name, layout.dialect, summaries, found.suggested, found.rows, notices, found.columns)
 
 
 def read_table(
@@ -290,6 +284,9 @@ def read_table(
     encoding: str | None = None,
     comment: str | None = None,
     day_first: bool | None = None,
+    missing_values: MissingValues = None,
+    rows: str | None = None,
+    table: int | None = None,
     max_bytes: int = MAX_BYTES,
     max_columns: int = MAX_COLUMNS,
     max_steps: int | None = None,
@@ -304,7 +301,7 @@ def read_table(
         >>> [(one.name, one.values.ravel().tolist()) for one in seqs]
         [('who a', [1.0, 2.0]), ('who b', [5.0, 4.0])]
     """
-    table = open_table(
+    opened = open_table(
         source,
         name=name,
         delimiter=delimiter,
@@ -314,7 +311,10 @@ def read_table(
         encoding=encoding,
         comment=comment,
         day_first=day_first,
+        missing_values=missing_values,
+        rows=rows,
+        table=table,
         max_bytes=max_bytes,
         max_columns=max_columns,
     )
-    return table.sequences(features, id, time, one_hot, missing, scale, max_steps)
+    return opened.sequences(features, id, time, one_hot, missing, scale, max_steps)

@@ -34,6 +34,8 @@ _NOT_TABLES = dict.fromkeys(ARCHIVES, "Unpack it and open the file inside.") | {
     "an SQLite database": "Export the table as CSV.",
     "a Python pickle": "A pickle can run code: save the table as CSV or Parquet.",
     "a Git LFS pointer in place of the file": "Fetch the file: git lfs pull.",
+    "a git-annex pointer in place of the file": "Fetch the file: git annex get.",
+    "the message '404: Not Found' in place of the file": "Check the address and download the file again.",
     "a web page or XML": "Download the data file itself.",
     "JSON": "Save the table as CSV.",
 }

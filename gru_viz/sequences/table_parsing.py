@@ -15,34 +15,73 @@ import pyarrow.parquet as pq
 
 from gru_viz.errors import SequenceError
 from gru_viz.progress import Progress
-from gru_viz.sequences.dialect import Dialect, TableLayout
+from gru_viz.sequences.cell_parsing import NumberFormat
+from gru_viz.sequences.dialect import Dialect, DialectOptions, TableLayout, detect_layout
+from gru_viz.sequences.extra_rows import cut_notes, cut_repeated_headers, cut_trailing_words
 from gru_viz.sequences.header import unique_names
+from gru_viz.sequences.line_marks import remove_line_marks
 from gru_viz.sequences.parallel_reading import read_frame
 from gru_viz.sequences.phrases import count
+from gru_viz.sequences.table_blocks import TableBlock, choose_block, find_blocks
 from gru_viz.sequences.table_file import CsvRow, TableFile, iterate_rows
 
-__all__ = ["parse_delimited", "parse_parquet"]
+__all__ = ["parse_delimited", "parse_parquet", "parse_text"]
 
 _LINE_BLOCK = 1 << 20
 _MAX_SHORT = 0.05
 _MAX_CHECKED = 201
 
 
+def parse_text(
+    file: TableFile,
+    options: DialectOptions,
+    max_columns: int,
+    table: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[pd.DataFrame, TableLayout]:
+    """Detect how a text is written and parse it; of several tables in it the one that is asked for, or the longest."""
+    file = remove_line_marks(file)
+    layout = detect_layout(file, options, max_columns)
+    blocks = _find_blocks(file, layout, whole=table is not None)
+    if len(blocks) < 2 and table is None:
+        try:
+            return parse_delimited(file, layout, max_columns, progress)
+        except SequenceError:
+            blocks = _find_blocks(file, layout, whole=True)
+            if len(blocks) < 2:
+                raise
+    if blocks or table:
+        file = choose_block(file, blocks, table)
+        layout = detect_layout(file, options, max_columns)
+    return parse_delimited(file, layout, max_columns, progress)
+
+
+def _find_blocks(file: TableFile, layout: TableLayout, whole: bool) -> list[TableBlock]:
+    dialect = layout.dialect
+    number_format = NumberFormat(dialect.decimal, dialect.thousands)
+    return find_blocks(file, dialect.delimiter, dialect.comment, number_format, whole)
+
+
 def parse_delimited(
     file: TableFile, layout: TableLayout, max_columns: int, progress: Progress | None = None
 ) -> tuple[pd.DataFrame, TableLayout]:
     """Parse delimited text into columns 0, 1, …, with the layout's names and notices completed."""
+    blank_end = file.data[-4096:].replace(b"\r", b"").endswith(b"\n\n")
     file, notices = _remove_comments(file, layout)
+    for cut in (cut_notes, cut_repeated_headers):
+        file, left_out = cut(file, layout)
+        notices += left_out
     _refuse_long_lines(file, layout, max_columns)
+    file, words = cut_trailing_words(file, layout, _MAX_CHECKED)
     layout = _add_blank_columns(file, layout)
-    frame = _read(file, layout, progress)
+    frame, file, more = _read(file, layout, progress)
     if not len(frame):
         raise SequenceError(file.name, "no data row", "at least 2 rows below the header", "Choose another file.")
-    notices += _short_rows(file, layout, frame)
+    notices += words + more + _short_rows(file, layout, frame)
     frame, dropped = _without_blank_tail(frame)
     if dropped:
         notices += (f"{count(dropped, 'row')} of empty cells at the end dropped.",)
-    if file.data[-4096:].replace(b"\r", b"").endswith(b"\n\n"):
+    if blank_end:
         notices += ("Blank lines at the end dropped.",)
     return frame, replace(layout, notices=file.notices + layout.notices + notices)
 
@@ -129,21 +168,28 @@ def _add_blank_columns(file: TableFile, layout: TableLayout) -> TableLayout:
     return replace(layout, names=layout.names + tuple(f"unnamed {at}" for at in range(wanted + 1, longest + 1)))
 
 
-def _read(file: TableFile, layout: TableLayout, progress: Progress | None) -> pd.DataFrame:
+def _read(
+    file: TableFile, layout: TableLayout, progress: Progress | None
+) -> tuple[pd.DataFrame, TableFile, tuple[str, ...]]:
+    """Read the cells; where rows are too long, again without the words at their ends."""
     try:
         frame = read_frame(file, layout, progress)
     except pd.errors.EmptyDataError:
         if file.data.count(b'"') % 2:
             _refuse_quote(file, "EOF inside string")
-        return pd.DataFrame()
+        return pd.DataFrame(), file, ()
     except (pd.errors.ParserError, ValueError, OverflowError) as error:
         _refuse_quote(file, str(error))
+        cut, notices = cut_trailing_words(file, layout)
+        if notices:
+            frame, cut, _ = _read(cut, layout, progress)
+            return frame, cut, notices
         _refuse_long_rows(file, layout)
         raise _unparsable(file.name, " ".join(str(error).split())[:120]) from error
     if not isinstance(frame.index, pd.RangeIndex):  # the first row was longer than the names
         _refuse_long_rows(file, layout)
         raise _unparsable(file.name, "the first row is longer than the others")
-    return frame
+    return frame, file, ()
 
 
 def _unparsable(name: str, reason: str) -> SequenceError:
