@@ -16,7 +16,29 @@ MISSING_VALUES = frozenset(
     mark
     for word in ("NA", "N/A", "NaN", "null", "None", "nil", "missing", "#N/A", "<NA>", "n.a.", "NaT", "#VALUE!")
     for mark in (word, word.lower(), word.upper(), word.capitalize())
-) | {"", "-", "--", "---", "–", "—", "?", "??", ".", "..", "*", "-nan", "-NaN", "#DIV/0!", "#REF!", "#NUM!", "#NAME?"}
+) | {
+    "",
+    "-",
+    "--",
+    "---",
+    "–",
+    "—",
+    "?",
+    "??",
+    ".",
+    "..",
+    "*",
+    "**",
+    "***",
+    "****",
+    ":",
+    "-nan",
+    "-NaN",
+    "#DIV/0!",
+    "#REF!",
+    "#NUM!",
+    "#NAME?",
+}
 
 BOOLEANS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 

@@ -35,9 +35,11 @@ _COUNT_WORDS = _INDEX_WORDS | set(
     "n counter count seq sequence point measurement reading event messung tick cycle step".split()  # noqa: SIM905
 )
 _CALENDAR = {"hour": 24, "minute": 60, "day": 366, "week": 53, "month": 12}
+_PLACE_WORDS = {"lat", "latitude", "lon", "lng", "longitude", "depth", "level", "height"}
+_NEAR_YEAR, _MOST_SETTINGS = 0.1, 30
 _UNNAMED = re.compile(r"column \d+|unnamed \d+")
 _MIN_COUNTED = 10
-_HUGE_CLOCK = 1e8
+_HUGE_CLOCK, _TICKS = 1e8, 1e12
 _CLOCK_BLOCKS = {7, 12, 24, 48, 60, 96, 144, 288, 365, 366, 1440}
 """Numbers of steps in a day, an hour, a year: blocks of so many are rather time than sequences."""
 
@@ -68,12 +70,16 @@ def suggest_roles(columns: Mapping[str, ParsedColumn]) -> tuple[dict[str, Parsed
     id, counter = _find_id(list(columns.values()))
     groups = pd.factorize(id.values)[0] if id is not None else None
     time = counter or _find_time([parsed for parsed in columns.values() if parsed is not id], groups)
+    if id is None and time is not None:
+        id = next((each for each in _telling_apart(columns.values(), time) if each.column.kind == "text"), None)
+        groups = pd.factorize(id.values)[0] if id is not None else None
     taken = {parsed.column.name for parsed in (id, time) if parsed is not None}
     numbers = [name for name, parsed in columns.items() if parsed.column.kind == "number" and name not in taken]
     marked = dict(columns)
     for name in numbers:
         if not columns[name].aside:
-            marked[name] = replace(columns[name], aside=_reason_aside(columns[name], groups, len(columns)))
+            reason = _reason_aside(columns[name], groups, len(columns)) or _reason_beside(columns[name], time, columns)
+            marked[name] = replace(columns[name], aside=reason)
     features = tuple(name for name in numbers if not marked[name].aside) or tuple(numbers)
     named = time.column.name if time is not None else None
     return marked, ColumnRoles(features, named, id.column.name if id is not None else None)
@@ -83,6 +89,40 @@ def _reason_aside(parsed: ParsedColumn, groups: np.ndarray | None, columns: int)
     if _is_counter(parsed, groups, columns):
         return "it only counts the rows"
     return "it is another clock" if _is_other_clock(parsed, groups) else ""
+
+
+def _reason_beside(parsed: ParsedColumn, time: ParsedColumn | None, columns: Mapping[str, ParsedColumn]) -> str:
+    """Why a column of numbers is no feature, seen beside others: the year as a fraction, or settings above."""
+    values = parsed.values
+    if time is not None and time.column.kind == "time" and not parsed.column.missing and not time.column.missing:
+        years = time.values.astype("datetime64[Y]")
+        passed = (time.values - years).astype("timedelta64[D]").astype(np.float64) / 365.25
+        if bool((np.abs(values - (years.astype(np.int64) + 1970 + passed)) < _NEAR_YEAR).all()):
+            return "it is another clock"
+    if not parsed.column.missing or values.dtype.kind != "f":
+        return ""
+    filled = ~np.isnan(values)
+    rows = int(filled.sum())
+    others = any(each.column.kind == "number" and each.column.missing == 0 for each in columns.values())
+    if others and rows <= _MOST_SETTINGS and 2 * rows <= len(values) and filled[:rows].all():
+        return f"it is filled in the first {count(rows, 'row')} only"
+    return ""
+
+
+def _telling_apart(columns: Iterable[ParsedColumn], time: ParsedColumn) -> Iterator[ParsedColumn]:
+    """Columns with few distinct cells, for each of which a time occurs once, where times occur several times."""
+    if time.column.kind == "text" or time.column.missing or 1.25 * len(np.unique(time.values)) > len(time.values):
+        return
+    times = pd.factorize(time.values)[0]
+    for parsed in columns:
+        place = parsed.column.kind == "number" and set(_words(parsed.column.name)) & _PLACE_WORDS
+        if parsed is time or parsed.column.missing or parsed.column.constant or parsed.column.infinite:
+            continue
+        if parsed.column.kind == "text" or place or (parsed.column.kind == "number" and _are_whole(parsed.values)):
+            codes = pd.factorize(parsed.values)[0]
+            pairs = codes * np.int64(times.max() + 1) + times
+            if 3 * (codes.max() + 1) <= len(codes) and len(np.unique(pairs)) == len(pairs):
+                yield parsed
 
 
 def identifying_columns(columns: Iterable[ParsedColumn]) -> set[str]:
@@ -113,6 +153,11 @@ def notice_blocks(columns: Sequence[ParsedColumn], roles: ColumnRoles) -> tuple[
             return (f"'{id}' looks like an id and '{time}' like a counter of its steps, and were read so ({instead}).",)
         if roles.id is None and id in roles.features:
             return (f"'{id}' looks like an id and '{time}' like a counter: id='{id}' reads {number:,} sequences.",)
+    clock = next((parsed for parsed in columns if parsed.column.name == roles.time), None)
+    if roles.id is None and clock is not None:
+        for parsed in _telling_apart(columns, clock):
+            id, number = parsed.column.name, len(np.unique(parsed.values))
+            return (f"Times repeat, and '{id}' tells their rows apart: id='{id}' reads {number:,} sequences.",)
     return ()
 
 
@@ -146,7 +191,15 @@ def _find_time(columns: Sequence[ParsedColumn], groups: np.ndarray | None) -> Pa
         )
     numbers = [parsed for parsed in columns if parsed.column.kind == "number" and not parsed.aside]
     named = next((parsed for parsed in numbers if _is_time(parsed, groups) or _falls(parsed)), None)
-    return named or next((parsed for parsed in numbers if _is_huge_clock(parsed, groups)), None)
+    labels = (parsed for parsed in columns if _labels_steps(parsed))
+    return named or next((parsed for parsed in numbers if _is_huge_clock(parsed, groups)), None) or next(labels, None)
+
+
+def _labels_steps(parsed: ParsedColumn) -> bool:
+    """Whether a column of text is named as a time and has another text in each row."""
+    column = parsed.column
+    named = bool(set(_words(column.name)) & _CLOCK_WORDS)
+    return column.kind == "text" and named and column.missing == 0 and column.distinct == len(parsed.values)
 
 
 def _goes_one_way(parsed: ParsedColumn) -> bool:
@@ -194,7 +247,10 @@ def _is_time(parsed: ParsedColumn, groups: np.ndarray | None) -> bool:
         return False
     if not set(words[:2]) & set(_TIME_WORDS) and words != ["x", "value"]:
         return False
-    return bool((_steps(parsed, groups) > 0).all())
+    steps = _steps(parsed, groups)
+    if words[0] in _CLOCK_WORDS and len(steps):  # events of a simulator share a time
+        return bool((steps >= 0).all() and 2 * int((steps > 0).sum()) >= len(steps))
+    return bool((steps > 0).all())
 
 
 def _steps(parsed: ParsedColumn, groups: np.ndarray | None) -> np.ndarray:
@@ -214,11 +270,12 @@ def _falls(parsed: ParsedColumn) -> bool:
 
 
 def _is_huge_clock(parsed: ParsedColumn, groups: np.ndarray | None) -> bool:
-    """Whether huge whole numbers rise evenly, as the ticks of a clock do."""
+    """Whether huge whole numbers rise evenly, as the ticks of a clock do; without a name, they need not be even."""
     if not _has_whole_numbers(parsed) or float(parsed.values.min()) < _HUGE_CLOCK:
         return False
     steps = _steps(parsed, groups).astype(np.float64)
-    return len(steps) >= _MIN_COUNTED and bool((steps > 0).all()) and _are_even(steps)
+    unnamed = _UNNAMED.fullmatch(parsed.column.name) and float(parsed.values.min()) >= _TICKS
+    return len(steps) >= _MIN_COUNTED and bool((steps > 0).all()) and (bool(unnamed) or _are_even(steps))
 
 
 def _are_even(steps: np.ndarray) -> bool:
@@ -230,7 +287,7 @@ def _are_even(steps: np.ndarray) -> bool:
 def _is_other_clock(parsed: ParsedColumn, groups: np.ndarray | None) -> bool:
     if _is_huge_clock(parsed, groups):
         return True
-    if not _is_time(parsed, groups):
+    if not _is_time(parsed, groups) or parsed.column.name.strip() == "T":  # a temperature
         return False
     words = set(_words(parsed.column.name))
     if any(words & {name, f"{name}s"} and float(parsed.values.max()) <= most for name, most in _CALENDAR.items()):
@@ -245,10 +302,16 @@ def _is_counter(parsed: ParsedColumn, groups: np.ndarray | None, columns: int) -
         return False
     steps, first = _steps(parsed, groups), int(parsed.values[0])
     if not len(steps) or not ((steps == 1).all() or (groups is None and (steps == -1).all())):
-        return False
+        return bool(words & _INDEX_WORDS) and _wraps(parsed.values, steps)
     if _UNNAMED.fullmatch(name) and not name.startswith("unnamed"):  # no name says so: it is the first of several
         return name == "column 1" and columns > 1 and first in (0, 1) and len(parsed.values) >= _MIN_COUNTED
     return bool(words & _INDEX_WORDS) or (first in (0, 1) and (not words or bool(words & _COUNT_WORDS)))
+
+
+def _wraps(values: np.ndarray, steps: np.ndarray) -> bool:
+    """Whether a counter starts over at a limit, such as 255, each time with the same step back."""
+    back = np.unique(steps[steps != 1])
+    return len(back) == 1 and 2 * int((steps == 1).sum()) > len(steps) and bool(back[0] == values.min() - values.max())
 
 
 def _are_whole(values: np.ndarray) -> bool:

@@ -299,8 +299,8 @@ def _names_in_comment(
 ) -> tuple[str, ...] | None:
     """The names, if a comment with one name for each column is above the first row, or above a comment of units."""
     found: tuple[str, ...] | None = None
-    for at in range(best.rows[0].line - 1, max(best.rows[0].line - 3, -1), -1):
-        line = lines[at].strip()
+    above = [line.strip() for line in lines[: best.rows[0].line] if line.strip()]
+    for line in reversed(above[-2:]):
         if not comment or not line.startswith(comment):
             break
         rows = read_first_rows([line.lstrip(comment + " ") or comment], best.delimiter, None)

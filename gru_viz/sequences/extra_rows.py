@@ -120,7 +120,11 @@ def cut_notes(file: TableFile, layout: TableLayout) -> tuple[TableFile, tuple[st
         return file, ()
     rows = list(iterate_rows(tail, layout.dialect.delimiter, None))
     notes = 0
-    while notes < min(_MOST_NOTES, len(rows) - 2) and _is_note(rows[-1 - notes], layout, number_format):
+    while notes < min(_MOST_NOTES, len(rows) - 2):
+        row = rows[-1 - notes]
+        alone = notes and len(row.cells) == 1 and len(layout.names) > 2  # a number among notes, such as a mark
+        if not alone and not _is_note(row, layout, number_format):
+            break
         notes += 1
     above = rows[: len(rows) - notes][-_MOST_NOTES:]
     typed = sum(not _is_word(row.cells[0], number_format) for row in above)

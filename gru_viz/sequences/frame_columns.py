@@ -17,6 +17,7 @@ from gru_viz.sequences.extra_rows import remove_totals
 from gru_viz.sequences.phrases import listing
 from gru_viz.sequences.sentinels import mark_missing, mark_sentinels
 from gru_viz.sequences.split_clock import join_clock
+from gru_viz.sequences.start_and_rate import remove_start_and_rate
 from gru_viz.sequences.wide_tables import ROWS, Reshaped, reshape
 
 __all__ = ["CellOptions", "FrameColumns", "MissingValues", "parse_frame"]
@@ -60,9 +61,12 @@ def parse_frame(name: str, frame: pd.DataFrame, layout: TableLayout, options: Ce
     frame = _without_texts(frame, texts)
     frame, notices = remove_totals(frame) if layout.dialect.encoding != "parquet" else (frame, ())
     shape = reshape(name, frame, layout, options.rows, number_format)  # type: ignore[arg-type]
-    names = layout.names
+    names, more = layout.names, tuple[str, ...]()
     if shape is not None:
-        frame, names, notices = shape.frame, shape.names, (*notices, *shape.notices)
+        frame, names, more = shape.frame, shape.names, shape.notices
+    elif options.rows is None:
+        frame, names, more = remove_start_and_rate(frame, layout)
+    notices += more
     if len(frame) < 2:
         remedy = "Choose a longer table; a GRU reads one row after another."
         raise SequenceError(name, "1 data row", "at least 2 steps", remedy)

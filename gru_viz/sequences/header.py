@@ -236,6 +236,8 @@ def _is_header(table: Sequence[CsvRow], number_format: NumberFormat) -> bool:
     typed = _typed_columns(rest, len(cells), number_format)
     if not typed:  # no column of numbers: names are words
         return all(_is_word(cell, number_format) or not cell.strip() for cell in cells)
+    if _has_years(cells, [row.cells for row in rest], number_format):
+        return True
     if _counts_up(cells, number_format) and not (
         len(rest[0].cells) == len(cells) and _counts_up(rest[0].cells, number_format)
     ):
@@ -258,6 +260,16 @@ def _counts_up(cells: Sequence[str], number_format: NumberFormat) -> bool:
     first, *numbers = (number_format.parse(cell) for cell in cells)
     steps = {after - before for before, after in pairwise(numbers)}
     return len(numbers) > 2 and len(steps) == 1 and steps <= {1.0, 5.0, 10.0} and math.isnan(first)
+
+
+def _has_years(cells: Sequence[str], rest: Sequence[Sequence[str]], number_format: NumberFormat) -> bool:
+    """Whether a row is words and then years in a row, which no row below repeats."""
+    numbers = [number_format.parse(cell) for cell in cells if cell.strip()]
+    years = [number for number in numbers if not math.isnan(number)]
+    if len(years) < 3 or len(years) == len(numbers) or not 1000 <= years[0] <= years[-1] <= 2999:
+        return False
+    steps = {after - before for before, after in pairwise(years)}
+    return len(steps) == 1 and min(steps) >= 1 and not any(list(row) == list(cells) for row in rest)
 
 
 def _is_numbered(table: Sequence[CsvRow], number_format: NumberFormat) -> bool:

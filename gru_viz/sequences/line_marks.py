@@ -11,6 +11,8 @@ from gru_viz.sequences.table_file import TableFile, sample_lines
 __all__ = ["remove_line_marks"]
 
 _MARKS = ";,|:"
+_ARROW = re.compile(r"\d{1,2}:\d{2}:\d{2}[.,]?\d* -> .*[,\d]")
+"""What the serial monitor of Arduino writes in front of each line."""
 _MIN_SHARE = 0.9
 _MIN_LINES = 3
 _NAMES = {";": "semicolon", ",": "comma", "|": "pipe", ":": "colon"}
@@ -28,6 +30,9 @@ def remove_line_marks(file: TableFile) -> TableFile:
     lines = [line.strip() for line in sample_lines(file.data) if line.strip()]
     if len(lines) < _MIN_LINES:
         return file
+    if all(_ARROW.match(line) for line in lines):
+        data = re.sub(rb"^([^>\r\n]*?) -> ", rb"\1,", file.data, flags=re.MULTILINE)
+        return replace(file, data=data)
     mark = _mark_at_end(lines)
     if mark is not None:
         data = re.sub(rb"%b[ \t]*(?=\r?$)" % re.escape(mark.encode()), b"", file.data, flags=re.MULTILINE)

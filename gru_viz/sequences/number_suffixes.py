@@ -29,7 +29,7 @@ _PARTS = re.compile(
 _MARKS = re.compile(r"[*#†‡§^!?+]{1,3}")
 _LETTERS = re.compile(r"\(?[a-z]{1,2}\)?|[A-Z]", re.ASCII)
 _NO_SUFFIXES = MONTHS.keys() | {"am", "pm", "a.m.", "p.m."}
-_NEVER_MARKS = set("kmbgthsdwy")
+_MULTIPLE_LETTERS, _UNIT_LETTERS = set("kmtg"), set("kmbgthsdwy")
 _MAX_DISTINCT = 8
 
 
@@ -119,7 +119,8 @@ def _factors(known: Sequence[_Parts], name: str) -> tuple[dict[str, float], str]
     bare = sum(each.after == "" for each in known) / len(known)
     if len({each.lower().rstrip("s.") for each in named}) == 1 and bare <= 0.05:
         return plain | dict.fromkeys(named, 1.0), f"the unit {listed} was removed"
-    letters = bare >= 0.5 and not named & _NEVER_MARKS
+    spaced = all(each.gap for each in known if each.after)
+    letters = bare >= 0.5 and not named & (_MULTIPLE_LETTERS if spaced else _UNIT_LETTERS)
     if len(named) <= _MAX_DISTINCT and all(
         _MARKS.fullmatch(each) or (letters and _LETTERS.fullmatch(each)) for each in named
     ):

@@ -16,7 +16,9 @@ __all__ = ["mark_missing", "mark_sentinels"]
 _FILLS = (1e20, 1e30, 1e31, 1e32, 1e33, 1e34, 1e35, 1e36, 1e37, 1e38, 9.96921e36, 3.4028235e38, 1.7976931348623157e308)
 _WHOLE = (200, 6999, 7999, 32767, 32768, 65535, 2147483647, 2147483648, 4294967295)
 _NINES = tuple(float("9" * digits) for digits in range(2, 9))
-_TENTHS = tuple((10.0**digits - 1) / 10**places for digits in range(3, 8) for places in (1, 2, 3) if digits > places + 1)
+_TENTHS = tuple(
+    (10.0**digits - 1) / 10**places for digits in range(3, 8) for places in (1, 2, 3) if digits > places + 1
+)
 _EIGHTS = (777.0, 888.0, 7777.0, 8888.0, 88888.0, 777.7, 888.8, 7777.7)
 _USUAL = {round(size, 3) for size in (*_NINES, *_TENTHS, *_EIGHTS, *map(float, _WHOLE))}
 _WRITTEN = _USUAL | {float(np.float32(size)) for size in _USUAL}

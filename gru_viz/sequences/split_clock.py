@@ -62,7 +62,7 @@ def join_clock(columns: Mapping[str, ParsedColumn]) -> tuple[dict[str, ParsedCol
         ColumnRoles(features=('v',), time='year month', id=None, one_hot=())
     """
     parsed = dict(columns)
-    parts = _parts(parsed)
+    parts = _parts(parsed) or _parts_by_place(parsed)
     for coarse in _COARSE:
         for fine in _FINE:
             units = (*coarse, *fine)
@@ -88,6 +88,26 @@ def _parts(columns: Mapping[str, ParsedColumn]) -> dict[str, _Part]:
         if part is not None:
             found.setdefault(part.unit, part)
     return found
+
+
+def _parts_by_place(columns: Mapping[str, ParsedColumn]) -> dict[str, _Part]:
+    """Year, month, day and hour in the first columns of a table without names, if they rise or fall together."""
+    found: dict[str, _Part] = {}
+    numbers: list[np.ndarray] = []
+    for unit, (name, parsed) in zip(("year", "month", "day", "hour", "minute"), columns.items(), strict=False):
+        low, high = _RANGES[unit] if unit != "year" else (1600, 2200)
+        values = parsed.values
+        plain = parsed.column.kind == "number" and not parsed.column.missing and re.fullmatch(r"column \d+", name)
+        if not plain or values.min() < low or values.max() > high or (values != np.floor(values)).any():
+            break
+        found[unit] = _Part(name, unit, values.astype(np.float64))
+        numbers.append(values.astype(np.float64))
+    while len(numbers) > 1:
+        steps = np.diff(np.stack(numbers) * 100.0 ** -np.arange(len(numbers))[:, None], axis=1).sum(axis=0)
+        if (steps > 1e-12).all() or (steps < -1e-12).all():
+            return dict(list(found.items())[: len(numbers)])
+        numbers.pop()
+    return {}
 
 
 def _date_part(name: str, parsed: ParsedColumn) -> _Part | None:

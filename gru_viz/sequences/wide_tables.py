@@ -76,7 +76,7 @@ def reshape(
     """
     if rows == "steps":
         return None
-    header = _find_header(frame, layout.names, number_format)
+    header = _find_header(frame, layout.names, number_format) or _months_by_place(frame, layout)
     if rows is None and header is None:
         return _series_by_smoothness(name, frame, layout, number_format)
     if header is None or (rows is not None and header.kind == "numbers"):
@@ -108,13 +108,33 @@ def _find_header(frame: pd.DataFrame, names: Sequence[str], number_format: Numbe
     return None
 
 
+def _months_by_place(frame: pd.DataFrame, layout: TableLayout) -> _Header | None:
+    """Without a header: a year in front of twelve numbers, and the years in a row."""
+    if layout.dialect.header or len(layout.names) != 13 or len(frame) < 2:
+        return None
+    if not all(pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes):
+        return None
+    years = frame[0].to_numpy(np.float64)
+    in_a_row = (np.diff(years) == 1).all() and years[0] >= 1600 and years[-1] <= 2200
+    return _Header(tuple(range(1, 13)), None, "months") if in_a_row else None
+
+
 def _find_months(names: Sequence[str]) -> list[int]:
-    """The columns of the twelve months in order, beside one of years."""
-    numbers = [MONTHS.get(name.strip(". ").lower(), 0) for name in names]
-    for start in range(1, len(names) - 11):
-        if numbers[start : start + 12] == list(range(1, 13)):
-            return list(range(start, start + 12))
+    """The columns of the twelve months or four quarters in order, beside one of years."""
+    months = [MONTHS.get(name.strip(". ").lower(), 0) for name in names]
+    quarters = [_quarter(name) for name in names]
+    for numbers, most in ((months, 12), (quarters, 4)):
+        for start in range(1, len(names) - most + 1):
+            if numbers[start : start + most] == list(range(1, most + 1)):
+                return list(range(start, start + most))
     return []
+
+
+def _quarter(name: str) -> int:
+    found = re.fullmatch(
+        r"q(?:tr|uarter)?\.? ?([1-4])|([1-4])\.? ?q(?:tr|uarter|uartal)?\.?", name.strip(), re.IGNORECASE
+    )
+    return int(found[1] or found[2]) if found else 0
 
 
 def _are_numbers(frame: pd.DataFrame, columns: Sequence[int], number_format: NumberFormat) -> bool:
@@ -124,7 +144,9 @@ def _are_numbers(frame: pd.DataFrame, columns: Sequence[int], number_format: Num
         column = frame[at]
         if pd.api.types.is_bool_dtype(column.dtype):
             return False
-        if not pd.api.types.is_numeric_dtype(column.dtype):
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            good, total = good + min(len(column), _SAMPLE), total + min(len(column), _SAMPLE)
+        else:
             cells = [str(cell) for cell in column.iloc[:_SAMPLE].dropna()]
             total += len(cells)
             good += sum(is_missing(cell) or not np.isnan(number_format.parse(cell)) for cell in cells)
@@ -226,14 +248,14 @@ def _row_by_row(
     base, dates = starts
     steps = len(header.columns)
     if header.kind == "months":
-        times = dates.astype("datetime64[M]")[:, None] + np.arange(steps)
+        times = dates.astype("datetime64[M]")[:, None] + np.arange(steps) * (12 // steps)
     else:
         assert header.dates is not None
         times = dates[:, None] + (header.dates - header.dates[0].astype("datetime64[D]"))
     values = _values(name, frame, header.columns, number_format).ravel()
     filled = np.array([not pd.isna(cell) for cell in values.tolist()])
     end = int(filled.nonzero()[0][-1]) + 1 if filled.any() else len(values)  # the year that is not over
-    word = "months" if header.kind == "months" else "times of day"
+    word = "times of day" if header.kind == "clocks" else "months" if steps == 12 else "quarters"
     left = [names[at] for at in others if at != base]
     notices = [
         f'The {word} along the header were read one after another, row by row (rows="steps" reads rows as steps).'
@@ -301,7 +323,7 @@ def _series_by_smoothness(
         return None
     header = _all_numbers(name, frame, layout.names, number_format)
     sample = frame[list(header.columns)].iloc[:_SAMPLE].to_numpy(np.float64)
-    if not np.isfinite(sample).all():
+    if np.isinf(sample).any() or np.isnan(sample).mean() > 0.5:
         return None
     rng = np.random.default_rng(0)
     along = _roughness(sample, sample[:, rng.permutation(sample.shape[1])])
@@ -322,5 +344,7 @@ def _are_numbered(names: Sequence[str]) -> bool:
 
 def _roughness(series: np.ndarray, shuffled: np.ndarray) -> float:
     """How far neighbours are apart, as a share of how far any two are."""
-    apart = float(np.abs(np.diff(shuffled, axis=1)).mean())
-    return float(np.abs(np.diff(series, axis=1)).mean()) / apart if apart > 0 else 1.0
+    apart, near = (np.abs(np.diff(each, axis=1)) for each in (shuffled, series))
+    if not np.isfinite(apart).any() or not np.isfinite(near).any() or np.nanmean(apart) == 0:
+        return 1.0
+    return float(np.nanmean(near) / np.nanmean(apart))

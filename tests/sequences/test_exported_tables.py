@@ -374,6 +374,83 @@ CASES = {
         "a,b,c\n1,2,3\n6,5,4\n", lengths=(3, 3), values=column(1, 3), asked={"rows": "series"}
     ),
     "dates along the header that stay": Read(WIDE.format(","), lengths=(2,), asked={"rows": "steps"}),
+    # further exporters
+    "a bank's years": Read(
+        '"Data Source","made up",\n\n"Country Name","Code","2001","2002","2003","2004","2005",\n'
+        '"Italy","ITA","1","2","5","4","3",\n"Peru","PER","2","1","7","4","2",\n',
+        [*column(1, 2), [5], [4], [3]],
+        ("value",),
+        (5, 5),
+        ("2001", "2002"),
+        ("Country Name Italy", "Country Name Peru"),
+    ),
+    "an index of months without a header": Read(
+        " 1990 1992\n"
+        + "".join(f"{y} " + " ".join(f"{12 * (y - 1990) + m}.5" for m in range(12)) + "\n" for y in range(1990, 1993))
+        + " -99.90\n Made up\n",
+        column(0.5, 36),
+        time=("1990-01", "1990-02"),
+        said=("'-99.90' and 'Made up'",),
+    ),
+    "quarters along the header": Read(
+        "     Qtr1 Qtr2 Qtr3 Qtr4\n1990 0.5 1.5 2.5 3.5\n1991 4.5 5.5 6.5 7.5\n",
+        column(0.5, 8),
+        time=("1990-01", "1990-04"),
+    ),
+    "flags and colons": Read(
+        "geo\t2015 \t2016 \t2017 \t2018 \t2019 \nAT\t5.5 \t6.5 b\t: \t8.5 p\t9.5 \nBE\t1 \t2 \t4 \t8 \t7 \n",
+        [[5.5], [6.5], [6.5], [8.5], [9.5]],
+        lengths=(5, 5),
+    ),
+    "year and month without names": Read(
+        "".join(f"{1749 + n // 12};{n % 12 + 1:02d};{1749 + n / 12:.3f};{n};{-n % 7}\n" for n in range(30)),
+        features=("column 4", "column 5"),
+        lengths=(30,),
+        time=("1749-01", "1749-02"),
+    ),
+    "names in the last comment": Read(
+        "# made up\n# STN,YYYYMMDD,   HH,    T\n\n" + ramp("  260,20200131,{n:5d}, {n}1\n", 4, 21),
+        features=("STN", "T"),
+        time=("2020-01-31 21:00", "2020-01-31 22:00"),
+    ),
+    "a serial monitor": Read(
+        "".join(f"12:00:0{n}.500 -> {n}.5,7\n" for n in range(4)),
+        [[n + 0.5, 7] for n in range(4)],
+        time=("12:00:00.500",),
+    ),
+    "events share a time": Read("time,x\n0,1\n0.5,2\n0.5,3\n1,4\n", column(1, 4), ("x",), time=("0", "0.5", "0.5")),
+    "a counter that wraps": Read(
+        "Sample Index, EEG\n" + "".join(f"{n % 4}, {n}.5\n" for n in range(9)),
+        column(0.5, 9),
+        ("EEG",),
+        said=("counts",),
+    ),
+    "settings beside the samples": Read(
+        "".join(f"{'Points,9' if n == 0 else 'Volts,5' if n == 1 else ','},0.{n:03d},{n}.5\n" for n in range(9)),
+        features=("column 3", "column 4"),
+        said=("first 2 rows only",),
+    ),
+    "a wristband": Read(
+        "1614859200.0,1614859200.0\n32.0,32.0\n" + ramp("{n},62\n", 5),
+        lengths=(5,),
+        time=("2021-03-04 12:00:00.000000",),
+    ),
+    "days without a year": Read(
+        "Date/Time,x\n" + ramp(" 01/01  {n:02d}:00:00,{n}\n", 3, 1),
+        column(1, 3),
+        time=("01/01  01:00:00",),
+        said=("labels the steps",),
+    ),
+    "tickers by turns": Read(
+        "date,who,x\n" + "".join(f"2020-01-0{n},{who},{n}\n" for n in range(1, 5) for who in ("a", "b")),
+        column(1, 4),
+        lengths=(4, 4),
+    ),
+    "places by turns are offered": Read(
+        "time,lat,x\n" + "".join(f"{n}:00,{at},{n}\n" for n in range(1, 5) for at in (50.0, 50.5)),
+        lengths=(8,),
+        said=("id='lat' reads 2",),
+    ),
 }
 
 
