@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence as AbstractSequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -30,7 +30,15 @@ __all__ = [
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
-Input: TypeAlias = "np.ndarray | Tensor | Sequences | AbstractSequence[np.ndarray]"
+
+class DataFrame(Protocol):
+    """A data frame of pandas, polars or Arrow: what hands out its columns as Arrow does."""
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """Hand out the columns."""
+
+
+Input: TypeAlias = "np.ndarray | Tensor | Sequences | AbstractSequence[np.ndarray] | DataFrame"
 
 
 def is_tensor(x: Any) -> TypeGuard[Tensor]:
@@ -81,6 +89,10 @@ def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> B
     """
     if lengths is None and isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.ndim == 3 and len(x):
         return _take_whole(x, features)
+    if _is_frame(x):
+        from gru_viz.sequences.table import read_frame_rows
+
+        x = read_frame_rows(x, features)
     scaling: Scaling | None = None
     details: Mapping[str, str] = {}
     time: tuple[AbstractSequence[str] | None, ...]
@@ -107,6 +119,11 @@ def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> B
     for row, item, n in zip(values, items, ends, strict=True):
         row[:n] = item[:n]
     return Batch(values, ends, names, named, time, scaling, dict(details))
+
+
+def _is_frame(x: Any) -> TypeGuard[DataFrame]:
+    """Whether it is a data frame; pandas is not imported for the question."""
+    return hasattr(x, "__arrow_c_stream__") or hasattr(x, "iloc")
 
 
 def _take_whole(x: np.ndarray, features: int) -> Batch:

@@ -19,6 +19,7 @@ EXTRAS = {
     "onnx": "formats",
     "onnxruntime": "formats",
     "distributed": "cluster",
+    "openpyxl": "tables",
     "numba": "fast",
     "xarray": "exports",
     "tensorboard": "exports",

@@ -333,7 +333,8 @@ def trace(
     Args:
         model: ``Weights``, or a ``torch.nn.GRU``, ``LSTM`` or ``RNN`` or a cell of one (``batch_first`` plays no part
             here; dropout is off).
-        x: (batch, time, features), (time, features), a list of (time, features) of unequal length, or ``Sequences``.
+        x: (batch, time, features), (time, features), a list of (time, features) of unequal length, ``Sequences``, or a
+            data frame of pandas or polars: its columns of numbers in their order, one row for each step.
         h0: the initial state, zero if None: (layers·directions, batch, hidden) as in torch, or anything that
             broadcasts to it; where the layers differ in size, a list with a (batch, hidden) for each layer and
             direction; for an LSTM a pair (h0, c0).

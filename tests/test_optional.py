@@ -45,6 +45,8 @@ for package, code in USES.items():
 USES = {
     "numba": "gru_viz.trace(small.weights, np.zeros((3, 1)), backend='compiled')",
     "safetensors": "gru_viz.read_model(b'')",
+    "openpyxl": "import io, zipfile; b = io.BytesIO(); zipfile.ZipFile(b, 'w').writestr('xl/workbook.xml', 'x'); "
+    "gru_viz.read_table(b.getvalue())",
     "h5py": "gru_viz.read_model(bytes.fromhex('894844460d0a1a0a') + bytes(2048), 'model.h5')",
     "onnx": "gru_viz.read_model(ONNX)",
     "xarray": "small.to_xarray()",

@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", help="a table (CSV, TSV, …, Parquet), or a text with --text")
+    parser.add_argument("data", help="a table (CSV, TSV, …, xlsx, Parquet, JSON), or a text with --text")
     _add_target(parser)
     network = parser.add_argument_group("the network")
     which = network.add_mutually_exclusive_group(required=True)

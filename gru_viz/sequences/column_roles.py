@@ -36,7 +36,7 @@ _COUNT_WORDS = _INDEX_WORDS | set(
 )
 _CALENDAR = {"hour": 24, "minute": 60, "day": 366, "week": 53, "month": 12}
 _PLACE_WORDS = {"lat", "latitude", "lon", "lng", "longitude", "depth", "level", "height"}
-_NEAR_YEAR, _MOST_SETTINGS = 0.1, 30
+_NEAR_YEAR, _MOST_SETTINGS, _MIN_BESIDE = 0.1, 30, 5
 _UNNAMED = re.compile(r"column \d+|unnamed \d+")
 _MIN_COUNTED = 10
 _HUGE_CLOCK, _TICKS = 1e8, 1e12
@@ -104,7 +104,13 @@ def _reason_beside(parsed: ParsedColumn, time: ParsedColumn | None, columns: Map
     filled = ~np.isnan(values)
     rows = int(filled.sum())
     others = any(each.column.kind == "number" and each.column.missing == 0 for each in columns.values())
-    if others and rows <= _MOST_SETTINGS and 2 * rows <= len(values) and filled[:rows].all():
+    if (
+        others
+        and len(values) >= _MIN_BESIDE
+        and rows <= _MOST_SETTINGS
+        and 2 * rows <= len(values)
+        and filled[:rows].all()
+    ):
         return f"it is filled in the first {count(rows, 'row')} only"
     return ""
 

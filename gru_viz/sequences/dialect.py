@@ -28,6 +28,13 @@ _ENCODINGS = {
 }
 
 
+_NAMED = {
+    "parquet": "Parquet, columns named in the file",
+    "json": "JSON, fields named in the file",
+    "data frame": "Data frame, columns named in it",
+}
+
+
 @dataclass(frozen=True)
 class DialectOptions:
     """The parts of a dialect that the user specified; None where they are to be detected."""
@@ -58,11 +65,12 @@ class Dialect:
     """How a table is written.
 
     Attributes:
-        delimiter: the character between cells; ``" "`` for any run of spaces and tabs; empty for Parquet.
+        delimiter: the character between cells; ``" "`` for any run of spaces and tabs; empty where there is no text.
         decimal: the decimal mark.
         thousands: the thousands separator, or None.
         header: whether a row of names is above the data.
-        encoding: the encoding of the text, by its Python name; ``"parquet"`` for Parquet.
+        encoding: the encoding of the text, by its Python name; or ``"parquet"``, ``"xlsx"``, ``"json"``,
+            ``"data frame"``.
         comment: the start of comment lines, or None.
         skipped_lines: number of lines skipped above the header or the data.
 
@@ -81,8 +89,11 @@ class Dialect:
 
     def describe(self) -> str:
         """Describe the dialect in plain words."""
-        if self.encoding == "parquet":
-            return "Parquet, columns named in the file"
+        if self.encoding in _NAMED:
+            return _NAMED[self.encoding]
+        header = "first row is the header" if self.header else "no header"
+        if self.encoding == "xlsx":
+            return f"Excel workbook, {header}"
         parts = [f"{_DELIMITER_NAMES.get(self.delimiter, repr(self.delimiter))}-separated"]
         parts.append(f"decimal {_MARK_NAMES.get(self.decimal, repr(self.decimal))}")
         if self.thousands:
@@ -92,19 +103,29 @@ class Dialect:
             parts.append(f"{count(self.skipped_lines, 'line')} above skipped")
         if self.comment:
             parts.append(f"comments begin with {self.comment}")
-        parts.append("first row is the header" if self.header else "no header")
+        parts.append(header)
         return ", ".join(parts)
 
 
 @dataclass(frozen=True)
 class TableLayout:
-    """A dialect, a name for each column, and where the data begin: the byte, and the line counted from 1."""
+    """A dialect, a name for each column, where the data begin, and the tables in the file if these are several.
+
+    Attributes:
+        dialect: how it is written.
+        names: a name for each column.
+        start: the byte at which the data begin.
+        line: the line at which they begin, counted from 1.
+        notices: what was assumed.
+        tables: a description of each table in the file, if there are several.
+    """
 
     dialect: Dialect
     names: tuple[str, ...]
     start: int
     line: int
     notices: tuple[str, ...]
+    tables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

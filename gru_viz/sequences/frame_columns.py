@@ -49,8 +49,17 @@ class FrameColumns(NamedTuple):
     notices: tuple[str, ...]
 
 
-def parse_frame(name: str, frame: pd.DataFrame, layout: TableLayout, options: CellOptions) -> FrameColumns:
+def parse_frame(
+    name: str, frame: pd.DataFrame, layout: TableLayout, options: CellOptions, shape: Reshaped | None = None
+) -> FrameColumns:
     """Parse the cells of columns 0, 1, … whose names and dialect are in ``layout``.
+
+    Args:
+        name: the name of the table, for errors.
+        frame: the cells.
+        layout: the names of the columns, and how numbers are written.
+        options: what the user specified.
+        shape: the roles of the columns, where the file says itself that its rows were series.
 
     Raises:
         SequenceError: fewer than two rows, or no cell that is not missing.
@@ -59,12 +68,13 @@ def parse_frame(name: str, frame: pd.DataFrame, layout: TableLayout, options: Ce
     number_format = NumberFormat(layout.dialect.decimal, layout.dialect.thousands)
     numbers, texts = _missing_marks(options.missing_values)
     frame = _without_texts(frame, texts)
-    frame, notices = remove_totals(frame) if layout.dialect.encoding != "parquet" else (frame, ())
-    shape = reshape(name, frame, layout, options.rows, number_format)  # type: ignore[arg-type]
+    typed = layout.dialect.encoding in ("parquet", "data frame", "json") or shape is not None
+    frame, notices = (frame, ()) if typed else remove_totals(frame)
+    shape = shape or reshape(name, frame, layout, options.rows, number_format)  # type: ignore[arg-type]
     names, more = layout.names, tuple[str, ...]()
     if shape is not None:
         frame, names, more = shape.frame, shape.names, shape.notices
-    elif options.rows is None:
+    elif options.rows is None and not typed:
         frame, names, more = remove_start_and_rate(frame, layout)
     notices += more
     if len(frame) < 2:

@@ -14,13 +14,14 @@ from gru_viz.sequences.column_parsing import Column, ParsedColumn
 from gru_viz.sequences.column_roles import ColumnRoles, assign_roles, refuse_unknown, suggest_roles
 from gru_viz.sequences.dialect import Dialect, DialectOptions
 from gru_viz.sequences.frame_columns import CellOptions, MissingValues, parse_frame
+from gru_viz.sequences.frame_source import DataFrameLike, is_frame, read_data_frame
 from gru_viz.sequences.given_scaling import GivenScaling
 from gru_viz.sequences.phrases import count, listing
 from gru_viz.sequences.sequence import LabelledSequences, Sequences
 from gru_viz.sequences.sequence_building import SequenceOptions, build_sequences
 from gru_viz.sequences.step_labels import label_steps
 from gru_viz.sequences.table_file import read_table_file
-from gru_viz.sequences.table_parsing import parse_parquet, parse_text
+from gru_viz.sequences.table_parsing import ParsedFile, parse_file
 
 __all__ = ["MAX_BYTES", "Table", "open_table", "read_table"]
 
@@ -39,6 +40,7 @@ class Table:
         suggested: the suggested features, time and id.
         rows: number of data rows.
         notices: what was assumed in reading it.
+        tables: a description of each table in the file, if there are several.
 
     Example:
         >>> table = open_table(b"step,price\\n1,2.5\\n2,3.5\\n", name="prices.csv")
@@ -53,6 +55,7 @@ class Table:
     rows: int
     notices: tuple[str, ...]
     _parsed: Mapping[str, ParsedColumn] = field(repr=False, compare=False)
+    tables: tuple[str, ...] = ()
 
     def preview(self, n: int = 8) -> list[dict[str, str]]:
         """Return the first ``n`` rows as text, missing cells empty.
@@ -209,7 +212,7 @@ def _label_sequences(
 
 
 def open_table(
-    source: ByteSource,
+    source: ByteSource | DataFrameLike,
     *,
     name: str | None = None,
     delimiter: str | None = None,
@@ -221,15 +224,17 @@ def open_table(
     day_first: bool | None = None,
     missing_values: MissingValues = None,
     rows: str | None = None,
-    table: int | None = None,
+    table: int | str | None = None,
     max_bytes: int = MAX_BYTES,
     max_columns: int = MAX_COLUMNS,
     progress: Progress | None = None,
 ) -> Table:
-    """Open delimited text (CSV, TSV, …) or Parquet; how it is written is detected.
+    """Open delimited text (CSV, TSV, …), Parquet, xlsx, JSON, .ts, .tsf or ARFF, also compressed; or a data frame.
+
+    How text is written is detected.
 
     Args:
-        source: a path, bytes, or an open file.
+        source: a path, bytes, an open file, or a data frame of pandas or polars.
         name: the name of the table; None takes the file's name.
         delimiter: the character between cells; ``" "`` is any run of spaces and tabs. Here and below, None detects it.
         decimal: the decimal mark.
@@ -242,7 +247,8 @@ def open_table(
             finds numbers far outside all others, ``()`` takes every number as it is.
         rows: what each row is: one of the ``"steps"``, one of several ``"series"`` with its steps along the row, or one
             of the ``"features"`` of one sequence.
-        table: which of several tables in the file, counted from 0; None takes the longest.
+        table: which of several tables in the file: its number, counted from 0, or the name of a sheet or of a file in
+            an archive; None takes the longest of a text, the first sheet with numbers, the largest file.
         max_bytes: the largest file allowed.
         max_columns: the largest number of columns allowed.
         progress: called while text is parsed, with the bytes read and all bytes; an exception it raises stops it.
@@ -254,21 +260,24 @@ def open_table(
         >>> open_table(b"Zeit;Druck\\n01.02.2019;1,5\\n02.02.2019;1,75\\n").dialect.describe()
         'Semicolon-separated, decimal comma, UTF-8, first row is the header'
     """
-    file = read_table_file(source, name, encoding, max_bytes)
-    if file.kind == "parquet":
-        frame, layout = parse_parquet(file, max_bytes, max_columns)
+    if is_frame(source):
+        name = name or "data frame"
+        parsed = ParsedFile(*read_data_frame(source, name, max_columns))
     else:
+        file = read_table_file(source, name, encoding, max_bytes, table)  # type: ignore[arg-type]
+        name = file.name
         dialect = DialectOptions(delimiter, decimal, thousands, header, comment)
-        frame, layout = parse_text(file, dialect, max_columns, table, progress)
+        parsed = parse_file(file, dialect, max_bytes, max_columns, progress)
     options = CellOptions(decimal is None and thousands is None, day_first, rows, missing_values)
-    found = parse_frame(file.name, frame, layout, options)
+    layout = parsed.layout
+    found = parse_frame(name, parsed.frame, layout, options, parsed.shape)
     summaries = tuple(each.column for each in found.columns.values())
     notices = layout.notices + found.notices
-    return Table(file.name, layout.dialect, summaries, found.suggested, found.rows, notices, found.columns)
+    return Table(name, layout.dialect, summaries, found.suggested, found.rows, notices, found.columns, layout.tables)
 
 
 def read_table(
-    source: ByteSource,
+    source: ByteSource | DataFrameLike,
     features: str | Iterable[str] | None = None,
     id: str | bool | None = None,
     time: str | bool | None = None,
@@ -286,7 +295,7 @@ def read_table(
     day_first: bool | None = None,
     missing_values: MissingValues = None,
     rows: str | None = None,
-    table: int | None = None,
+    table: int | str | None = None,
     max_bytes: int = MAX_BYTES,
     max_columns: int = MAX_COLUMNS,
     max_steps: int | None = None,
@@ -318,3 +327,37 @@ def read_table(
         max_columns=max_columns,
     )
     return opened.sequences(features, id, time, one_hot, missing, scale, max_steps)
+
+
+def read_frame_rows(frame: DataFrameLike, features: int) -> Sequences:
+    """Take the rows of a data frame as the steps of one sequence, in their order and unscaled.
+
+    Args:
+        frame: a data frame of pandas or polars.
+        features: the number of features wanted: all columns of numbers, or those that are suggested.
+
+    Raises:
+        SequenceError: it has another number of such columns, or a missing or infinite cell in one.
+
+    Example:
+        >>> read_frame_rows(pd.DataFrame({"x": [3, 1], "y": [2.0, 4.0], "who": ["a", "b"]}), 2)[0].values.tolist()
+        [[3.0, 2.0], [1.0, 4.0]]
+    """
+    table = open_table(frame, missing_values=(), rows="steps")
+    parsed = table._parsed
+    columns = [each for each in table.columns if each.kind == "number" or parsed[each.name].numbers is not None]
+    if len(columns) != features and len(table.suggested.features) == features:
+        columns = [column for column in columns if column.name in table.suggested.features]
+    names = [column.name for column in columns]
+    where, remedy = table.name, "Choose columns, frame[[…]], or read it with gru_viz.read_table."
+    if len(names) != features:
+        found = f"{count(len(names), 'column')} of numbers: {listing(names)}"
+        raise SequenceError(where, found, f"{features}, since the network reads {features} features", remedy)
+    gaps = [column.name for column in columns if column.missing or column.infinite or column.huge]
+    if gaps:
+        found, remedy = f"missing, infinite or huge cells in {listing(gaps)}", "Fill them, or use gru_viz.read_table."
+        raise SequenceError(where, found, "a number in each cell", remedy)
+    sequences = table.sequences(names, id=False, time=False, scale="none")
+    time = next((each.name for each in table.columns if each.kind == "time" and each.name not in names), None)
+    labels = label_steps(parsed[time].values) if time is not None else None
+    return replace(sequences, items=(replace(sequences[0], time=labels),), notices=())

@@ -85,7 +85,8 @@ def choose_block(file: TableFile, blocks: Sequence[TableBlock], wanted: int | No
     others = ", ".join(f"table={other}" for other in range(len(blocks)) if other != at)
     reading = f"reads the other{'s' if len(blocks) > 2 else ''}"
     notice = f"The file has {len(blocks)} tables: {_listed(blocks)}. Number {at} was read; {others} {reading}."
-    return replace(file, data=data, notices=(*file.notices, notice))
+    tables = tuple(block.describe() for block in blocks)
+    return replace(file, data=data, notices=(*file.notices, notice), table=None, tables=tables)
 
 
 def _listed(blocks: Sequence[TableBlock]) -> str:

@@ -7,17 +7,18 @@ import csv
 import io
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
 from gru_viz.byte_source import ARCHIVES, ByteReader, ByteSource, file_kind, source_name
 from gru_viz.errors import SequenceError
+from gru_viz.sequences.packed_file import unpack
 from gru_viz.sequences.phrases import count
 
 __all__ = ["CsvRow", "TableFile", "contains", "iterate_rows", "read_first_rows", "read_table_file", "sample_lines"]
 
-_EXPECTED = "delimited text (CSV, TSV) or Parquet"
+_EXPECTED = "delimited text (CSV, TSV), Parquet, xlsx or JSON"
 _READER = ByteReader(SequenceError, "table", "Use a shorter file, or raise max_bytes=.", accepts_text=True)
 _AS_CSV = "Open it in the program that wrote it and save it as CSV."
 _NUMBERS_AS_CSV = "Save the numbers behind the picture as CSV."
@@ -26,7 +27,6 @@ _NOT_TABLES = dict.fromkeys(ARCHIVES, "Unpack it and open the file inside.") | {
     "a JPEG picture": _NUMBERS_AS_CSV,
     "a GIF picture": _NUMBERS_AS_CSV,
     "a PDF document": "Save the table in it as CSV.",
-    "an Excel workbook (xlsx)": "Save the sheet as CSV in the spreadsheet.",
     "an old Excel or Office file": "Open it in a spreadsheet and save it as CSV.",
     "an HDF5 file": _AS_CSV,
     "a single NumPy array": "Save it with numpy.savetxt(path, array, delimiter=',').",
@@ -37,7 +37,6 @@ _NOT_TABLES = dict.fromkeys(ARCHIVES, "Unpack it and open the file inside.") | {
     "a git-annex pointer in place of the file": "Fetch the file: git annex get.",
     "the message '404: Not Found' in place of the file": "Check the address and download the file again.",
     "a web page or XML": "Download the data file itself.",
-    "JSON": "Save the table as CSV.",
 }
 _BYTE_ORDER_MARKS: tuple[tuple[bytes, str], ...] = (  # the longer mark first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -54,25 +53,62 @@ _MAX_ROWS = 200
 
 @dataclass(frozen=True)
 class TableFile:
-    """UTF-8 text without a byte-order mark, lines ended by ``\\n`` or ``\\r\\n``; or a Parquet file as it was."""
+    """UTF-8 text without a byte-order mark, lines ended by ``\\n`` or ``\\r\\n``; or another file as it was.
+
+    Attributes:
+        name: its name.
+        kind: what it is, unpacked.
+        data: its bytes.
+        encoding: how the text was encoded.
+        notices: what was assumed in reading it.
+        table: which of several tables in it is wanted; None where that was not said, or an archive was asked for it.
+        tables: the tables of the archive it came from, if these are several.
+    """
 
     name: str
-    kind: Literal["text", "parquet"]
+    kind: Literal["text", "json", "parquet", "xlsx"]
     data: bytes
     encoding: str
     notices: tuple[str, ...] = ()
+    table: int | str | None = None
+    tables: tuple[str, ...] = ()
 
 
-def read_table_file(source: ByteSource, name: str | None, encoding: str | None, max_bytes: int) -> TableFile:
-    """Read the source of a table whole and convert its text to UTF-8; an ``encoding`` of None is detected."""
+def read_table_file(
+    source: ByteSource, name: str | None, encoding: str | None, max_bytes: int, table: int | str | None = None
+) -> TableFile:
+    """Read the source of a table whole, unpack it, and convert its text to UTF-8.
+
+    Args:
+        source: a path, bytes or an open file.
+        name: its name, for messages; None takes the file's.
+        encoding: the encoding of its text; None detects it.
+        max_bytes: the largest size allowed, as it is and unpacked.
+        table: which of several tables: used here for a file of an archive, else passed on in the result.
+    """
     name = name or source_name(source, "table")
     raw = _READER.read(source, name, max_bytes)
     kind = file_kind(raw)
+    unpacked = unpack(raw, kind, name, table, max_bytes) if kind is not None else None
+    tables: tuple[str, ...] = ()
+    if unpacked is not None:
+        raw, tables = unpacked.data, unpacked.tables
+        kind, table = file_kind(raw), None if tables else table
+    file = _as_file(raw, kind, name, encoding)
+    notices = (*unpacked.notices, *file.notices) if unpacked is not None else file.notices
+    return replace(file, notices=notices, table=table, tables=tables)
+
+
+def _as_file(raw: bytes, kind: str | None, name: str, encoding: str | None) -> TableFile:
     if kind == "a Parquet table":
         return TableFile(name, "parquet", raw, "parquet")
+    if kind == "an Excel workbook (xlsx)":
+        return TableFile(name, "xlsx", raw, "xlsx")
     if kind in _NOT_TABLES:
         raise SequenceError(name, kind, _EXPECTED, _NOT_TABLES[kind])
     text, encoding, notices = _to_utf8(raw, name, encoding)
+    if kind == "JSON" or is_json(text):
+        return TableFile(name, "json", text, encoding, notices)
     _refuse_control_bytes(text, name)
     head = text[:_HEAD]
     if head.count(b"\r") > head.count(b"\r\n"):
@@ -122,6 +158,17 @@ def _decode(raw: bytes, name: str, encoding: str) -> bytes:
     if "\0" in text:
         raise SequenceError(name, f"NUL characters when read as {encoding}", "text", remedy)
     return utf8
+
+
+def is_json(text: bytes) -> bool:
+    """Whether text begins as a list or an object does, and is no row of cells.
+
+    Example:
+        >>> is_json(b'[[1, 2], [3, 4]]'), is_json(b"[1],2")
+        (True, False)
+    """
+    start, end = text[:64].lstrip(), text[-64:].rstrip()
+    return (start[:1], end[-1:]) in ((b"{", b"}"), (b"[", b"]")) and start[1:].lstrip()[:1] in (b'"', b"[", b"{")
 
 
 def contains(data: bytes, byte: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Parses the cells of a table: delimited text with a known dialect, or Parquet."""
+"""Parses the cells of a table: delimited text, Parquet, a sheet, JSON, or a file of series."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -15,45 +16,86 @@ import pyarrow.parquet as pq
 
 from gru_viz.errors import SequenceError
 from gru_viz.progress import Progress
+from gru_viz.sequences.attribute_formats import read_series_file, rewrite_attributes
 from gru_viz.sequences.cell_parsing import NumberFormat
 from gru_viz.sequences.dialect import Dialect, DialectOptions, TableLayout, detect_layout
 from gru_viz.sequences.extra_rows import cut_notes, cut_repeated_headers, cut_trailing_words
+from gru_viz.sequences.frame_source import arrow_column
 from gru_viz.sequences.header import unique_names
+from gru_viz.sequences.json_table import read_json
 from gru_viz.sequences.line_marks import remove_line_marks
 from gru_viz.sequences.parallel_reading import read_frame
-from gru_viz.sequences.phrases import count
+from gru_viz.sequences.phrases import count, listing
 from gru_viz.sequences.table_blocks import TableBlock, choose_block, find_blocks
 from gru_viz.sequences.table_file import CsvRow, TableFile, iterate_rows
+from gru_viz.sequences.wide_tables import Reshaped
+from gru_viz.sequences.workbook import read_sheet
 
-__all__ = ["parse_delimited", "parse_parquet", "parse_text"]
+__all__ = ["ParsedFile", "parse_file"]
 
 _LINE_BLOCK = 1 << 20
 _MAX_SHORT = 0.05
 _MAX_CHECKED = 201
+_MAX_UNPACKED = 4
 
 
-def parse_text(
-    file: TableFile,
-    options: DialectOptions,
-    max_columns: int,
-    table: int | None = None,
-    progress: Progress | None = None,
+class ParsedFile(NamedTuple):
+    """The cells of a table in columns 0, 1, …, its layout, and the roles of columns whose rows were series."""
+
+    frame: pd.DataFrame
+    layout: TableLayout
+    shape: Reshaped | None = None
+
+
+def parse_file(
+    file: TableFile, options: DialectOptions, max_bytes: int, max_columns: int, progress: Progress | None = None
+) -> ParsedFile:
+    """Parse a table of any kind; of several in the file the one that is asked for, else the longest or the first.
+
+    Raises:
+        SequenceError: it cannot be parsed, or is too large.
+    """
+    if file.kind == "parquet":
+        return ParsedFile(*_with_tables(file, *_parse_parquet(file, max_bytes, max_columns)))
+    if file.kind == "json":
+        frame, names, notices = read_json(file.data, file.name, max_columns)
+        dialect = Dialect("", ".", None, True, "json", None, 0)
+        return ParsedFile(*_with_tables(file, frame, TableLayout(dialect, names, 0, 0, file.notices + notices)))
+    if file.kind == "xlsx":
+        text, notices, sheets = read_sheet(file.data, file.name, file.table, max_bytes, max_columns)
+        sheet = TableFile(file.name, "text", text, "xlsx", file.notices + notices, None, sheets or file.tables)
+        return ParsedFile(*_parse_text(sheet, replace(options, delimiter=",", decimal="."), max_columns, progress))
+    series = read_series_file(file)
+    if series is not None:
+        return ParsedFile(series.shape.frame, series.layout, series.shape)
+    return ParsedFile(*_parse_text(rewrite_attributes(file), options, max_columns, progress))
+
+
+def _with_tables(file: TableFile, frame: pd.DataFrame, layout: TableLayout) -> tuple[pd.DataFrame, TableLayout]:
+    return frame, replace(layout, tables=file.tables)
+
+
+def _parse_text(
+    file: TableFile, options: DialectOptions, max_columns: int, progress: Progress | None = None
 ) -> tuple[pd.DataFrame, TableLayout]:
     """Detect how a text is written and parse it; of several tables in it the one that is asked for, or the longest."""
+    wanted = file.table
+    if isinstance(wanted, str):
+        raise SequenceError(file.name, f"table={wanted!r}", "a number: a text has no sheets", "Change table=.")
     file = remove_line_marks(file)
     layout = detect_layout(file, options, max_columns)
-    blocks = _find_blocks(file, layout, whole=table is not None)
-    if len(blocks) < 2 and table is None:
+    blocks = _find_blocks(file, layout, whole=wanted is not None)
+    if len(blocks) < 2 and wanted is None:
         try:
-            return parse_delimited(file, layout, max_columns, progress)
+            return _with_tables(file, *_parse_delimited(file, layout, max_columns, progress))
         except SequenceError:
             blocks = _find_blocks(file, layout, whole=True)
             if len(blocks) < 2:
                 raise
-    if blocks or table:
-        file = choose_block(file, blocks, table)
+    if len(blocks) > 1 or wanted:
+        file = choose_block(file, blocks, wanted)
         layout = detect_layout(file, options, max_columns)
-    return parse_delimited(file, layout, max_columns, progress)
+    return _with_tables(file, *_parse_delimited(file, layout, max_columns, progress))
 
 
 def _find_blocks(file: TableFile, layout: TableLayout, whole: bool) -> list[TableBlock]:
@@ -62,7 +104,7 @@ def _find_blocks(file: TableFile, layout: TableLayout, whole: bool) -> list[Tabl
     return find_blocks(file, dialect.delimiter, dialect.comment, number_format, whole)
 
 
-def parse_delimited(
+def _parse_delimited(
     file: TableFile, layout: TableLayout, max_columns: int, progress: Progress | None = None
 ) -> tuple[pd.DataFrame, TableLayout]:
     """Parse delimited text into columns 0, 1, …, with the layout's names and notices completed."""
@@ -86,7 +128,7 @@ def parse_delimited(
     return frame, replace(layout, notices=file.notices + layout.notices + notices)
 
 
-def parse_parquet(file: TableFile, max_bytes: int, max_columns: int) -> tuple[pd.DataFrame, TableLayout]:
+def _parse_parquet(file: TableFile, max_bytes: int, max_columns: int) -> tuple[pd.DataFrame, TableLayout]:
     """Read a Parquet file into columns 0, 1, …; sizes are checked before it is unpacked."""
     name = file.name
     try:
@@ -100,36 +142,31 @@ def parse_parquet(file: TableFile, max_bytes: int, max_columns: int) -> tuple[pd
         remedy = "Raise max_columns=, or write fewer columns."
         raise SequenceError(name, f"{columns:,} columns", f"at most {max_columns:,}", remedy)
     size = max(unpacked, rows * max(columns, 1) * 8)  # repeated cells need no space until they are unpacked
-    if size > 8 * max_bytes:
+    if size > _MAX_UNPACKED * max_bytes:
         remedy = "Write fewer rows or columns, or raise max_bytes=."
-        raise SequenceError(name, f"{size:,} bytes when unpacked", f"at most {8 * max_bytes:,}", remedy)
+        raise SequenceError(name, f"{size:,} bytes when unpacked", f"at most {_MAX_UNPACKED * max_bytes:,}", remedy)
     try:
-        table = parquet.read()
-        series = {at: _arrow_column(table.column(at)) for at in range(table.num_columns)}
+        schema = parquet.schema_arrow
+        nested = [field.name for field in schema if pa.types.is_nested(field.type)]
+        table = parquet.read([field.name for field in schema if not pa.types.is_nested(field.type)])
+        series = {at: arrow_column(table.column(at)) for at in range(table.num_columns)}
     except Exception as error:
         raise _damaged(name, error) from error
     if not rows or not columns:
         raise SequenceError(name, f"{rows:,} rows of {columns:,} columns", "at least 2 rows", "Choose another file.")
     names, renamed = unique_names(table.column_names)
+    notices = file.notices + tuple(renamed)
+    if nested:
+        notices += (
+            f"{count(len(nested), 'column')} left out, with a list or an object in each cell: {listing(nested)}.",
+        )
     dialect = Dialect("", ".", None, True, "parquet", None, 0)
-    return pd.DataFrame(series), TableLayout(dialect, names, 0, 0, tuple(renamed))
+    return pd.DataFrame(series), TableLayout(dialect, names, 0, 0, notices)
 
 
 def _damaged(name: str, error: Exception) -> SequenceError:
     reason = " ".join(str(error).split())[:120]
     return SequenceError(name, f"a damaged Parquet file ({reason})", "a complete one", "Save or download it again.")
-
-
-def _arrow_column(column: pa.ChunkedArray) -> pd.Series:
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_decimal(column.type):
-        column = column.cast(pa.float64())
-    if pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("ms"))
-    if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
-        return pd.Series([None if cell is None else str(cell) for cell in column.to_pylist()], dtype="object")
-    return column.to_pandas()
 
 
 def _remove_comments(file: TableFile, layout: TableLayout) -> tuple[TableFile, tuple[str, ...]]:
