@@ -154,7 +154,7 @@ def number_features(count: int) -> tuple[str, ...]:
     return tuple(f"x{i + 1}" for i in range(count))
 
 
-def _as_items(x: np.ndarray | Tensor | AbstractSequence[np.ndarray]) -> Iterator[np.ndarray]:
+def _as_items(x: np.ndarray | Tensor | AbstractSequence[np.ndarray] | DataFrame) -> Iterator[np.ndarray]:
     def numeric(item: Any) -> np.ndarray:
         try:
             array = item.detach().cpu().numpy() if is_tensor(item) else np.asarray(item)

@@ -163,7 +163,7 @@ def notice_blocks(columns: Sequence[ParsedColumn], roles: ColumnRoles) -> tuple[
     if roles.id is None and clock is not None:
         for parsed in _telling_apart(columns, clock):
             id, number = parsed.column.name, len(np.unique(parsed.values))
-            return (f"Times repeat, and '{id}' tells their rows apart: id='{id}' reads {number:,} sequences.",)
+            return (f"Times repeat, and '{id}' distinguishes their rows: id='{id}' reads {number:,} sequences.",)
     return ()
 
 

@@ -44,7 +44,8 @@ def read_data_frame(source: Any, name: str, max_columns: int) -> FrameTable:
     """
     if isinstance(source, pd.DataFrame | pd.Series):
         frame = _with_index(source.to_frame() if isinstance(source, pd.Series) else source)
-        names = [" ".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in frame.columns]
+        levels = frame.columns.nlevels > 1
+        names = [" ".join(map(str, each)) if levels else str(each) for each in frame.columns.tolist()]
         columns = [_plain(frame.iloc[:, at], name) for at in range(frame.shape[1])]
     else:
         table = pa.table(source)

@@ -61,7 +61,7 @@ def _from_lines(text: bytes, name: str) -> JsonTable:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:  # a field of several types, or no JSON
         if len(text) > _MAX_DOCUMENT:
             raise _not_json(name, error) from error
-        return _from_records(_parse_lines(text, name), "")
+        return _from_records(_parse_lines(text, name))
     while any(pa.types.is_struct(field.type) for field in table.schema):
         table = table.flatten()
     lists = [field.name for field in table.schema if pa.types.is_nested(field.type)]
@@ -112,15 +112,16 @@ def _from_document(text: bytes, name: str) -> JsonTable:
         wanted = "a list of objects, of rows, or lists of one length"
         raise SequenceError(name, "JSON without a table", wanted, _AS_LINES)
     path, table = max(candidates, key=lambda each: _cells(each[1]))
-    if isinstance(table, Mapping):
-        columns = {str(key): pd.Series(list(values)) for key, values in table.items()}
-        found = JsonTable(pd.DataFrame(dict(enumerate(columns.values()))), unique_names(list(columns))[0])
-    elif isinstance(table[0], Mapping):
-        found = _from_records(table, path)
-    else:
-        found = _from_rows(table)
+    found = _as_columns(table)
     notice = (f"The table was found in the document under '{path}'.",) if path else ()
     return found._replace(notices=(*found.notices, *notice))
+
+
+def _as_columns(table: Any) -> JsonTable:
+    if isinstance(table, Mapping):
+        columns = {str(key): pd.Series(list(values)) for key, values in table.items()}
+        return JsonTable(pd.DataFrame(dict(enumerate(columns.values()))), unique_names(list(columns))[0])
+    return _from_records(table) if isinstance(table[0], Mapping) else _from_rows(table)
 
 
 def _tables(value: Any, path: str, depth: int) -> Iterable[tuple[str, Any]]:
@@ -167,7 +168,7 @@ def _cells(table: Any) -> int:
     return len(table) * max(len(table[0]), 1)
 
 
-def _from_records(records: list[Any], path: str) -> JsonTable:
+def _from_records(records: list[Any]) -> JsonTable:
     """One row for each object; objects inside are taken apart."""
     names: dict[str, None] = {}
     rows = []

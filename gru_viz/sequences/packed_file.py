@@ -1,4 +1,4 @@
-"""Unpacks a compressed table: gzip, bzip2, xz, or a zip archive of one table; its size is known before it is kept."""
+"""Unpacks a compressed table: gzip, bzip2, xz, or a zip archive of one table; its size is known before it takes memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 from gru_viz.byte_source import file_kind
 from gru_viz.errors import SequenceError
@@ -26,8 +26,8 @@ _TABLES = {".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".asc", ".parquet", 
 _TABLES |= {".ndjson", ".ts", ".tsf", ".arff", ".lvm", ".xvg"}
 _DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, ValueError)
 _READERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
-    "a gzip archive": lambda file: gzip.GzipFile(fileobj=file),  # type: ignore[dict-item, return-value]
-    "a bzip2 archive": lambda file: bz2.BZ2File(file),  # type: ignore[dict-item, return-value]
+    "a gzip archive": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
+    "a bzip2 archive": lambda file: cast("IO[bytes]", bz2.BZ2File(file)),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence as AbstractSequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import overload
 
 import numpy as np
@@ -14,6 +14,8 @@ from gru_viz.sequences.phrases import count
 from gru_viz.sequences.scaling import Scaling
 
 __all__ = ["LabelledSequences", "Sequence", "Sequences"]
+
+_MOST_WINDOWS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +103,50 @@ class Sequences(AbstractSequence[Sequence]):
 
     def __iter__(self) -> Iterator[Sequence]:
         return iter(self.items)
+
+    def windows(self, steps: int, every: int | None = None) -> Sequences:
+        """Cut each sequence into windows of so many steps, each a sequence of its own with a fresh state.
+
+        Many networks are trained on windows: they never see more steps than these.
+
+        Args:
+            steps: the length of a window.
+            every: steps from the beginning of one window to that of the next; None puts them end to end.
+
+        Returns:
+            The windows, with a notice about steps at the end that fill none.
+
+        Raises:
+            SequenceError: no sequence is as long, or there would be more than 20,000 windows.
+
+        Example:
+            >>> one = Sequence(np.arange(5, dtype=np.float32)[:, None], ("x",), None, "a")
+            >>> many = Sequences((one,), Scaling("none", ("x",), np.zeros(1), np.ones(1)))
+            >>> [(each.name, each.values.ravel().tolist()) for each in many.windows(2)]
+            [('a, steps 1 to 2', [0.0, 1.0]), ('a, steps 3 to 4', [2.0, 3.0])]
+        """
+        every = steps if every is None else every
+        if min(steps, every) < 1:
+            found, remedy = f"steps={steps}, every={every}", "Change them."
+            raise SequenceError("windows", found, "at least 1", remedy)
+        starts = [range(0, len(item) - steps + 1, every) for item in self.items]
+        number = sum(map(len, starts))
+        if not 0 < number <= _MOST_WINDOWS:
+            found = f"{count(number, 'window')} of {steps:,} steps in sequences of up to {max(self.lengths):,}"
+            remedy = "Choose shorter windows." if number == 0 else "Set every= to more steps."
+            raise SequenceError("windows", found, f"1 to {_MOST_WINDOWS:,}", remedy)
+        items = tuple(
+            _window(item, begin, begin + steps) for item, each in zip(self.items, starts, strict=True) for begin in each
+        )
+        left = sum(len(item) - (each[-1] + steps if each else 0) for item, each in zip(self.items, starts, strict=True))
+        notices = (f"{count(left, 'step')} at the ends of sequences left out: too few for a window.",) if left else ()
+        details = {**self.details, "windows": f"{steps} steps, every {every}"}
+        return replace(self, items=items, notices=(*self.notices, *notices), details=details)
+
+
+def _window(item: Sequence, begin: int, end: int) -> Sequence:
+    time = None if item.time is None else item.time[begin:end]
+    return Sequence(item.values[begin:end], item.features, time, f"{item.name}, steps {begin + 1:,} to {end:,}")
 
 
 @dataclass(frozen=True, eq=False)

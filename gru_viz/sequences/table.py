@@ -264,7 +264,7 @@ def open_table(
         name = name or "data frame"
         parsed = ParsedFile(*read_data_frame(source, name, max_columns))
     else:
-        file = read_table_file(source, name, encoding, max_bytes, table)  # type: ignore[arg-type]
+        file = read_table_file(source, name, encoding, max_bytes, table)
         name = file.name
         dialect = DialectOptions(delimiter, decimal, thousands, header, comment)
         parsed = parse_file(file, dialect, max_bytes, max_columns, progress)

@@ -61,7 +61,7 @@ class TableFile:
         data: its bytes.
         encoding: how the text was encoded.
         notices: what was assumed in reading it.
-        table: which of several tables in it is wanted; None where that was not said, or an archive was asked for it.
+        table: which of several tables in it is wanted; None where none was named, or an archive was asked for it.
         tables: the tables of the archive it came from, if these are several.
     """
 

@@ -62,7 +62,7 @@ class _Header:
 def reshape(
     name: str, frame: pd.DataFrame, layout: TableLayout, rows: RowMeaning | None, number_format: NumberFormat
 ) -> Reshaped | None:
-    """Reshape a table with dates along its header, or one whose rows are said to be series; None leaves it as it is.
+    """Reshape a table with dates along its header, or one whose rows are specified as series; None leaves it.
 
     Args:
         name: the name of the table, for errors.
@@ -72,7 +72,7 @@ def reshape(
         number_format: how its numbers are written.
 
     Raises:
-        SequenceError: rows are said to be series or features, but there are too few columns of numbers for it.
+        SequenceError: rows are specified as series or features, but there are too few columns of numbers for it.
     """
     if rows == "steps":
         return None
@@ -196,7 +196,7 @@ def _values(name: str, frame: pd.DataFrame, columns: Sequence[int], number_forma
 
 
 def _identify(frame: pd.DataFrame, names: Sequence[str], others: Sequence[int]) -> tuple[str, list[str]]:
-    """A column name and a text for each row that tells it from the others."""
+    """A column name and a text for each row that identifies it."""
     texts = [at for at in others if not pd.api.types.is_numeric_dtype(frame[at].dtype)]
     for at in texts or list(others):
         if frame[at].notna().all() and frame[at].is_unique:

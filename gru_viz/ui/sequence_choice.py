@@ -13,7 +13,7 @@ from gru_viz.ui.messages import UNCHANGED, showing_errors
 from gru_viz.ui.resources import store, task_of
 from gru_viz.ui.server import expect_table
 from gru_viz.ui.table_choice import ask_columns, build_sequences, digest_of, digest_of_upload, open_with_options
-from gru_viz.ui.widgets import pick, switch
+from gru_viz.ui.widgets import ask_number, pick, switch
 
 __all__ = ["SequenceChoice", "SnapshotRef", "ask_sequences", "choose_sequences", "last_sequences"]
 
@@ -27,6 +27,7 @@ SCALING_FORMULAS = {
     "standardise": "scaled = (value − mean) / std",
     "minmax": "scaled = (value − min) / (max − min)",
     "robust": "scaled = (value − median) / interquartile range",
+    "given": "scaled = (value − offset) / divisor, with the numbers given",
 }
 
 
@@ -93,7 +94,7 @@ def _load_example(name: str) -> SequenceChoice:
 
 
 def _file() -> SequenceChoice | None:
-    upload = st.file_uploader("CSV, TSV, text or Parquet", key="file")
+    upload = st.file_uploader("CSV, text, Excel, Parquet or JSON, also zipped", key="file")
     if upload is None:
         expect_table()
         st.caption("No file yet; the previous data are used. A link does not include the file.")
@@ -186,4 +187,27 @@ def _from_table(data: bytes, name: str, digest: str) -> SequenceChoice:
             hide_index=True,
         )
         st.caption(SCALING_FORMULAS[scaling.method])
-    return SequenceChoice(sequences, fingerprint)
+    return _cut(SequenceChoice(sequences, fingerprint))
+
+
+def _cut(chosen: SequenceChoice) -> SequenceChoice:
+    """Offer to cut the sequences into windows, as networks are trained that never see more steps."""
+    key = digest_of(repr(chosen.sequences.features).encode())[:6]
+    steps = ask_number(
+        "Window (steps)",
+        f"window_{key}",
+        0,
+        10**9,
+        0,
+        help="Each window is read with a fresh state, as many networks are trained; 0 reads whole sequences.",
+    )
+    if steps == 0:
+        return chosen
+    every = ask_number("A window every … steps", f"every_{key}", 1, 10**9, steps)
+    fingerprint = f"{chosen.fingerprint} windows {steps} {every}"
+    return SequenceChoice(_windows(fingerprint, steps, every, chosen.sequences), fingerprint)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _windows(fingerprint: str, steps: int, every: int, _sequences: Sequences) -> Sequences:
+    return _sequences.windows(steps, every)

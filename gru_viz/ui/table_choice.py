@@ -10,7 +10,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from gru_viz.errors import SequenceError
 from gru_viz.progress import Progress
-from gru_viz.sequences import Sequences
+from gru_viz.sequences import Sequences, read_scaling
 from gru_viz.ui.background_work import run_in_background
 from gru_viz.ui.messages import CONTROLS, plain
 from gru_viz.ui.widgets import pick
@@ -29,12 +29,19 @@ DIALECT: dict[str, dict[Any, str]] = {
     "header": {True: "first row", False: "none"},
     "comment": {"#": "#", "%": "%", "//": "//"},
     "day_first": {True: "day first", False: "month first"},
+    "rows": {"steps": "a step", "series": "a series of its own", "features": "a feature"},
     "encoding": {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Latin-1 (Windows)"},
 }
 """Parsing options that can be overridden, and their values."""
 
 MISSING = {"forward": "forward fill", "interpolate": "linear interpolation", "drop": "drop the row"}
-SCALES = {"standardise": "standardise", "minmax": "min–max", "robust": "robust", "none": "none"}
+SCALES = {
+    "standardise": "standardise",
+    "minmax": "min–max",
+    "robust": "robust",
+    "given": "a scaler's numbers",
+    "none": "none",
+}
 
 
 def open_with_options(data: bytes, name: str, digest: str) -> tuple[Table, str]:
@@ -45,7 +52,11 @@ def open_with_options(data: bytes, name: str, digest: str) -> tuple[Table, str]:
     """
     with st.expander("Parsing options"):
         found = st.container()
-        options = tuple(sorted(_ask_dialect(digest).items()))
+        specified = _ask_dialect(digest)
+    one_of = f"table_{digest[:6]}"
+    if st.session_state.get(one_of) is not None:
+        specified["table"] = st.session_state[one_of]
+    options = tuple(sorted(specified.items()))
     opened = digest_of(repr((digest, name, options)).encode())
     table = run_in_background(
         "reading",
@@ -55,6 +66,9 @@ def open_with_options(data: bytes, name: str, digest: str) -> tuple[Table, str]:
     )
     found.caption(plain(table.dialect.describe()))
     found.dataframe(table.preview(6), hide_index=True)
+    if table.tables:
+        names = {None: "auto", **dict(enumerate(table.tables))}
+        st.selectbox(CONTROLS["table"], list(names), format_func=names.__getitem__, key=one_of)
     return table, opened
 
 
@@ -68,6 +82,15 @@ def _ask_dialect(digest: str) -> dict[str, Any]:
         )
         if choice is not None:
             specified[argument] = choice
+    marks = st.text_input(
+        CONTROLS["missing_values"],
+        placeholder="auto",
+        key=f"missing_values_{digest[:6]}",
+        help="Numbers or words with commas between them, such as -9999, M; “none” takes every number as it is.",
+    )
+    if marks.strip():
+        words = tuple(mark.strip() for mark in marks.replace(";", ",").split(",") if mark.strip())
+        specified["missing_values"] = () if words == ("none",) else words
     return specified
 
 
@@ -95,7 +118,9 @@ def ask_columns(table: Table) -> dict[str, Any]:
             key=f"missing_{key}",
             bind="query-params",
         )
-    scale = pick(CONTROLS["scale"], f"scale_{key}", SCALES)
+    scale: Any = pick(CONTROLS["scale"], f"scale_{key}", SCALES)
+    if scale == "given":
+        scale = _ask_scaler(features, key)
     if not features and not one_hot:
         remedy = "Select a feature, or a text column as one-hot."
         raise SequenceError("features", "no column selected", "at least one", remedy)
@@ -108,6 +133,29 @@ def ask_columns(table: Table) -> dict[str, Any]:
         "missing": missing,
         "scale": scale,
     }
+
+
+def _ask_scaler(features: list[str], key: str) -> dict[str, tuple[float, float]]:
+    """The numbers of the scaler that a model was trained with, pasted or typed: feature → offset and divisor."""
+    pasted = st.text_area(
+        "Paste a scaler",
+        placeholder="feature,mean,std\ntemperature,20,5",
+        key=f"scaler_{key}",
+        bind="query-params",
+        help="CSV or JSON with mean and std, min and max, or offset and divisor of each feature.",
+    )
+    offsets, divisors = [0.0] * len(features), [1.0] * len(features)
+    if pasted.strip():
+        scaling = read_scaling(pasted.encode(), features)
+        offsets, divisors = scaling.centre.tolist(), scaling.scale.tolist()
+    typed = st.data_editor(
+        {"feature": features, "offset": offsets, "divisor": divisors},
+        disabled=["feature"],
+        hide_index=True,
+        key=f"scaler_{key}_{digest_of(repr((features, pasted)).encode())[:6]}",
+    )
+    numbers = zip(typed["offset"], typed["divisor"], strict=True)
+    return {name: (float(offset), float(divisor)) for name, (offset, divisor) in zip(features, numbers, strict=True)}
 
 
 def _ask_features(table: Table, key: str) -> list[str]:

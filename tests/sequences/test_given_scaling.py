@@ -14,6 +14,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, PowerTransformer, 
 
 from gru_viz.errors import SequenceError
 from gru_viz.sequences import Scaling, read_scaling, read_table
+from gru_viz.training.tasks.held_out_data import rescaled
 
 FRAME = pd.DataFrame({"temp": [10.0, 20, 40, 31], "rain": [0.0, 3, 1, 8]})
 CSV = FRAME.to_csv(index=False).encode()
@@ -124,6 +125,15 @@ def test_what_is_no_scaling_is_refused(given: Any, phrase: str) -> None:
     with pytest.raises(SequenceError) as raised:
         read_table(CSV, scale=given)
     assert phrase in str(raised.value)
+
+
+def test_a_training_takes_a_given_scaling_as_it_is() -> None:
+    seqs = read_table(CSV, scale=PAIRS)
+    values = np.float64(FRAME)
+    scaled, scaling, notices = rescaled("a", seqs, values, np.array([True, True, False, False]))
+    np.testing.assert_allclose(scaled, WANTED, rtol=1e-6)
+    assert scaling is seqs.scaling
+    assert notices == ()
 
 
 def test_names_may_come_from_the_scaler() -> None:

@@ -405,6 +405,28 @@ def test_a_file_s_own_columns_can_be_chosen() -> None:
     assert page.errors == []
 
 
+def test_one_of_two_tables_its_missing_values_a_scaler_and_windows_can_be_chosen() -> None:
+    text = "t,a\n" + "".join(f"{n},{n}\n" for n in range(9)) + "\nt,b,c\n" + "".join(f"{n},{n},{7}\n" for n in range(8))
+    page = Dashboard().press(source="table", table=text)
+    assert page.header["total"] == 9
+
+    def key(start: str) -> str:
+        return next(each for each in page.values() if each.startswith(start) and each != "table")
+
+    page.press(**{key("table_"): 1})
+    assert page.header["total"] == 8
+    page.press(**{key("missing_values_"): "7"})
+    assert [each["name"] for each in page.header["figure"]["data"] if each["type"] == "scatter"] == ["b"]
+    page.press(**{key("scale_"): "given"}).press(**{key("scaler_"): "feature,mean,std\nb,3,2\n"})
+    assert page.errors == []
+    shown = page.app.expander[[each.label for each in page.app.expander].index("Scaling parameters")]
+    assert shown.dataframe[0].value.to_numpy().tolist() == [["b", 3.0, 2.0]]
+    page.press(**{key("window_"): 4})
+    assert (page.errors, page.header["total"]) == ([], 4)
+    page.press(**{key("scaler_"): "feature,mean\nb,3\n"})
+    assert len(page.errors) == 1
+
+
 # --- a link ---------------------------------------------------------------------------------------------------------
 
 
