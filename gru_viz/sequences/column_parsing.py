@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from gru_viz.errors import one_line
 from gru_viz.sequences.cell_parsing import BOOLEANS, MISSING_VALUES, NumberFormat, other_number_formats
 from gru_viz.sequences.date_parsing import parse_dates, parse_iso_dates, shortest_date_format
 from gru_viz.sequences.number_dates import dates_from_numbers
@@ -193,7 +194,7 @@ def _from_text(
     words[absent] = None
     values = words[codes]
     number = int((~absent[:-1]).sum())
-    example = str(values[int((~missing).argmax())])
+    example = one_line(str(values[int((~missing).argmax())]))
     return ParsedColumn(Column(name, "text", int(missing.sum()), number == 1, 0, 0, number, example), values)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from gru_viz.errors import SequenceError
+from gru_viz.errors import SequenceError, one_line
 from gru_viz.sequences.cell_parsing import NumberFormat, is_missing, looks_like_date
 from gru_viz.sequences.phrases import count, listing
 from gru_viz.sequences.table_file import CsvRow
@@ -184,9 +184,10 @@ def unique_names(names: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     """Make column names unique, with a notice about those that changed."""
     unique: dict[str, None] = {}
     again = []
-    taken = {" ".join(name.split()) for name in names}
-    for at, raw in enumerate(names, 1):
-        name = base = " ".join(raw.split()) or f"unnamed {at}"
+    plain = [" ".join(one_line(name).split()) for name in names]
+    taken = set(plain)
+    for at, found in enumerate(plain, 1):
+        name = base = found or f"unnamed {at}"
         number = 1
         while name in unique or (number > 1 and name in taken):
             number += 1

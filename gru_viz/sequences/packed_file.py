@@ -1,4 +1,4 @@
-"""Unpacks a compressed table: gzip, bzip2, xz, or a zip archive of one table; its size is known before it takes memory."""
+"""Unpacks a compressed table: gzip, bzip2, xz or zip; its size is known before it takes memory."""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gru_viz.errors import one_line
+
 __all__ = ["count", "listing"]
 
 
@@ -32,5 +34,5 @@ def listing(names: Iterable[object], most: int = 6) -> str:
 
 
 def _short(name: str, most: int = 40) -> str:
-    name = " ".join(name.split())
+    name = " ".join(one_line(name).split())
     return name if len(name) <= most else name[: most - 1] + "…"

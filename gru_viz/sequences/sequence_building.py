@@ -137,7 +137,7 @@ def _features(where: str, columns: Mapping[str, ParsedColumn], roles: ColumnRole
             empty.append(name)
             continue
         parsed = columns[name]
-        numbers = (parsed.values if parsed.numbers is None else parsed.numbers).astype(np.float64, copy=False)
+        numbers = parsed.values if parsed.numbers is None else parsed.numbers
         if column.infinite or column.huge:
             infinite += [f"{name} ({column.infinite:,})"] if column.infinite else []
             huge += [f"{name} ({column.huge:,})"] if column.huge else []
@@ -161,7 +161,10 @@ def _features(where: str, columns: Mapping[str, ParsedColumn], roles: ColumnRole
         _add_one_hot(columns[name], names, values, notices)
     if not names:
         raise SequenceError(where, "no cell that is not missing", "numbers in a feature", "Choose other features.")
-    return _Features(np.array(values).T, tuple(names), np.arange(len(names)) >= scaled)
+    together = np.empty((len(values), len(values[0])))
+    for at, each in enumerate(values):  # one copy of all, whatever types the columns have
+        together[at] = each
+    return _Features(together.T, tuple(names), np.arange(len(names)) >= scaled)
 
 
 def _add_one_hot(parsed: ParsedColumn, names: list[str], values: list[np.ndarray], notices: list[str]) -> None:
@@ -169,7 +172,7 @@ def _add_one_hot(parsed: ParsedColumn, names: list[str], values: list[np.ndarray
     codes, distinct = pd.factorize(parsed.values)
     for code, label in enumerate(label_steps(np.asarray(distinct))):
         names.append(f"{name}={label}")
-        values.append((codes == code).astype(np.float64))
+        values.append(codes == code)
     missing = int(pd.isna(parsed.values).sum())
     if missing:
         notices.append(f"{count(missing, 'missing cell')} in one-hot column '{name}' became 0 in all of its features.")

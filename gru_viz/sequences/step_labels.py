@@ -9,6 +9,7 @@ from typing import overload
 import numpy as np
 from jaxtyping import Int
 
+from gru_viz.errors import one_line
 from gru_viz.sequences.date_parsing import DateFormat, shortest_date_format
 
 __all__ = ["StepLabels", "label_steps"]
@@ -71,7 +72,7 @@ class StepLabels(AbstractSequence[str]):
             return self.date_format.format(values)
         if values.dtype.kind == "f":
             return [f"{value:.15g}" for value in values.tolist()]
-        return ["" if value is None else str(value) for value in values.tolist()]
+        return ["" if value is None else one_line(str(value)) for value in values.tolist()]
 
 
 def label_steps(values: np.ndarray) -> StepLabels:

@@ -392,6 +392,22 @@ def test_preview_shows_the_first_rows_as_text() -> None:
     ]
 
 
+def test_no_character_of_a_file_controls_a_terminal_or_turns_a_line_round() -> None:
+    text = "id\x1b[2J,\u202egnp,w\na\x1b[31m,1,\x1b]0;x\x07\na\x1b[31m,2,y\u2066\nb,5,z\nb,6,z\n"
+    table = open_table(text.encode())
+    seqs = table.sequences(one_hot="w", scale="none")
+    assert [one.values[:, 0].tolist() for one in seqs] == [[1, 2], [5, 6]]
+    cells = [cell for row in table.preview() for cell in (*row, *row.values())]
+    shown = [
+        *seqs.features,
+        *(one.name for one in seqs),
+        *seqs.notices,
+        *cells,
+        *(each.example for each in table.columns),
+    ]
+    assert all(each.isprintable() for each in shown)
+
+
 LAPS = "".join(f"{who},{lap},{lap * lap % 7}\n" for who in ("Ada", "Ben", "Cem") for lap in range(5))
 
 
