@@ -24,7 +24,8 @@ _KEY_WORDS = {"id", "nr", "no", "number", "num", "code", "key"}
 _TIME_WORDS = """
     time date datetime timestamp step steps t tick ticks cycle cycles frame epoch second seconds sec secs minute minutes
     hour hours day days week month year visit zeit datum temps tiempo tempo tijd tid fecha utc ms elapsed jd mjd bjd
-    sample samples время
+    sample samples monat jahr tag stunde woche mois jour heure semaine mes año ano hora semana dia día mese giorno ora
+    maand jaar uur время месяц год день
 """.split()  # noqa: SIM905
 _CLOCK_WORDS = set("time date datetime timestamp t zeit datum epoch elapsed utc jd mjd bjd clock".split())  # noqa: SIM905
 _INDEX_WORDS = set(
@@ -37,6 +38,8 @@ _COUNT_WORDS = _INDEX_WORDS | set(
 _CALENDAR = {"hour": 24, "minute": 60, "day": 366, "week": 53, "month": 12}
 _PLACE_WORDS = {"lat", "latitude", "lon", "lng", "longitude", "depth", "level", "height"}
 _NEAR_YEAR, _MOST_SETTINGS, _MIN_BESIDE = 0.1, 30, 5
+_SYMBOLS = {"T", "I", "N"}
+"""Temperature, current, force: no index and no time."""
 _UNNAMED = re.compile(r"column \d+|unnamed \d+")
 _MIN_COUNTED = 10
 _HUGE_CLOCK, _TICKS = 1e8, 1e12
@@ -214,7 +217,7 @@ def _goes_one_way(parsed: ParsedColumn) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    return re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    return re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
 
 
 def _is_id(parsed: ParsedColumn) -> bool:
@@ -293,7 +296,7 @@ def _are_even(steps: np.ndarray) -> bool:
 def _is_other_clock(parsed: ParsedColumn, groups: np.ndarray | None) -> bool:
     if _is_huge_clock(parsed, groups):
         return True
-    if not _is_time(parsed, groups) or parsed.column.name.strip() == "T":  # a temperature
+    if not _is_time(parsed, groups) or parsed.column.name.strip() in _SYMBOLS:
         return False
     words = set(_words(parsed.column.name))
     if any(words & {name, f"{name}s"} and float(parsed.values.max()) <= most for name, most in _CALENDAR.items()):
@@ -304,7 +307,7 @@ def _is_other_clock(parsed: ParsedColumn, groups: np.ndarray | None) -> bool:
 def _is_counter(parsed: ParsedColumn, groups: np.ndarray | None, columns: int) -> bool:
     """Whether a column only counts the rows, and its name or its place says so."""
     name, words = parsed.column.name, set(_words(parsed.column.name))
-    if not _has_whole_numbers(parsed):
+    if not _has_whole_numbers(parsed) or name.strip() in _SYMBOLS:
         return False
     steps, first = _steps(parsed, groups), int(parsed.values[0])
     if not len(steps) or not ((steps == 1).all() or (groups is None and (steps == -1).all())):

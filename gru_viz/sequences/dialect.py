@@ -220,9 +220,12 @@ def _tabs_alone(best: _Candidate, candidates: list[_Candidate]) -> _Candidate:
 def _candidates(lines: list[str], options: DialectOptions, comment: str | None) -> list[_Candidate]:
     found = []
     quoted = any('"' in line for line in lines)
+    tabs = {line.rstrip("\r\n").count("\t") for line in lines if line.strip()}
     for delimiter in DELIMITERS if options.delimiter is None else (options.delimiter,):
         if delimiter == options.decimal and options.delimiter is None and not quoted:
             continue
+        if delimiter == " " and options.delimiter is None and len(tabs) == 1 and tabs != {0}:
+            continue  # as many tabs in every line: spaces belong to the cells
         rows = read_first_rows(lines, delimiter, comment)
         if not rows:
             continue

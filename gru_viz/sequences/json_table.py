@@ -112,9 +112,9 @@ def _from_document(text: bytes, name: str) -> JsonTable:
         wanted = "a list of objects, of rows, or lists of one length"
         raise SequenceError(name, "JSON without a table", wanted, _AS_LINES)
     path, table = max(candidates, key=lambda each: _cells(each[1]))
-    found = _as_columns(table)
+    columns = _as_columns(table)
     notice = (f"The table was found in the document under '{path}'.",) if path else ()
-    return found._replace(notices=(*found.notices, *notice))
+    return columns._replace(notices=(*columns.notices, *notice))
 
 
 def _as_columns(table: Any) -> JsonTable:

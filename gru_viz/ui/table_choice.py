@@ -67,7 +67,7 @@ def open_with_options(data: bytes, name: str, digest: str) -> tuple[Table, str]:
     found.caption(plain(table.dialect.describe()))
     found.dataframe(table.preview(6), hide_index=True)
     if table.tables:
-        names = {None: "auto", **dict(enumerate(table.tables))}
+        names: dict[int | None, str] = {None: "auto", **dict(enumerate(table.tables))}
         st.selectbox(CONTROLS["table"], list(names), format_func=names.__getitem__, key=one_of)
     return table, opened
 
@@ -148,7 +148,7 @@ def _ask_scaler(features: list[str], key: str) -> dict[str, tuple[float, float]]
     if pasted.strip():
         scaling = read_scaling(pasted.encode(), features)
         offsets, divisors = scaling.centre.tolist(), scaling.scale.tolist()
-    typed = st.data_editor(
+    typed: Any = st.data_editor(
         {"feature": features, "offset": offsets, "divisor": divisors},
         disabled=["feature"],
         hide_index=True,

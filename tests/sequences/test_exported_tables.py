@@ -418,6 +418,10 @@ CASES = {
         [[n + 0.5, 7] for n in range(4)],
         time=("12:00:00.500",),
     ),
+    "spaces in cells between tabs": Read(
+        "time\tB\tkind\n" + ramp("2019-12-30 0{n}:00\t{n}\ta\n", 4), column(0, 4), ("B",), time=("2019-12-30 00:00",)
+    ),
+    "a current that rises": Read("time,I\n" + ramp("2019-12-30 0{n}:00,{n}\n", 4, 1), column(1, 4), ("I",)),
     "events share a time": Read("time,x\n0,1\n0.5,2\n0.5,3\n1,4\n", column(1, 4), ("x",), time=("0", "0.5", "0.5")),
     "a counter that wraps": Read(
         "Sample Index, EEG\n" + "".join(f"{n % 4}, {n}.5\n" for n in range(9)),
