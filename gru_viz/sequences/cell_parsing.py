@@ -42,6 +42,7 @@ MISSING_VALUES = frozenset(
 
 BOOLEANS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 
+_LONGEST_DATE = 80
 _SPACES = "[ \u00a0\u202f\u2009]"  # plain, non-breaking, narrow, thin: all used between thousands
 _GROUPING = {" ": _SPACES, "'": "['’]"}
 _CURRENCY = "(?:[$€£¥₹]|USD|EUR|GBP|CHF|JPY)"
@@ -127,6 +128,6 @@ def looks_like_date(text: str) -> bool:
         [True, True, True, False]
     """
     text = text.strip()
-    if not text[:1].isalnum():
+    if not text[:1].isalnum() or len(text) > _LONGEST_DATE:
         return False
     return _DATE.fullmatch(text) is not None or _DATE.fullmatch(rewrite_date(text)) is not None

@@ -186,7 +186,7 @@ def _from_text(
     parsed = (
         _parse_booleans(column)
         or _parse_numbers(column, number_format, detect_format)
-        or _parse_dates(column, day_first)
+        or _parse_dates(column, day_first, number_format.decimal == ",")
     )
     if parsed is not None:
         return parsed
@@ -258,13 +258,23 @@ def _read_what_is_left(name: str, texts: list[str], each: np.ndarray, number_for
     return [f"'{name}': {notice}." for notice in found.notices]
 
 
-def _parse_dates(column: _DistinctTexts, day_first: bool | None) -> ParsedColumn | None:
+def _parse_dates(column: _DistinctTexts, day_first: bool | None, day_usual: bool) -> ParsedColumn | None:
     places = [at for at, text in enumerate(column.texts) if text not in MISSING_VALUES]
-    parsed = parse_dates([column.texts[at] for at in places], day_first)
+    parsed = parse_dates([column.texts[at] for at in places], day_first, day_usual)
     if parsed is None:
         return None
     each = np.full(len(column.texts) + 1, np.datetime64("NaT", "us"))
     each[places], assumed = parsed
     values = each[column.codes]
     notices = (f"'{column.name}': {notice}." for notice in assumed)
-    return time_column(column.name, values, (*notices, *column.failures(np.isnat(values), "date")))
+    found = time_column(column.name, values, (*notices, *column.failures(np.isnat(values), "date")))
+    return replace(found, numbers=_seconds_of_day(values))
+
+
+def _seconds_of_day(times: np.ndarray) -> np.ndarray | None:
+    """Times of day without a date as seconds, since they may be durations; None for dates."""
+    known = times[~np.isnat(times)]
+    midnight = np.datetime64("1900-01-01", "us")  # what strptime adds to a time of day without a date
+    if not len(known) or known.max() >= midnight + np.timedelta64(1, "D"):
+        return None
+    return (times - midnight) / np.timedelta64(1, "s")

@@ -77,10 +77,18 @@ def suggest_roles(columns: Mapping[str, ParsedColumn]) -> tuple[dict[str, Parsed
         id = next((each for each in _telling_apart(columns.values(), time) if each.column.kind == "text"), None)
         groups = pd.factorize(id.values)[0] if id is not None else None
     taken = {parsed.column.name for parsed in (id, time) if parsed is not None}
-    numbers = [name for name, parsed in columns.items() if parsed.column.kind == "number" and name not in taken]
+    durations = () if time is not None and time.column.kind == "time" else columns
+    numbers = [
+        name
+        for name, parsed in columns.items()
+        if name not in taken
+        and (
+            parsed.column.kind == "number" or (name in durations and _is_duration(parsed, groups) and not parsed.aside)
+        )
+    ]
     marked = dict(columns)
     for name in numbers:
-        if not columns[name].aside:
+        if not columns[name].aside and columns[name].column.kind == "number":
             reason = _reason_aside(columns[name], groups, len(columns)) or _reason_beside(columns[name], time, columns)
             marked[name] = replace(columns[name], aside=reason)
     features = tuple(name for name in numbers if not marked[name].aside) or tuple(numbers)
@@ -120,7 +128,11 @@ def _reason_beside(parsed: ParsedColumn, time: ParsedColumn | None, columns: Map
 
 def _telling_apart(columns: Iterable[ParsedColumn], time: ParsedColumn) -> Iterator[ParsedColumn]:
     """Columns with few distinct cells, for each of which a time occurs once, where times occur several times."""
-    if time.column.kind == "text" or time.column.missing or 1.25 * len(np.unique(time.values)) > len(time.values):
+    values = time.values
+    if time.column.kind == "text" or time.column.missing or (values[1:] > values[:-1]).all():
+        return
+    distinct = time.column.distinct if time.column.kind == "time" else len(np.unique(values))
+    if 1.25 * distinct > len(values):
         return
     times = pd.factorize(time.values)[0]
     for parsed in columns:
@@ -154,6 +166,13 @@ def _find_id(columns: Sequence[ParsedColumn]) -> tuple[ParsedColumn | None, Pars
 
 def notice_blocks(columns: Sequence[ParsedColumn], roles: ColumnRoles) -> tuple[str, ...]:
     """A notice about two columns that look like an id and a counter: that they were taken, or how to take them."""
+    durations = [
+        each.column.name for each in columns if each.column.kind == "time" and each.column.name in roles.features
+    ]
+    if durations:
+        return (
+            f"{listing(durations)} neither rise nor fall and were read as durations in seconds (time= orders by one).",
+        )
     for one, other in _numbered_blocks(columns):
         id, time = one.column.name, other.column.name
         number = len(np.unique(one.values))
@@ -193,7 +212,9 @@ def _has_whole_numbers(parsed: ParsedColumn) -> bool:
 
 def _find_time(columns: Sequence[ParsedColumn], groups: np.ndarray | None) -> ParsedColumn | None:
     """The column that orders the rows: of dates, else of numbers that rise and are named so, or leave no doubt."""
-    dates = [parsed for parsed in columns if parsed.column.kind == "time" and not parsed.aside]
+    dates = [
+        each for each in columns if each.column.kind == "time" and not each.aside and not _is_duration(each, groups)
+    ]
     if dates:
         return max(
             dates, key=lambda parsed: (parsed.column.distinct > 1, _goes_one_way(parsed), parsed.numbers is None)
@@ -209,6 +230,23 @@ def _labels_steps(parsed: ParsedColumn) -> bool:
     column = parsed.column
     named = bool(set(_words(column.name)) & _CLOCK_WORDS)
     return column.kind == "text" and named and column.missing == 0 and column.distinct == len(parsed.values)
+
+
+def _is_duration(parsed: ParsedColumn, groups: np.ndarray | None) -> bool:
+    """Whether times of day without a date neither rise nor fall: durations, or unsorted."""
+    if parsed.column.kind != "time" or parsed.numbers is None or not _is_clock(parsed):
+        return False
+    seconds = parsed.numbers if groups is None else parsed.numbers[np.argsort(groups, kind="stable")]
+    steps = np.diff(seconds)
+    if groups is not None:
+        steps = steps[np.diff(np.sort(groups)) == 0]
+    known = steps[np.isfinite(steps)]
+    return bool((known < 0).any() and (known > 0).any())
+
+
+def _is_clock(parsed: ParsedColumn) -> bool:
+    known = parsed.values[~np.isnat(parsed.values)]
+    return len(known) > 0 and bool((known.astype("datetime64[Y]") == np.datetime64("1900")).all())
 
 
 def _goes_one_way(parsed: ParsedColumn) -> bool:

@@ -36,16 +36,20 @@ _SAMPLE = 50
 _ISO_FORMATS = [[each] for each in ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")]
 _ISO_FORMATS += [[each + ".%f"] for each in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")]
 _MIN_SHARE = 0.8
+_FURTHEST = 5
 _NO_DATE = np.datetime64("1900-01-01")
 """What strptime adds to a time of day without a date."""
 
 
-def parse_dates(cells: Sequence[str], day_first: bool | None = None) -> tuple[np.ndarray, tuple[str, ...]] | None:
+def parse_dates(
+    cells: Sequence[str], day_first: bool | None = None, day_usual: bool = False
+) -> tuple[np.ndarray, tuple[str, ...]] | None:
     """Parse cells that share a format; None if fewer than four in five are dates.
 
     Args:
         cells: distinct texts in the order of the file.
         day_first: whether 1/2 is the first of February; None detects it.
+        day_usual: whether it is so where nothing else decides, as where numbers have a decimal comma.
 
     Returns:
         (cells,) datetime64[us], NaT where a cell is not a date; and what was assumed, without the column's name.
@@ -66,7 +70,7 @@ def parse_dates(cells: Sequence[str], day_first: bool | None = None) -> tuple[np
     if not parsed or most < _MIN_SHARE * len(texts):
         return None
     best = {pattern: values for pattern, values in parsed.items() if int(values.notna().sum()) == most}
-    pattern, assumed = _choose_pattern(best, day_first, texts[0])
+    pattern, assumed = _choose_pattern(best, day_first, day_usual, texts[0])
     if "%y" in pattern:
         notices += ("years of two digits were read as 1969 to 2068",)
     dates = best[pattern].to_numpy("datetime64[us]").copy()
@@ -224,7 +228,23 @@ def _parse(texts: list[str], pattern: str) -> pd.Series:
     return pd.to_datetime(pd.Series(texts, dtype="object"), format=pattern, errors="coerce")
 
 
-def _choose_pattern(parsed: dict[str, pd.Series], day_first: bool | None, example: str) -> tuple[str, tuple[str, ...]]:
+def _goes_one_way(dates: pd.Series) -> bool:
+    return dates.is_monotonic_increasing or dates.is_monotonic_decreasing
+
+
+def _is_even(dates: pd.Series) -> bool:
+    """Whether four in five dates are as far apart as the usual two, and no two much further; or months apart."""
+    months = np.diff(dates.dt.year * 12 + dates.dt.month)
+    if dates.dt.day.nunique() == 1 and len(np.unique(months)) == 1:
+        return True
+    gaps = np.abs(np.diff(dates.to_numpy("datetime64[s]").astype(np.int64)))
+    usual = np.median(gaps) if len(gaps) else 0
+    return len(gaps) > 1 and bool((gaps == usual).mean() >= _MIN_SHARE and gaps.max() <= _FURTHEST * usual)
+
+
+def _choose_pattern(
+    parsed: dict[str, pd.Series], day_first: bool | None, day_usual: bool, example: str
+) -> tuple[str, tuple[str, ...]]:
     """Of patterns that match equally many cells: the one specified, else the one in time order, else the usual one."""
     patterns = list(parsed)
     if len(patterns) == 1:
@@ -236,8 +256,10 @@ def _choose_pattern(parsed: dict[str, pd.Series], day_first: bool | None, exampl
         return (days if day_first else months), ()
     if "." in patterns[0][:3]:  # with dots, the day comes first
         return days, ()
-    rising = [pattern for pattern in (days, months) if parsed[pattern].dropna().is_monotonic_increasing]
-    pattern = rising[0] if len(rising) == 1 else (months if "/" in patterns[0] else days)
+    likely = [pattern for pattern in (days, months) if _goes_one_way(parsed[pattern].dropna())] or [days, months]
+    if len(likely) > 1:
+        likely = [pattern for pattern in likely if _is_even(parsed[pattern].dropna())] or likely
+    pattern = likely[0] if len(likely) == 1 else (months if "/" in patterns[0] and not day_usual else days)
     order, other = ("day", "False") if pattern == days else ("month", "True")
     notice = f"in {example} day or month could be first; the {order} was assumed (day_first={other} changes it)"
     return pattern, (notice,)

@@ -44,6 +44,7 @@ _WORDED = [
     ),
 ]
 _YEAR = r"(?P<year>[12]\d{3})"
+_LONGEST = 80
 _NUMBER = re.compile(r"[-+]?[0-9.,]*(?:[eE][-+]?[0-9]+)?")
 
 
@@ -100,7 +101,6 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str | None]], ...
 )
 
 
-@lru_cache(4096)
 def rewrite_date(text: str) -> str:
     """Rewrite a date that is not written in numbers and marks alone; other text is returned unchanged.
 
@@ -108,8 +108,13 @@ def rewrite_date(text: str) -> str:
         >>> [rewrite_date(text) for text in ("1990 Q2", "5. März 2020", "Mon 05/01/2020", "2020-W01", "12.5")]
         ['1990-04', '2020-03-05', '05/01/2020', '2019-12-30', '12.5']
     """
-    if _NUMBER.fullmatch(text) or not any(map(str.isdigit, text)):
+    if len(text) > _LONGEST or _NUMBER.fullmatch(text) or not any(map(str.isdigit, text)):
         return text
+    return _rewrite(text)
+
+
+@lru_cache(4096)
+def _rewrite(text: str) -> str:
     text = _WEEKDAY.sub("", text)
     for pattern, rewrite in _FORMS:
         found = pattern.fullmatch(text)

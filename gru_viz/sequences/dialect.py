@@ -18,6 +18,8 @@ __all__ = ["Dialect", "DialectOptions", "TableLayout", "detect_layout"]
 DELIMITERS = (",", ";", "\t", "|", " ")
 _DELIMITER_NAMES = {",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Pipe", " ": "Space"}
 _MAX_SCORED = 1000
+_MIN_PART = 4
+_LONGEST_TYPED = 400
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _MARK_NAMES = {".": "point", ",": "comma", " ": "space", "'": "apostrophe"}
 _ENCODINGS = {
@@ -199,14 +201,31 @@ def _best_candidate(
 ) -> tuple[_Candidate, tuple[str, ...]]:
     if not any(line.strip() and not (comment and line.lstrip().startswith(comment)) for line in lines):
         raise SequenceError(name, "only blank and comment lines", "a table with numbers", "Choose another file.")
-    candidates = _candidates(lines, options, comment)
+    candidates = _candidates(_longest_part(lines), options, comment)
     if not candidates:
         wanted, remedy = "cells of at most 131,072 characters", "Check the quotes, or set delimiter=."
         raise SequenceError(name, "a longer cell", wanted, remedy)
     best = max(candidates, key=lambda each: each.score)  # the first of equals: DELIMITERS is in order of preference
     best = _tabs_alone(best, candidates)
     best, notices = _resolve_lone_commas(best, candidates, options)
-    return best, notices or _ambiguity(best, candidates, options)
+    notices = notices or _ambiguity(best, candidates, options)
+    rows = read_first_rows(lines, best.delimiter, comment)
+    widths = [len(row.cells) for row in rows]
+    return replace(
+        best, rows=rows, width=best.width if best.width in widths else max(widths, key=widths.count)
+    ), notices
+
+
+def _longest_part(lines: list[str]) -> list[str]:
+    """The longest part between blank lines, if there are several of some length: they may be tables of their own."""
+    parts: list[list[str]] = [[]]
+    for line in lines:
+        if line.strip(" \t\r\n,;|"):
+            parts[-1].append(line)
+        elif parts[-1]:
+            parts.append([])
+    longest = max(parts, key=len)
+    return longest if sum(len(part) >= _MIN_PART for part in parts) > 1 else lines
 
 
 def _tabs_alone(best: _Candidate, candidates: list[_Candidate]) -> _Candidate:
@@ -243,8 +262,12 @@ def _candidates(lines: list[str], options: DialectOptions, comment: str | None) 
     return found
 
 
-@lru_cache(8192)
 def _is_typed(cell: str, decimal: str, thousands: str | None) -> bool:
+    return len(cell) <= _LONGEST_TYPED and _is_number_or_date(cell, decimal, thousands)
+
+
+@lru_cache(8192)
+def _is_number_or_date(cell: str, decimal: str, thousands: str | None) -> bool:
     if decimal == "." and _PLAIN.fullmatch(cell):
         return True
     marks = (thousands,) if thousands else (None, "," if decimal == "." else ".", " ", "'")

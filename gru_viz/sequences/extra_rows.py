@@ -22,7 +22,7 @@ __all__ = ["cut_notes", "cut_repeated_headers", "cut_trailing_words", "remove_to
 _TOTALS = re.compile(
     r"(?:grand |sub-?|column |all )?(?:totals?|sums?|summe|gesamt|insgesamt|averages?|avg|means?|mittel(?:wert)?|"
     r"median|durchschnitt|min(?:imum)?|max(?:imum)?|st\.? ?dev\.?|stdev|std|count|somme|moyenne|suma|promedio|media|"
-    r"soma|média|totale|totaal|gemiddelde|итого|всего|среднее|合計|合计|总计|平均)\s*:?",
+    r"soma|média|totale|totaal|gemiddelde|итого|всего|среднее|合計|合计|总计|平均)(?:\s*:|\s*\(.*\)|\s+\d{4})?",
     re.IGNORECASE,
 )
 _NOTE = re.compile(

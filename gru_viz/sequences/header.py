@@ -90,6 +90,9 @@ def _split(
     first = next(at for at, row in enumerate(rows) if len(row.cells) == width)
     titles, table = rows[:first], rows[first : first + _SAMPLE]
     if has_header is None:
+        wider = _wider_names(rows[: first + _SAMPLE], width, number_format)
+        if wider is not None:
+            return wider
         at, names = _names_above_data(table, width, number_format)
         if names is not None:
             return _Parts([*titles, *table[:at]], names, table[at], table[at + 1 :])
@@ -106,6 +109,19 @@ def _split(
     if titles and has_header is None:
         _refuse_misfit(name, titles[-1], width, number_format)
     return _Parts(titles, None, None, table)
+
+
+def _wider_names(rows: Sequence[CsvRow], width: int, number_format: NumberFormat) -> _Parts | None:
+    """Names directly above the first row of numbers, in a row that is longer by blanks or remarks."""
+    typed = set(_typed_columns([row for row in rows if len(row.cells) == width][-_SAMPLE // 2 :], width, number_format))
+    for at, row in enumerate(rows):
+        data = len(row.cells) == width and typed and not any(_is_word(row.cells[each], number_format) for each in typed)
+        if not data or at == 0 or len(rows[at - 1].cells) <= width:
+            continue
+        found = _names_of_other_width(rows[at - 1].cells, rows[at:], width, number_format)
+        if found is not None:
+            return _Parts(rows[: at - 1], found[0], rows[at - 1], rows[at:], found[1])
+    return None
 
 
 def _names_above_data(

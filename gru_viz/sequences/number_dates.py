@@ -70,9 +70,11 @@ def _are_whole(known: np.ndarray) -> bool:
     return known.dtype.kind in "iu" or bool((known == np.floor(known)).all())
 
 
-def _one_direction(known: np.ndarray) -> bool:
-    """Whether each number is above the one before, or each is below it."""
+def _one_direction(known: np.ndarray, strictly: bool = True) -> bool:
+    """Whether each number is above the one before, or each is below it; or equal to it."""
     steps = np.diff(known.astype(np.float64))
+    if not strictly:
+        return bool(steps.any() and ((steps >= 0).all() or (steps <= 0).all()))
     return len(steps) > 0 and bool((steps > 0).all() or (steps < 0).all())
 
 
@@ -131,10 +133,10 @@ def _from_epoch(
     unit = next((unit for unit, each in _EPOCHS.items() if _FROM * each <= limits[0] and limits[1] < _TO * each), None)
     if unit is None:
         return None
-    named = bool(words & _EPOCH_NAMES)
-    if not named and not (len(known) > 1 and _one_direction(known)):
+    named, clock = bool(words & _EPOCH_NAMES), bool(words & _CLOCK_NAMES)
+    if not named and not (len(known) > 1 and _one_direction(known, strictly=not clock)):
         return None
-    if not (named or words & _CLOCK_NAMES):
+    if not (named or clock):
         likely = limits[0] >= 9e8 * _EPOCHS[unit] and limits[1] < 2.1e9 * _EPOCHS[unit]
         if len(known) < _MIN_UNNAMED or not likely or (unit == "seconds" and not _is_even(known)):
             return None

@@ -142,15 +142,16 @@ def _is_far(mark: float, others: np.ndarray, name: str) -> bool:
         return False
     low, high = float(others.min()), float(others.max())
     gap, extent = max(low - mark, mark - high), high - low
+    between = float(np.diff(distinct).max())
+    if mark < 0 <= low and len(distinct) >= _MANY and gap > _MIN_GAPS * between:
+        return True
     if abs(mark) < _SMALL and (len(distinct) < 2 * _MIN_OTHERS or gap <= (3 if mark > 0 else 1) * extent):
         return False
     if len(distinct) < (_MIN_OTHERS if mark > 0 else 2) or gap <= 0:
         return False
     if abs(mark) <= 2 * max(abs(low), abs(high)) and not mark < 0 <= low:
         return False
-    between = float(np.diff(distinct).max())
-    isolated = mark < 0 <= low and len(distinct) >= _MANY and gap > _MIN_GAPS * between
-    return gap > extent or isolated
+    return gap > extent
 
 
 def _with_others(

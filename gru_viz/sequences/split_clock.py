@@ -28,6 +28,7 @@ _NAMES = {
     "clock": "time hhmm hrmn hhmmss zeit uhrzeit heure hora ora tijd tid utc gmt clock timeofday время 时间 時間",
 }
 _UNITS = {name: unit for unit, names in reversed(_NAMES.items()) for name in names.split()}
+_LETTERS = {"y": "year", "m": "month", "d": "day", "h": "hour"}
 _RANGES = {
     "year": (1000, 2999), "month": (1, 12), "day": (1, 31), "yearday": (1, 366), "hour": (0, 24), "minute": (0, 59),
     "second": (0, 60), "week": (1, 53), "quarter": (1, 4), "clock": (0, 240_000),
@@ -83,8 +84,10 @@ def join_clock(columns: Mapping[str, ParsedColumn]) -> tuple[dict[str, ParsedCol
 def _parts(columns: Mapping[str, ParsedColumn]) -> dict[str, _Part]:
     """The columns that may be a part of a clock, by unit; of several for one unit the first."""
     found: dict[str, _Part] = {}
+    letters = {"y", "m", "d"} <= {name.strip().lower() for name in columns}
     for name, parsed in columns.items():
-        part = _date_part(name, parsed) if parsed.column.kind == "time" else _number_part(name, parsed, found)
+        written = _LETTERS.get(name.strip().lower(), name) if letters else name
+        part = _date_part(name, parsed) if parsed.column.kind == "time" else _number_part(name, written, parsed, found)
         if part is not None:
             found.setdefault(part.unit, part)
     return found
@@ -122,8 +125,8 @@ def _date_part(name: str, parsed: ParsedColumn) -> _Part | None:
     return _Part(name, "date", parsed.values) if (known == days).all() else None
 
 
-def _number_part(name: str, parsed: ParsedColumn, found: Mapping[str, _Part]) -> _Part | None:
-    unit = _unit(name, found)
+def _number_part(name: str, written: str, parsed: ParsedColumn, found: Mapping[str, _Part]) -> _Part | None:
+    unit = _unit(written, found)
     if unit is None:
         return None
     if parsed.column.kind == "text" and unit == "month":

@@ -93,9 +93,12 @@ def _find_header(frame: pd.DataFrame, names: Sequence[str], number_format: Numbe
     dated = [at for at, name in enumerate(names) if looks_like_date(name)]
     if len(dated) >= _MIN_DATES and 2 * len(dated) >= len(names) and _are_numbers(frame, dated, number_format):
         parsed = parse_dates([names[at] for at in dated])
-        if parsed is not None and not np.isnat(parsed[0]).any() and (np.diff(parsed[0]) > np.timedelta64(0)).all():
-            clocks = bool((parsed[0] < np.datetime64("1902")).all())
-            return _Header(tuple(dated), parsed[0], "clocks" if clocks else "dates")
+        dates = parsed[0] if parsed is not None else np.array([], "datetime64[us]")
+        if len(dates) and (np.diff(dates) < np.timedelta64(0)).all():  # the newest is first
+            dated, dates = dated[::-1], dates[::-1]
+        if len(dates) and not np.isnat(dates).any() and (np.diff(dates) > np.timedelta64(0)).all():
+            clocks = bool((dates < np.datetime64("1902")).all())
+            return _Header(tuple(dated), dates, "clocks" if clocks else "dates")
     months = _find_months(names)
     if months and _are_numbers(frame, months, number_format):
         return _Header(tuple(months), None, "months")

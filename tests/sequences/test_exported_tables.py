@@ -102,6 +102,19 @@ CASES = {
     "German months": Read(
         "Monat;v\nMärz 2020;1\nApril 2020;2\nMai 2020;3\n", column(1, 3), time=("2020-03", "2020-04")
     ),
+    "the day first beside a decimal comma": Read(
+        "Fecha;x\n01/02/2020;0,5\n02/02/2020;1,5\n07/02/2020;2,5\n",
+        column(0.5, 3),
+        time=("2020-02-01",),
+        said=("day_first=False",),
+    ),
+    "the month first where days are even": Read(
+        "d,x\n" + ramp("01/{n:02d}/2020,{n}\n", 5, 1) + "01/07/2020,9\n", time=("2020-01-01", "2020-01-02")
+    ),
+    "laps": Read(
+        "lap,time\n7,00:01:30.5\n5,00:01:31.5\n6,00:01:29.5\n", [[7, 90.5], [5, 91.5], [6, 89.5]], said=("durations",)
+    ),
+    "letters for year, month and day": Read("Y M D H v\n" + ramp("2020 1 31 {n} {n}\n", 4), column(0, 4), ("v",)),
     "days of a log": Read("t,v\n05JAN2020,1\n06JAN2020,2\n07JAN2020,3\n", column(1, 3), time=("2020-01-05",)),
     "weekdays in front": Read(
         "t,v\nMon 06/01/2020,1\nTue 14/01/2020,2\nWed 22/01/2020,3\n", time=("2020-01-06", "2020-01-14")
@@ -305,6 +318,12 @@ CASES = {
         time=("0", "0.001", "0.002"),
     ),
     # several tables
+    "LabVIEW of one channel": Read(
+        "LabVIEW Measurement\t\nWriter_Version\t2\n***End_of_Header***\t\n\nChannels\t1\t\nDate\t2020/01/01\t\n"
+        "***End_of_Header***\t\t\nX_Value\tVoltage\tComment\n" + ramp("0.{n:03d}\t{n}.5\n", 6),
+        column(0.5, 6),
+        ("Voltage",),
+    ),
     "two tables": Read(
         "t,acc\n" + ramp("{n},{n}\n", 6) + "\nt,gx,gy\n" + ramp("{n},{n},5\n", 4),
         column(0, 6),
@@ -319,6 +338,12 @@ CASES = {
     ),
     "two tables of one width": Read(
         "t,a,b\n" + ramp("{n},1,2\n", 4) + "\nt,c,d\n" + ramp("{n},{n},4\n", 5), features=("c", "d"), said=("2 tables",)
+    ),
+    "three tables with titles": Read(
+        "Part A\nt,a\n1,2\n2,3\n3,4\n\nPart B\nt,b,c\n" + ramp("{n},{n},5\n", 4) + "\nPart C\nx,y\n5,6\n6,7\n7,8\n",
+        features=("b", "c"),
+        lengths=(4,),
+        said=("3 tables", "table=0, table=2"),
     ),
     "a blank line inside": Read("t,a\n1,5\n2,6\n\n3,7\n4,8\n", column(5, 4), ("a",)),
     "a spoiled row inside": Read("t,a\n1,5\n2,6\nbad,bad\n3,7\n4,8\n5,9\n", lengths=(6,)),
