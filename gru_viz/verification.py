@@ -149,20 +149,22 @@ def _prepare(cell: CellWeights, dtype: np.dtype) -> _Prepared:
     if alone.runs_in_torch:
         same = convert(alone, to=TORCH_CELL[convention.cell]).layers[0][0]
         by_torch = p if same is cell else same.parameters(dtype=p.bias_input.dtype)
-    w, u, b, b_h = (each.abs().numpy() for each in p)
-    gru = _gru_matrices(convention, p) if convention.cell == "gru" else None
-    return _Prepared(convention, exact, p, gru, by_torch, (w, u.sum(1), b + b_h))
+    w, u, b, b_h = (each.numpy() for each in p)
+    sizes = (np.abs(w), np.abs(u).sum(1), np.abs(b) + np.abs(b_h))
+    gru = _gru_matrices(w, u, b, b_h, convention.reset == "after") if convention.cell == "gru" else None
+    return _Prepared(convention, exact, p, gru, by_torch, sizes)
 
 
-def _gru_matrices(convention: Convention, p: Parameters) -> _GruMatrices:
-    w, u, b, b_h = p.weight_input.t(), p.weight_recurrent.t(), p.bias_input[None], p.bias_recurrent[None]
-    none, after = torch.zeros_like(b), convention.reset == "after"
-    reset, update, _ = torch.cat([w, b + b_h, u]).chunk(3, 1)
-    return _GruMatrices(
-        torch.stack([reset, update]),
-        torch.cat([w, b if after else b + b_h]).chunk(3, 1)[2],
-        torch.cat([b_h if after else none, u]).chunk(3, 1)[2],
+def _gru_matrices(w: np.ndarray, u: np.ndarray, b: np.ndarray, b_h: np.ndarray, after: bool) -> _GruMatrices:
+    both = 2 * u.shape[1]
+    outside, inside = (b, b_h) if after else (b + b_h, np.zeros_like(b))
+    gates = np.concatenate([w[:both], (b + b_h)[:both, None], u[:both]], 1).reshape(2, u.shape[1], -1)
+    matrices = (
+        gates.swapaxes(1, 2),
+        np.concatenate([w[both:], outside[both:, None]], 1).T,
+        np.concatenate([inside[both:, None], u[both:]], 1).T,
     )
+    return _GruMatrices(*(torch.from_numpy(np.ascontiguousarray(each)) for each in matrices))
 
 
 def _differ_gru(convention: Convention, p: _GruMatrices, steps: _Steps) -> float:

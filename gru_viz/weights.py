@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from itertools import product
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from gru_viz.conventions import BIASES, PARTS, Convention, convention as lookup
 from gru_viz.errors import ConventionError
-from gru_viz.matrix_layout import GateBlocks, assemble, sizes, take_apart
+from gru_viz.matrix_layout import GateBlocks, assemble, sizes, stacks, take_apart
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +27,9 @@ TORCH_CELL = {"gru": "torch", "lstm": "torch_lstm", "rnn": "torch_rnn"}
 Derived = TypeVar("Derived")
 TENSORS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
+SMALL = 1 << 18
+"""Of so many bytes at most, the weights of torch's tensors are taken from a cache where the numbers are the same."""
+
 
 @dataclass(frozen=True, eq=False)
 class CellWeights:
@@ -38,6 +42,7 @@ class CellWeights:
 
     convention: Convention
     matrices: Mapping[str, np.ndarray]
+    _size: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         arrays = {}
@@ -48,7 +53,7 @@ class CellWeights:
                 raise ConventionError(f"{self.convention.name}, {name}", found, "floating-point numbers", remedy)
             arrays[name].flags.writeable = False
         object.__setattr__(self, "matrices", MappingProxyType(arrays))
-        self.blocks()
+        object.__setattr__(self, "_size", sizes(self.convention, arrays))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return CellWeights, (self.convention, dict(self.matrices))
@@ -74,19 +79,15 @@ class CellWeights:
         """How many units it has."""
         return self._size["U"]
 
-    @cached_property
-    def _size(self) -> dict[str, int]:
-        return sizes(self.convention, self.matrices)
-
     def blocks(self) -> GateBlocks:
         """Take the matrices apart into one array per part and gate; biases that the convention has not are zero."""
-        size = self._size
-        hidden, dtype = size["U"], next(iter(self.matrices.values())).dtype
-        blocks: GateBlocks = {
-            (part, gate): np.zeros(hidden, dtype) for part in BIASES for gate in self.convention.gates
-        }
+        blocks: GateBlocks = {}
         for matrix in self.convention.matrices:
-            blocks |= take_apart(matrix, self.matrices[matrix.name], size)
+            blocks |= take_apart(matrix, self.matrices[matrix.name], self._size)
+        dtype = next(iter(self.matrices.values())).dtype
+        for key in product(BIASES, self.convention.gates):
+            if key not in blocks:
+                blocks[key] = np.zeros(self.hidden, dtype)
         return blocks
 
     def once(self, key: Hashable, make: Callable[[CellWeights], Derived]) -> Derived:
@@ -98,7 +99,10 @@ class CellWeights:
 
     def stacked(self) -> tuple[np.ndarray, ...]:
         """The same numbers as W, U, b and b_h, gates stacked in torch's order."""
-        blocks, order = self.blocks(), self.convention.gates
+        names, order = stacks(self.convention), self.convention.gates
+        if len(names) == len(PARTS):
+            return tuple(self.matrices[names[part]] for part in PARTS)
+        blocks = self.blocks()
         return tuple(np.concatenate([blocks[part, gate] for gate in order]) for part in PARTS)
 
     def parameters(self, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> Parameters:
@@ -107,7 +111,7 @@ class CellWeights:
 
         from gru_viz.equations import Parameters
 
-        return Parameters(*(torch.from_numpy(array).to(device, dtype) for array in self.stacked()))
+        return Parameters(*(torch.from_numpy(array.copy()).to(device, dtype) for array in self.stacked()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,14 +185,19 @@ class Weights:
         import torch
 
         def numbers(tensor: Tensor) -> np.ndarray:
-            tensor = tensor.detach().cpu()
-            return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+            return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy(force=True)
 
         def whole(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-            zero = torch.zeros_like(tensors["weight_hh"][:, 0])
-            return {name: numbers(tensors.get(name, zero)) for name in TENSORS}
+            arrays = {name: numbers(tensor) for name, tensor in tensors.items()}
+            for name in TENSORS:
+                if name not in arrays:
+                    arrays[name] = np.zeros_like(arrays["weight_hh"][:, 0])
+            return arrays
 
-        return cls.from_matrices(TORCH_CELL[cell], [[whole(each) for each in layer] for layer in layers], origin)
+        matrices = [[whole(each) for each in layer] for layer in layers]
+        if sum(array.nbytes for layer in matrices for each in layer for array in each.values()) > SMALL:
+            return cls.from_matrices(TORCH_CELL[cell], matrices, origin)
+        return _from_bytes(TORCH_CELL[cell], tuple(tuple(map(_as_bytes, layer)) for layer in matrices), origin)
 
     def to_module(self) -> torch.nn.GRU | torch.nn.LSTM | torch.nn.RNN:
         """Build the torch module with exactly these weights, batch_first, in eval mode.
@@ -330,6 +339,24 @@ class Weights:
                     "Check the order and the shapes of the layers.",
                 )
             reads = directions * layer[0].hidden
+
+
+_Bytes = tuple[tuple[str, np.dtype, tuple[int, ...], bytes], ...]
+"""The matrices of a cell: name, dtype, shape, and all numbers."""
+
+
+def _as_bytes(matrices: Mapping[str, np.ndarray]) -> _Bytes:
+    return tuple((name, array.dtype, array.shape, array.tobytes()) for name, array in matrices.items())
+
+
+@lru_cache(16)
+def _from_bytes(convention: str, layers: tuple[tuple[_Bytes, ...], ...], origin: str) -> Weights:
+    """The same numbers lead to the same object, which has been prepared for a backend and the proof already."""
+    cells = [
+        [{name: np.frombuffer(data, dtype).reshape(shape) for name, dtype, shape, data in cell} for cell in layer]
+        for layer in layers
+    ]
+    return Weights.from_matrices(convention, cells, origin)
 
 
 def torch_class(cell: str, suffix: str = "") -> Any:

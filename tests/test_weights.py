@@ -279,6 +279,29 @@ def test_a_module_that_learns_on_does_not_change_weights_taken_before() -> None:
     assert np.array_equal(w.matrices["weight_ih"], before)
 
 
+CHANGES = {
+    "an optimiser's step": lambda p: torch.optim.SGD([p], lr=1.0).step(),
+    "in place": lambda p: p.detach().add_(1),
+    "behind torch's count of versions": lambda p: p.data.mul_(2),
+    "through memory that numpy shares": lambda p: p.detach().numpy().__iadd__(1),
+    "another sign of zero": lambda p: p.data.neg_(),
+}
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_weights_are_those_that_the_module_has_now(how: str) -> None:
+    module = torch.nn.GRU(3, 5)
+    module.bias_hh_l0.data.zero_()
+    earlier = Weights.from_module(module)
+    assert Weights.from_module(module) is earlier  # prepared already, since no number has changed
+    for parameter in module.parameters():
+        parameter.grad = torch.ones_like(parameter)
+        CHANGES[how](parameter)
+    for name, array in Weights.from_module(module).matrices.items():
+        assert array.tobytes() == getattr(module, f"{name}_l0").detach().numpy().tobytes(), name
+    assert earlier.matrices["weight_ih"].tobytes() != module.weight_ih_l0.detach().numpy().tobytes()
+
+
 @pytest.mark.parametrize(
     ("module", "word"),
     [

@@ -27,15 +27,17 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An empty array that begins with a cache line."""
     size = math.prod(shape) * dtype.itemsize
     memory = np.empty(size + LINE, np.uint8)
-    first = -memory.ctypes.data % LINE
+    first = -memory.__array_interface__["data"][0] % LINE
     return memory[first : first + size].view(dtype).reshape(shape)
 
 
 def panels(matrices: np.ndarray, panel: int) -> np.ndarray:
     """(models, depth, columns) as (models, panels, depth, panel): each row of a panel of columns is contiguous."""
     models, depth, columns = matrices.shape
-    whole = np.zeros((models, depth, columns + -columns % panel), matrices.dtype)
-    whole[..., :columns] = matrices
-    packed = aligned((models, whole.shape[2] // panel, depth, panel), matrices.dtype)
-    packed[...] = whole.reshape(models, depth, packed.shape[1], panel).swapaxes(1, 2)
+    full, rest = divmod(columns, panel)
+    packed = aligned((models, full + (rest > 0), depth, panel), matrices.dtype)
+    for k in range(full):
+        packed[:, k] = matrices[..., k * panel : (k + 1) * panel]
+    if rest:
+        packed[:, full, :, :rest], packed[:, full, :, rest:] = matrices[..., full * panel :], 0
     return packed

@@ -145,4 +145,4 @@ def _threads() -> int:
 
 
 def _pack(cell: CellWeights, dtype: np.dtype) -> PackedCell:
-    return pack(cell.convention, *(array.astype(dtype) for array in cell.stacked()))
+    return pack(cell.convention, *(array.astype(dtype, copy=False) for array in cell.stacked()))
