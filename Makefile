@@ -16,15 +16,15 @@ $(VENV)/development: requirements-dev.txt requirements.txt
 	$(BIN)/pip install --quiet --no-compile -r requirements-dev.txt
 	touch $(VENV)/runtime $@
 
-# The kernels are compiled once, and kept on the disk.
+# The kernels are compiled once, and kept on the disk; a dashboard compiles them itself, beside its first visitor.
 $(VENV)/warm: $(wildcard gru_viz/backends/compiled/*.py) | $(VENV)/runtime
-	$(BIN)/python -c "from gru_viz import CONVENTIONS; from gru_viz.backends import compiled; compiled.warm(map(CONVENTIONS.get, ('torch', 'onnx', 'torch_lstm', 'torch_rnn')))"
+	$(BIN)/python -m gru_viz.backends.compiled.compile_kernels
 	touch $@
 
 browser:
 	sh scripts/install_browser.sh
 
-run: $(VENV)/warm
+run: $(VENV)/runtime
 	$(BIN)/streamlit run dashboard.py
 
 # Two things at a time: what is installed; then the checks beside the tests.

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from gru_viz.training.engine import Engine
     from gru_viz.training.runs import Follower, RunStore, TrainingRun
 
-__all__ = ["Viewers", "engine", "follower", "is_training", "refresh_seconds", "store", "task_of", "viewers"]
+__all__ = [
+    "Viewers",
+    "engine",
+    "follower",
+    "is_training",
+    "refresh_seconds",
+    "store",
+    "task_of",
+    "training_seconds",
+    "viewers",
+]
 
 TRAINING_SECONDS = (0.5, 1.0, 2.0, 4.0)
 """Seconds between two refreshes of a run that trains: the first that leaves ``REFRESHES`` or fewer a second."""
@@ -77,7 +87,7 @@ class Viewers:
             seen = self._seen.setdefault(run_id, {})
             seen[viewer] = now
             for run, others in list(self._seen.items()):
-                self._seen[run] = {each: when for each, when in others.items() if now - when < PRESENT_SECONDS}
+                self._seen[run] = {each: when for each, when in others.items() if now - when <= PRESENT_SECONDS}
                 if not self._seen[run]:
                     del self._seen[run]
             return len(self._seen[run_id])
@@ -94,6 +104,11 @@ def is_training(run: TrainingRun) -> bool:
     return run.active and engine().queue_position(run.run_id) is None
 
 
+def training_seconds(looking: int) -> float:
+    """Seconds between two refreshes of a run that trains, while so many look at it."""
+    return next((seconds for seconds in TRAINING_SECONDS if looking / seconds <= REFRESHES), TRAINING_SECONDS[-1])
+
+
 def refresh_seconds(run: TrainingRun) -> float | None:
     """Seconds between two refreshes of a run's page; None when nothing will change.
 
@@ -104,6 +119,6 @@ def refresh_seconds(run: TrainingRun) -> float | None:
         return None
     position = engine().queue_position(run.run_id)
     if position is None:
-        looking = viewers().count(run.run_id, st.session_state.setdefault("viewer", secrets.token_hex(8)))
-        return next((seconds for seconds in TRAINING_SECONDS if looking / seconds <= REFRESHES), LAST_SECONDS)
+        viewer = st.session_state.setdefault("viewer", secrets.token_hex(8))
+        return training_seconds(viewers().count(run.run_id, viewer))
     return next((seconds for last, seconds in QUEUE_SECONDS if position <= last), LAST_SECONDS)

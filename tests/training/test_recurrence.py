@@ -10,11 +10,12 @@ import torch
 from lopsided import ALL, RESET_AFTER, RESET_BEFORE, matrices
 
 from gru_viz import Weights
+from gru_viz.backends import compiled
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.equations import Parameters
 from gru_viz.errors import TrainingError
 from gru_viz.training import Lane
-from gru_viz.training.recurrence import choose, run_layer, why_not
+from gru_viz.training.recurrence import choose, choose_for_run, run_layer, why_not
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 TORCH = (*RESET_AFTER, "torch_lstm", "torch_rnn")
@@ -142,3 +143,39 @@ def test_a_gradient_is_that_of_the_forward_pass_wherever_the_switch_stands() -> 
         finally:
             torch.backends.mkldnn.enabled = True
     assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(*gradients, strict=True))
+
+
+LANES = {
+    "GRU": Lane("GRU"),
+    "LSTM": Lane("LSTM", cell="torch_lstm"),
+    "before": Lane("before", cell="onnx"),
+    "asked": Lane("asked", backend="scratch"),
+    "gpu": Lane("gpu", device="cuda"),
+}
+
+
+@pytest.mark.parametrize(
+    ("stored", "lanes", "chosen"),
+    [
+        ("gru lstm", "GRU LSTM", "compiled compiled"),
+        ("gru", "GRU LSTM", "torch torch"),
+        ("", "GRU LSTM asked", "torch torch scratch"),
+        ("lstm", "LSTM asked", "compiled scratch"),
+        ("", "GRU before", "compiled compiled"),  # torch has no such GRU: both wait for the kernels
+        ("gru lstm", "GRU gpu", "torch torch"),  # the same backend for both
+        ("", "gpu before", "torch compiled"),
+    ],
+)
+def test_the_lanes_of_a_run_get_one_backend_with_which_they_can_begin(
+    monkeypatch: pytest.MonkeyPatch, stored: str, lanes: str, chosen: str
+) -> None:
+    monkeypatch.setattr(compiled, "is_ready", lambda convention, _: convention.cell in stored.split())
+    run = [LANES[name] for name in lanes.split()]
+    assert choose_for_run(run) == dict(zip(lanes.split(), chosen.split(), strict=True))
+
+
+def test_a_run_without_numba_begins_with_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "is_ready", lambda *_: False)
+    monkeypatch.setattr(compiled, "why_not", lambda _: "There is no numba.")
+    assert choose_for_run([LANES["GRU"], LANES["LSTM"]]) == {"GRU": "torch", "LSTM": "torch"}
+    assert choose_for_run([LANES["GRU"], LANES["before"]]) == {"GRU": "torch", "before": "scratch"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +19,13 @@ from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import TrainingError
 from gru_viz.training import LESSONS, Lane, Settings, Trainer, count_parameters, make_task
 from gru_viz.training.engine import EngineState
+from gru_viz.training.figures import PlotOptions
 from gru_viz.training.runs import RunStore
 from gru_viz.training.settings import BACKENDS, OPTIMISERS, SCHEDULES
 from gru_viz.training.sweep import start_sweep
 from gru_viz.training.training_records import Point, RateChange
 from gru_viz.ui import resources
+from gru_viz.ui.training import lane_choice, run_charts
 
 pytestmark = [
     pytest.mark.usefixtures("unchecked"),
@@ -89,6 +93,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder
     cached = (resources.store, resources.engine, resources.follower, resources.task_of)
     monkeypatch.setenv("GRU_VIZ_HOME", str(tmp_path))
     monkeypatch.setattr("gru_viz.training.engine.Engine", Recorder)
+    monkeypatch.setattr(run_charts, "WAIT_SECONDS", 0.0)
     for each in cached:
         each.clear()
     yield resources.engine()
@@ -345,6 +350,81 @@ def test_a_run_in_line_says_its_place(engine: Recorder) -> None:
     assert "**Queued, number 7 in line.** Starting workers …" in Page(run=key).text
     engine.ready = False
     assert "Starting workers" in Page(run=key).text.replace("\\", "")
+
+
+def test_before_the_first_update_there_are_no_axes_and_predictions_are_those_it_begins_with(engine: Recorder) -> None:
+    page = Page().press("start")
+    figures = {figure["key"]: figure["data"] for figure in page.sent()[0]["figures"]}
+    assert [key for key, data in figures.items() if data] == ["predictions"]
+    assert set(figures) == {"loss", "measure", "predictions", "gradient"}
+    assert page.text.count("**Starting.**") == 1
+
+
+def test_the_first_points_are_waited_for_a_moment(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_charts, "WAIT_SECONDS", 60.0)
+    store = engine.store
+    engine.start(key := store.create(SINE))
+    engine.places[key] = 1
+    assert not run_charts.wait_for_first_points(store.run(key)).lane("GRU").update, "in line nothing is waited for"
+    del engine.places[key]
+    later = threading.Timer(0.1, store.write, (key, "GRU", [Point("train", 1, 0.1, (0.5,))]), {"update": 1})
+    later.start()
+    assert run_charts.wait_for_first_points(store.run(key)).lane("GRU").update == 1
+    engine.ready = False
+    run_charts.wait_for_first_points(store.run(store.create(SINE)))
+
+
+def test_all_who_see_the_same_share_its_charts(engine: Recorder) -> None:
+    store, key = engine.store, trained(engine.store, status="running")
+
+    def charts(**how: Any) -> bytes:
+        return run_charts.packed_charts(store.run(key), PlotOptions(["GRU", "LSTM"], **how))
+
+    before = charts()
+    assert charts() is before
+    assert charts(smoothing=0.0) != before
+    store.write(key, "GRU", [Point("train", 9, 1.0, (0.5, 0.5, 0.5))])
+    grown = charts()
+    assert grown not in (before, None)
+    store.write(key, "GRU", [RateChange(4, 0.25)])
+    assert b"rate 0.25" in charts()
+    assert b"rate 0.25" not in grown
+    store.set_lane(key, "LSTM", message="Waits.")
+    assert b"Waits." in charts()
+
+
+def test_many_who_watch_ask_less_often() -> None:
+    watching = resources.Viewers()
+    counts = [watching.count("a run", f"viewer {k % 30}") for k in range(60)]
+    assert counts == [*range(1, 31), *[30] * 30]
+    assert watching.count("another", "viewer 1") == 1
+    seconds = [resources.training_seconds(count) for count in range(1, 61)]
+    assert seconds == sorted(seconds)
+    assert seconds[0] == 0.5
+    assert max(count / each for count, each in enumerate(seconds, start=1)) <= 16
+
+
+def test_who_has_left_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = resources.Viewers()
+    watching.count("a run", "gone")
+    now = time.monotonic()
+    monkeypatch.setattr(resources.time, "monotonic", lambda: now + 2 * resources.PRESENT_SECONDS)
+    assert watching.count("a run", "there") == 1
+
+
+def test_a_run_without_kernels_says_what_its_seconds_mean(engine: Recorder) -> None:
+    note = "compare updates, not seconds"
+    assert note in Page(run=trained(engine.store, backend="torch")).text
+    assert note not in Page(run=trained(engine.store)).text
+    asked = SINE.with_lanes(backend="torch")
+    assert note not in Page(run=trained(engine.store, asked, backend="torch")).text, "it was asked for"
+
+
+def test_while_kernels_are_compiled_the_page_says_how_long(engine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "being compiled" not in Page().text
+    monkeypatch.setattr(lane_choice, "is_compiling", lambda: True)
+    monkeypatch.setattr(lane_choice, "seconds_left", lambda *_: 7.2)
+    assert "about 7 s more" in Page().text
 
 
 def test_a_learning_rate_is_changed_for_one_lane(engine: Recorder) -> None:

@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from engine_helpers import leave_nothing_running
 
+from gru_viz.backends import compiled
+from gru_viz.conventions import CONVENTIONS
 from gru_viz.training.engine import Engine
 from gru_viz.training.runs import RunStore
 
@@ -35,6 +37,12 @@ def _closing(folder: Path) -> Iterator[Open]:
 def open_engine(tmp_path: Path) -> Iterator[Open]:
     """Start engines for one test."""
     yield from _closing(tmp_path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kernels() -> None:
+    """Workers train with compiled kernels where these are on the disk, as the bare loop does anyway."""
+    compiled.warm(CONVENTIONS.values(), purposes=["training"])
 
 
 @pytest.fixture(scope="session")

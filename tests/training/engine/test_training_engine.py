@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from engine_helpers import (
     LIVELY,
@@ -22,9 +27,11 @@ from engine_helpers import (
     wait,
 )
 
+from gru_viz.backends import compiled
 from gru_viz.errors import TrainingError
 from gru_viz.training import Lane, RateChange, Settings
-from gru_viz.training.engine import Engine, training_engine
+from gru_viz.training.engine import Engine, local_executor, scheduler, training_engine
+from gru_viz.training.engine.local_executor import LocalExecutor
 from gru_viz.training.runs import Follower
 from gru_viz.training.settings import TrainingLimits
 
@@ -43,6 +50,73 @@ def test_a_run_ends_with_the_numbers_of_the_bare_loop(engine: Engine) -> None:
         assert lane.seconds > 0
         assert engine.store.snapshots(run_id, lane.name)[-1] == 60
     assert engine.queue_position(run_id) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers fork on Linux alone")
+def test_workers_share_what_they_load_and_load_nothing_else(engine: Engine) -> None:
+    """After a lane has trained: neither torch's compiler nor what only tables and pages need."""
+
+    def look() -> tuple[frozenset[str], int, int, int]:
+        import os
+        import sys
+
+        heavy = {"torch._dynamo", "sympy", "pandas", "sklearn", "pyarrow", "plotly", "streamlit", "torch", "numba"}
+        return frozenset(heavy & set(sys.modules)), os.getppid(), os.nice(0), os.sched_getscheduler(0)
+
+    run_id = engine.store.create(SHORT)
+    engine.start(run_id)
+    rest(engine, run_id)
+    looks = list(engine.executor.client.run(look).values())
+    assert len(looks) == 2
+    assert {loaded for loaded, *_ in looks} == {frozenset({"torch", "numba"})}
+    (parent,) = {parent for _, parent, *_ in looks}
+    assert psutil.Process(parent).ppid() == os.getpid()
+    assert {policy for *_, policy in looks} == {os.SCHED_BATCH}, "the page goes first"
+    assert {nice for *_, nice, _ in looks} == {os.nice(0) + int(os.environ["GRU_VIZ_NICE"])}
+
+
+def test_until_there_are_workers_it_says_how_long_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    executor, now = LocalExecutor(), time.monotonic()
+    assert "about 4 s more" in executor.waiting
+    monkeypatch.setattr(local_executor.time, "monotonic", lambda: now + 9)
+    assert "9 s so far" in executor.waiting
+
+
+def test_a_run_stays_with_the_backend_it_began_with(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It began while no kernel was compiled, and resumes when all are."""
+    store, run_id = engine.store, engine.store.create(replace(LIVELY, lanes=one_lane()))
+    with monkeypatch.context() as patched:
+        patched.setattr(compiled, "is_ready", lambda *_: False)
+        engine.start(run_id)
+        reach(store, run_id, 20)
+    engine.pause(run_id)
+    rest(engine, run_id)
+    assert store.run(run_id).lane("alone").backend == "torch"
+    finish(engine, run_id)
+    lane = store.run(run_id).lane("alone")
+    assert lane.backend == "torch"
+    with_torch = replace(LIVELY, lanes=one_lane(backend="torch"))
+    assert stored(store, run_id) == undisturbed(with_torch, lane.until)
+    assert stored(store, run_id) != undisturbed(LIVELY, lane.until)
+
+
+def test_a_lane_that_needs_a_kernel_says_what_it_waits_for(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    messages: list[str] = []
+    set_lane = engine.store.set_lane
+
+    def spy(run: str, lane: str, **state: Any) -> None:
+        messages.append(state.get("message", ""))
+        set_lane(run, lane, **state)
+
+    monkeypatch.setattr(engine.store, "set_lane", spy)
+    monkeypatch.setattr(compiled, "is_ready", lambda *_: False)
+    monkeypatch.setattr(scheduler, "seconds_left", lambda *_: 12.4)
+    run_id = engine.store.create(replace(SHORT, lanes=one_lane("onnx")))
+    engine.start(run_id)
+    rest(engine, run_id)
+    assert "Waits for its compiled kernel, about 12 s." in messages
+    lane = engine.store.run(run_id).lane("alone")
+    assert (lane.status, lane.backend, lane.message) == ("finished", "compiled", "")
 
 
 def test_a_run_that_was_paused_goes_on_as_if_it_had_not_been(engine: Engine) -> None:

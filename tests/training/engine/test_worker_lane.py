@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,22 @@ def test_received_records_are_dropped_and_the_rest_is_sent_again() -> None:
     late = poll("a", request(received=2))  # an older request that comes late changes nothing
     assert (late.first, len(late.records)) == (5, len(expected) - 5)
     assert pickle.loads(worker_lane.poll({"a": request()}, ("a",))) == {}
+
+
+def test_a_lane_trains_with_the_backend_that_its_run_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[str] = []
+    monkeypatch.setattr(worker_lane, "wait_until_ready", lambda convention, _: waited.append(convention.cell))
+    values = {}
+    for backend in ("torch", "compiled", "scratch"):
+        reply = run(backend, job(backend=backend))
+        assert reply.progress is not None
+        assert reply.progress.backend == backend
+        values[backend] = [r.values for r in reply.records if isinstance(r, Point)]
+        alone = replace(SETTINGS, lanes=(replace(SETTINGS.lane("GRU"), backend=backend),))
+        expected = [r.values for r in Trainer(make_task(alone), alone, "GRU") if isinstance(r, Point)]
+        assert values[backend] == expected
+    assert waited == ["gru"], "only a compiled kernel is waited for"
+    assert values["torch"] != values["compiled"]
 
 
 def test_weights_that_are_no_longer_finite_are_not_saved(script: type[Scripted]) -> None:
