@@ -20,6 +20,7 @@ __all__ = [
     "engine",
     "follower",
     "is_training",
+    "queue_position",
     "refresh_seconds",
     "store",
     "task_of",
@@ -99,9 +100,17 @@ def viewers() -> Viewers:
     return Viewers()
 
 
+def queue_position(run: TrainingRun) -> int | None:
+    """The position in the queue of a run that waits for others; None for one that trains, or begins in a moment."""
+    position, state = engine().queue_position(run.run_id), engine().state
+    if position == 1 and state.ready and (not state.running or state.running + len(run.lanes) <= state.slots):
+        return None
+    return position
+
+
 def is_training(run: TrainingRun) -> bool:
     """Whether workers train the run now, or are about to; a queued run has nothing new to show but its position."""
-    return run.active and engine().queue_position(run.run_id) is None
+    return run.active and queue_position(run) is None
 
 
 def training_seconds(looking: int) -> float:
@@ -117,7 +126,7 @@ def refresh_seconds(run: TrainingRun) -> float | None:
     """
     if not run.active:
         return None
-    position = engine().queue_position(run.run_id)
+    position = queue_position(run)
     if position is None:
         viewer = st.session_state.setdefault("viewer", secrets.token_hex(8))
         return training_seconds(viewers().count(run.run_id, viewer))

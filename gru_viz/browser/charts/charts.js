@@ -34,6 +34,7 @@ class Charts {
     const { header, arrays } = readBlock(bytes);
     this.strip.show(header.lanes, header.columns);
     this.grid.place(header.figures);
+    this.status.hidden = !header.figures.length;
     try {
       await loadPlotly();
     } catch (error) {

@@ -18,7 +18,7 @@ from gru_viz.training.figures import (
     predictions_picture,
 )
 from gru_viz.training.runs import LaneState, TrainingRun, predict_examples, trained_network
-from gru_viz.ui.resources import engine, follower, store, task_of
+from gru_viz.ui.resources import follower, is_training, store, task_of
 from gru_viz.ui.result_cache import ResultCache
 
 __all__ = ["BACKEND_NAMES", "packed_charts", "speed_note", "wait_for_first_points"]
@@ -40,11 +40,13 @@ def _cache() -> ResultCache:
 def wait_for_first_points(run: TrainingRun) -> TrainingRun:
     """If a run begins, wait a moment for its first points, which are then drawn at once; return its new state."""
     until = time.monotonic() + WAIT_SECONDS
-    while run.active and engine().queue_position(run.run_id) is None and not store().count_points(run.run_id):
-        if time.monotonic() > until or not engine().state.ready:
-            break
+    while time.monotonic() < until and is_training(run) and not _has_begun(run):
         time.sleep(LOOK_SECONDS)
     return store().run(run.run_id)
+
+
+def _has_begun(run: TrainingRun) -> bool:
+    return any(len(curve.updates) and curve.measure == "train" for curve in follower(run.run_id).curves())
 
 
 def packed_charts(run: TrainingRun, options: PlotOptions) -> bytes:

@@ -8,11 +8,11 @@ import streamlit as st
 
 from gru_viz.browser import CHARTS
 from gru_viz.training import Curve, Diverged, Settings, Task
-from gru_viz.training.figures import AXES, PlotOptions
+from gru_viz.training.figures import AXES, PlotOptions, pack_charts
 from gru_viz.training.runs import TrainingRun
 from gru_viz.training.verdict import verdict
 from gru_viz.ui.messages import plain, showing_errors
-from gru_viz.ui.resources import engine, follower, refresh_seconds, store, task_of
+from gru_viz.ui.resources import engine, follower, queue_position, refresh_seconds, store, task_of
 from gru_viz.ui.training.generated_text import show_generated_text
 from gru_viz.ui.training.run_charts import packed_charts, speed_note, wait_for_first_points
 from gru_viz.ui.training.run_controls import offer_controls, offer_start, show_refusal
@@ -57,6 +57,7 @@ def show_training(task: TaskChoice | None, settings: Settings | None) -> None:
         show_snapshots(run_id)
     elif settings is not None:
         st.caption("Press Start: all models train at the same time, and their curves appear here.")
+        _charts(data=pack_charts([]), key="no_charts", on_picked_change=lambda: None)  # the browser loads plotly now
     show_run_list(run_id if known else "")
 
 
@@ -92,7 +93,7 @@ def _show_verdict(run: TrainingRun, task: Task, curves: list[Curve]) -> None:
 
 def _status(run: TrainingRun) -> str:
     """The run's status in one line."""
-    place, state = engine().queue_position(run.run_id), engine().state
+    place, state = queue_position(run), engine().state
     if place is None:
         return f"**{STATUSES[run.status]}.** {plain(run.name)}"
     position = "first in line" if place == 1 else f"number {place} in line"
