@@ -13,7 +13,6 @@ __all__ = [
     "SequenceError",
     "TraceError",
     "TrainingError",
-    "one_line",
 ]
 
 

@@ -20,6 +20,14 @@ __all__ = ["report"]
 
 RANDOM = "These weights are random and were never trained: the gates follow the input without a purpose."
 
+NOT_ITS_INPUTS = (
+    "The inputs of the network are not those of the whole model: {} stands in front of it and is not applied."
+)
+OWN_SCALING = (
+    "The inputs were scaled by the statistics of this table ({}), not by those of the training; where the model was "
+    "trained with others, its gates are not those of its use."
+)
+
 
 @dataclass(frozen=True)
 class _Network:
@@ -74,6 +82,9 @@ def _random(options: argparse.Namespace, data: Sequences) -> _Network:
 
 def _trained(options: argparse.Namespace, found: FoundModel) -> _Network:
     notices = found.notices
+    warnings = () if not found.unapplied else (NOT_ITS_INPUTS.format(found.unapplied),)
+    if options.scale != "none" and not options.text:
+        warnings += (OWN_SCALING.format(options.scale),)
     if found.check is not None:
         verdict = "agree" if found.check.agrees else "DISAGREE"
         notices += (
@@ -81,7 +92,7 @@ def _trained(options: argparse.Namespace, found: FoundModel) -> _Network:
             f"{found.check.difference:.1e}.",
         )
     if options.no_head or (options.head is None and not found.heads):
-        return _Network(found.weights, None, notices)
+        return _Network(found.weights, None, notices, warnings)
     named = {head.name: head for head in found.heads}
     if options.head is not None and options.head not in named:
         known = ", ".join(repr(name) for name in named) or "none, since the file has no linear layer that fits"
@@ -89,7 +100,9 @@ def _trained(options: argparse.Namespace, found: FoundModel) -> _Network:
     head = found.heads[0] if options.head is None else named[options.head]
     if options.head is None and len(named) > 1:
         notices += (f"The output layer is {head.name}, the most likely of {len(named)} linear layers that fit.",)
-    return _Network(found.weights, head, notices)
+    if head.hidden:
+        notices += (f"{head.name} is a hidden layer: another linear layer reads it.",)
+    return _Network(found.weights, head, notices, warnings)
 
 
 def _read(options: argparse.Namespace, found: FoundModel | None) -> Sequences:

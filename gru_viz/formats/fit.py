@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gru_viz.errors import FormatError
+from gru_viz.formats.layer_chain import LayerChain, MaskingLayer, ScalingLayer, Steps
 from gru_viz.formats.model_file import Embedding, FoundModel
 from gru_viz.sequences import Scaling, Sequence, Sequences
 from gru_viz.sequences.one_hot_text import normalise_text, visible_character
@@ -22,8 +23,9 @@ def fit(
 ) -> Sequences:
     """Convert sequences to the features that a network reads.
 
-    Sequences with as many features are returned unchanged. Otherwise an embedding maps symbols to features: a single
-    column of whole numbers contains the symbols' numbers; a character's number is its position in the alphabet.
+    Sequences with as many features as the model reads are taken as they are. Otherwise an embedding maps symbols to
+    features: a single column of whole numbers contains the symbols' numbers; a character's number is its position in
+    the alphabet. Then the layers in front of the network, ``model.before``, are applied.
 
     Args:
         model: the network.
@@ -33,7 +35,7 @@ def fit(
         embedding: one of ``model.embeddings``; by default the likeliest.
 
     Returns:
-        The sequences, with a notice of the conversion.
+        What the network reads at each step, with a notice of the conversion. Steps that the model masks are left out.
 
     Raises:
         FormatError: the sequences do not fit the network.
@@ -46,15 +48,23 @@ def fit(
         >>> fit(model, read_text("abba"), alphabet="ab")[0].values[:2].tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
     """
-    table = embedding or next(iter(model.embeddings), None)
+    sequences = _as_the_model_reads(model, sequences, alphabet, embedding or next(iter(model.embeddings), None))
+    return _through(model.before, sequences) if model.before else sequences
+
+
+def _as_the_model_reads(
+    model: FoundModel, sequences: Sequences, alphabet: str | None, table: Embedding | None
+) -> Sequences:
+    """The features that the model reads, before its own layers."""
     if alphabet:
-        sequences = _reencode(sequences, alphabet, model, len(table.matrix) if table else model.weights.features)
+        sequences = _reencode(sequences, alphabet, model, len(table.matrix) if table else model.features)
     count = len(sequences.features)
-    if count == model.weights.features and not (table and alphabet):
+    if count == model.features and not (table and alphabet):
         return sequences if alphabet or not _is_text(sequences) else _unchanged_text(sequences)
     if table is not None and _is_one_hot(sequences) and (alphabet or count == len(table.matrix)):
         return _embedded(sequences, table, [item.values @ table.matrix[:count] for item in sequences])
     if table is not None and count == 1:
+        sequences = _without_zero(sequences) if table.masks_zero else sequences
         return _embedded(sequences, table, [_table_rows(item, sequences, table) for item in sequences])
     raise _mismatch(model, sequences, table)
 
@@ -93,13 +103,62 @@ def _embedded(sequences: Sequences, table: Embedding, values: list[np.ndarray]) 
     return _with_features(sequences, names, values, [notice])
 
 
+def _without_zero(sequences: Sequences) -> Sequences:
+    """The steps whose symbol is not 0, which the model masks."""
+    items = []
+    for item in sequences:
+        read = np.flatnonzero(np.round(sequences.scaling.undo(item.values)[:, 0]) != 0)
+        labels = item.time and tuple(item.time[k] for k in read.tolist())
+        items.append(Sequence(item.values[read], item.features, labels, item.name))
+    masked = sum(sequences.lengths) - sum(map(len, items))
+    notice = (f"{masked:,} steps with symbol 0 were left out: the model masks them.",) if masked else ()
+    return replace(sequences, items=tuple(items), notices=(*sequences.notices, *notice))
+
+
 def _with_features(
     sequences: Sequences, names: tuple[str, ...], values: list[np.ndarray], notices: list[str]
 ) -> Sequences:
     """The same steps with other features, which are not scaled."""
     items = tuple(Sequence(array, names, item.time, item.name) for array, item in zip(values, sequences, strict=True))
-    scaling = Scaling("none", names, np.zeros(len(names)), np.ones(len(names)))
-    return replace(sequences, items=items, scaling=scaling, notices=(*sequences.notices, *notices))
+    return replace(sequences, items=items, scaling=_unscaled(names), notices=(*sequences.notices, *notices))
+
+
+def _unscaled(names: tuple[str, ...]) -> Scaling:
+    return Scaling("none", names, np.zeros(len(names)), np.ones(len(names)))
+
+
+def _through(before: LayerChain, sequences: Sequences) -> Sequences:
+    """What the layers in front of a network make of the sequences; steps have the label of the last step they read."""
+    items, left_out = [], 0
+    for item in sequences:
+        steps = before.apply(Steps(item.values.astype(np.float64), np.arange(len(item))))
+        count = steps.values.shape[1]
+        alike = count == len(sequences.features) and not any(layer.outputs for layer in before)
+        names = sequences.features if alike else tuple(f"{before.layers[-1].name}.{k + 1}" for k in range(count))
+        labels = item.time
+        if labels is not None and not np.array_equal(steps.places, np.arange(len(item))):
+            labels = tuple(labels[place] for place in steps.places.tolist())
+        left_out += len(item) - len(steps.values)
+        items.append(Sequence(steps.values.astype(np.float32), names, labels, item.name))
+    notices = [f"The layers in front of the network were applied: {before}."]
+    if left_out:
+        total = sum(sequences.lengths)
+        notices.append(f"{total:,} steps became {total - left_out:,}: the layers in front mask steps or join several.")
+    scaling = _composed(before, sequences.scaling) if items[0].features == sequences.features else None
+    scaling = scaling or _unscaled(items[0].features)
+    return replace(sequences, items=tuple(items), scaling=scaling, notices=(*sequences.notices, *notices))
+
+
+def _composed(before: LayerChain, scaling: Scaling) -> Scaling | None:
+    """The scaling of a table together with the layers in front, where these only scale and mask."""
+    centre, scale = scaling.centre, scaling.scale
+    for layer in before:
+        if isinstance(layer, ScalingLayer) and layer.gamma.all():
+            factor = layer.scale / layer.gamma
+            centre, scale = centre + scale * (layer.centre - layer.beta * factor), scale * factor
+        elif not isinstance(layer, MaskingLayer):
+            return None
+    return Scaling(scaling.method, scaling.features, centre, scale)
 
 
 def _table_rows(item: Sequence, sequences: Sequences, table: Embedding) -> np.ndarray:
@@ -124,7 +183,7 @@ def _is_one_hot(sequences: Sequences) -> bool:
 
 
 def _mismatch(model: FoundModel, sequences: Sequences, table: Embedding | None) -> FormatError:
-    count, wanted, text = len(sequences.features), model.weights.features, _is_text(sequences)
+    count, wanted, text = len(sequences.features), model.features, _is_text(sequences)
     named = f" ({', '.join(sequences.features[:6])}{', …' if count > 6 else ''})" if not text else ""
     found = f"{count} {'character' if text else 'feature'}{'s' * (count != 1)} a step{named}"
     want = f"{wanted}, as {_called(model)} reads"

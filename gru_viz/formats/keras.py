@@ -11,9 +11,19 @@ import numpy as np
 
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import ConventionError, FormatError
-from gru_viz.formats.keras_graph import CELLS, KerasGraph, KerasLayer, VariablePath, name_in_config, read_config
+from gru_viz.formats.keras_chain import KerasChains
+from gru_viz.formats.keras_graph import (
+    CELLS,
+    CUDNN,
+    KerasGraph,
+    KerasLayer,
+    Output,
+    VariablePath,
+    name_in_config,
+    read_config,
+)
 from gru_viz.formats.keras_h5 import KerasVariables, Tree, read_tree
-from gru_viz.formats.layer_stacks import GraphHead, RecurrentLayer, build_networks, stack_layers
+from gru_viz.formats.layer_stacks import GraphHead, Origin, RecurrentLayer, build_networks, stack_layers
 from gru_viz.formats.model_bytes import ModelBytes, damaged, open_zip, printable, refuse_many_networks
 from gru_viz.formats.model_file import Embedding, Head, ModelFile
 from gru_viz.weights import CellWeights
@@ -36,8 +46,9 @@ def read(content: ModelBytes) -> ModelFile:
 
 
 def _read(content: ModelBytes) -> ModelFile:
-    tree, config = _unpack(content)
+    tree, config, version = _unpack(content)
     variables = KerasVariables(tree)
+    chains = KerasChains(variables, version)
     graph = KerasGraph(content.name, content.limits)
     notices: list[str] = []
     described = config is not None and graph.model(config, VariablePath("", ())) is not None
@@ -48,10 +59,10 @@ def _read(content: ModelBytes) -> ModelFile:
         notices.append(NO_CONFIG)
         if config is not None:
             notices.append(f"The class {printable(config.get('class_name'))} is a custom class: its code was not run.")
-    recurrent = [each for each in placed if each.kind in CELLS]
+    recurrent = [each for each in placed if each.kind in CELLS or each.kind in CUDNN]
     refuse_many_networks(len(recurrent), content.name, content.limits)
-    layers, problems = _recurrent(content, variables, recurrent)
-    tables, heads = _embeddings_and_heads(variables, placed, graph.activations)
+    layers, problems = _recurrent(content, chains, recurrent)
+    tables, heads = _embeddings_and_heads(chains, placed, graph.activations)
     notices += graph.left_out + [f"{problem.where} is left out: {problem.found}." for problem in problems]
     if not layers:
         if problems:
@@ -62,10 +73,12 @@ def _read(content: ModelBytes) -> ModelFile:
     return ModelFile(content.name, "Keras", models, tuple(notices))
 
 
-def _unpack(content: ModelBytes) -> tuple[Tree, dict[str, Any] | None]:
+def _unpack(content: ModelBytes) -> tuple[Tree, dict[str, Any] | None, str]:
+    """The variables, the configuration if there is one, and the version of Keras that wrote them."""
     if not content.data.startswith(b"PK"):
         tree = read_tree(content.data, content.name, content.limits)
-        return tree, read_config(tree.config, content.name, content.limits) if tree.config else None
+        config = read_config(tree.config, content.name, content.limits) if tree.config else None
+        return tree, config, tree.version
     with open_zip(content.data, content.name, content.limits) as archive:
         names = archive.namelist()
         if "config.json" not in names or "model.weights.h5" not in names:
@@ -73,7 +86,9 @@ def _unpack(content: ModelBytes) -> tuple[Tree, dict[str, Any] | None]:
             raise FormatError(content.name, found, "config.json and model.weights.h5", "Save it in one file.")
         config = read_config(_member(archive, "config.json", content), content.name, content.limits)
         weights = _member(archive, "model.weights.h5", content)
-    return read_tree(weights, content.name, content.limits), config
+        about = _member(archive, "metadata.json", content) if "metadata.json" in names else b"{}"
+    version = read_config(about, content.name, content.limits).get("keras_version")
+    return read_tree(weights, content.name, content.limits), config, str(version or "")
 
 
 def _member(archive: zipfile.ZipFile, name: str, content: ModelBytes) -> bytes:
@@ -92,14 +107,14 @@ def _member(archive: zipfile.ZipFile, name: str, content: ModelBytes) -> bytes:
 
 
 def _recurrent(
-    content: ModelBytes, variables: KerasVariables, placed: Sequence[KerasLayer]
+    content: ModelBytes, chains: KerasChains, placed: Sequence[KerasLayer]
 ) -> tuple[list[RecurrentLayer], list[FormatError]]:
     layers: list[RecurrentLayer] = []
     problems: list[FormatError] = []
     for each in placed:
         where = f"{content.name}, {printable(each.name)}"
         try:
-            layers.append(_layer(where, each, variables))
+            layers.append(_layer(where, each, chains))
         except FormatError as problem:
             problems.append(problem)
         except ConventionError as error:
@@ -107,17 +122,19 @@ def _recurrent(
     return layers, problems
 
 
-def _layer(where: str, placed: KerasLayer, variables: KerasVariables) -> RecurrentLayer:
+def _layer(where: str, placed: KerasLayer, chains: KerasChains) -> RecurrentLayer:
     notices = placed.notices
     alternatives: tuple[str, ...] = ()
     cells = []
     for place, config in placed.cells:
-        arrays = variables.arrays(place)
+        arrays = chains.variables.arrays(place)
         if len(arrays) not in (2, 3):
             raise FormatError(where, f"{len(arrays) or 'no'} arrays", "a kernel, a recurrent kernel and a bias",
                               "Save the model after it is built.")  # fmt: skip
         _check_functions(where, placed.kind, config)
-        name = CONVENTION.get(placed.kind) or _gru(config, arrays)
+        if placed.kind in CUDNN:
+            arrays = _from_cudnn(arrays)
+        name = CONVENTION.get(CUDNN.get(placed.kind, placed.kind)) or _gru(config, arrays)
         cells.append(_cell(name, arrays))
         if isinstance(units := config.get("units"), int) and units != cells[-1].hidden:
             found, wanted = f"{cells[-1].hidden} units", f"{units}, as in its configuration"
@@ -131,7 +148,7 @@ def _layer(where: str, placed: KerasLayer, variables: KerasVariables) -> Recurre
     return RecurrentLayer(
         placed.name,
         tuple(cells),
-        placed.reads.source if placed.reads.kind in ("states", "table") else "",
+        _origin(placed.reads, chains),
         placed.backward,
         placed.merges == "concat",
         alternatives,
@@ -139,10 +156,36 @@ def _layer(where: str, placed: KerasLayer, variables: KerasVariables) -> Recurre
     )
 
 
+def _origin(reads: Output, chains: KerasChains) -> Origin:
+    chain, unknown = chains.chain(reads.chain)
+    return Origin(reads.kind, reads.source, chain, unknown or reads.unknown)
+
+
+def _from_cudnn(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The arrays of CuDNNGRU or CuDNNLSTM in the layout of GRU(reset_after=True) and LSTM.
+
+    There the matrix of each gate is stored by columns, and both biases end to end; an LSTM has one.
+    """
+    kernel, recurrent, *bias = arrays
+    count = recurrent.shape[1] // len(recurrent)
+    kernel = np.hstack([each.T.reshape(each.shape, order="F") for each in np.hsplit(kernel, count)])
+    recurrent = np.hstack([each.T for each in np.hsplit(recurrent, count)])
+    if not bias:
+        return [kernel, recurrent]
+    both = bias[0].reshape(2, -1)
+    return [kernel, recurrent, both if count == 3 else both.sum(0)]
+
+
 def _check_functions(where: str, kind: str, config: Mapping[str, Any]) -> None:
+    if kind in CUDNN:
+        return
     wanted = {"activation": "tanh"} | ({"recurrent_activation": "sigmoid"} if kind != "SimpleRNN" else {})
     for key, known in wanted.items():
-        if key in config and (found := name_in_config(config[key])) != known:
+        found = name_in_config(config.get(key, known))
+        if found == "__lambda__":
+            remedy = "Its gates would differ from the model's; train it with a function that has a name."
+            raise FormatError(where, f"{key}, a Python function, which is code and was not run", repr(known), remedy)
+        if found != known:
             remedy = f"Its gates would differ from the model's; train it with {known}."
             raise FormatError(where, f"{key} {found!r}", repr(known), remedy)
 
@@ -162,20 +205,22 @@ def _cell(convention: str, arrays: Sequence[np.ndarray]) -> CellWeights:
 
 
 def _embeddings_and_heads(
-    variables: KerasVariables, placed: Sequence[KerasLayer], activations: Mapping[str, str]
+    chains: KerasChains, placed: Sequence[KerasLayer], activations: Mapping[str, str]
 ) -> tuple[list[Embedding], list[GraphHead]]:
     """The Embedding and Dense layers that are plain matrices."""
     tables, heads = [], []
     for each in placed:
         place, config = each.cells[0]
-        arrays = variables.arrays(place)
+        arrays = chains.variables.arrays(place)
         if each.kind == "Embedding" and len(arrays) == 1 and arrays[0].ndim == 2:
-            tables.append(Embedding(each.name, arrays[0]))
+            tables.append(Embedding(each.name, arrays[0], config.get("mask_zero") is True))
         if each.kind == "Dense" and 1 <= len(arrays) <= 2 and arrays[0].ndim == 2:
             kernel = arrays[0]
             bias = arrays[1] if len(arrays) == 2 else np.zeros(kernel.shape[1], kernel.dtype)
             if bias.shape == kernel.shape[1:]:
-                activation = name_in_config(config.get("activation"))
-                activation = activations.get(each.name, "") if activation == "linear" else activation
-                heads.append(GraphHead(Head(each.name, kernel.T, bias, activation), each.reads.source))
+                activation = config.get("activation")
+                if name_in_config(activation) == "linear":
+                    activation = activations.get(each.name, activation)
+                activation = chains.activation(activation)
+                heads.append(GraphHead(Head(each.name, kernel.T, bias, activation), _origin(each.reads, chains)))
     return tables, heads

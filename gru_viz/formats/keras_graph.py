@@ -12,10 +12,21 @@ from typing import Any, NamedTuple
 from gru_viz.errors import FormatError
 from gru_viz.formats.model_bytes import Limits, damaged, printable
 
-__all__ = ["CELLS", "KerasGraph", "KerasLayer", "VariablePath", "name_in_config", "read_config"]
+__all__ = [
+    "CELLS",
+    "Applied",
+    "KerasGraph",
+    "KerasLayer",
+    "Output",
+    "VariablePath",
+    "name_in_config",
+    "read_config",
+]
 
 CELLS = {"GRU": "GRUCell", "LSTM": "LSTMCell", "SimpleRNN": "SimpleRNNCell"}
 """The recurrent layers and the class of their cells."""
+CUDNN = {"CuDNNGRU": "GRU", "CuDNNLSTM": "LSTM"}
+"""The layers of Keras 2 that ran on GPUs alone, and the layers that compute the same."""
 
 KerasConfig = Mapping[str, Any]
 """Any part of a configuration that is a JSON object."""
@@ -24,8 +35,15 @@ INERT = {"Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "Alp
          "Identity", "InputLayer"}  # fmt: skip
 """Layers that return their input unchanged outside of training."""
 
+EACH_STEP = {"Dense", "Normalization", "BatchNormalization", "LayerNormalization", "Rescaling", "Activation", "Softmax",
+             "ReLU", "LeakyReLU", "ELU"}  # fmt: skip
+"""Layers that read every step by itself."""
+OVER_STEPS = {"Conv1D", "Convolution1D", "SeparableConv1D", "DepthwiseConv1D", "MaxPooling1D", "AveragePooling1D",
+              "ZeroPadding1D", "Cropping1D", "RepeatVector", "Masking"}  # fmt: skip
+"""Layers that read several steps, or leave some out; all but Masking end the mask of the layers below."""
+POOLED = {"GlobalAveragePooling1D": "mean", "GlobalMaxPooling1D": "maximum"}
+
 MODELS = {"Sequential", "Functional", "Model"}
-CODE = {"Lambda": "a Lambda layer", "__lambda__": "a Python function"}
 
 
 class VariablePath(NamedTuple):
@@ -45,19 +63,36 @@ class VariablePath(NamedTuple):
         return "/".join(self.labels)
 
 
+class Applied(NamedTuple):
+    """A layer that is applied to what another one outputs."""
+
+    kind: str
+    name: str
+    place: VariablePath
+    config: KerasConfig
+
+
 @dataclass(frozen=True)
 class Output:
     """What a layer outputs: all hidden states, the last one, rows of an embedding, or something else.
 
     Attributes:
-        kind: ``"states"``, ``"last"``, ``"table"``, ``"dense"`` or ``"other"``.
-        source: the name of the layer.
+        kind: ``"input"`` of the model, ``"states"``, ``"last"``, ``"table"`` or ``"other"``.
+        source: the name of the layer that the chain starts at.
         reversed: whether the last step comes first, as with go_backwards.
+        chain: the layers that were applied since.
+        unknown: for ``"other"``, what cannot be followed.
     """
 
     kind: str = "other"
     source: str = ""
     reversed: bool = False
+    chain: tuple[Applied, ...] = ()
+    unknown: str = ""
+
+    def through(self, layer: Applied) -> Output:
+        """The output of a layer that is applied to this one."""
+        return self if self.kind == "other" else replace(self, chain=(*self.chain, layer))
 
 
 @dataclass(frozen=True)
@@ -81,25 +116,18 @@ class KerasLayer:
 
 
 def read_config(text: str | bytes, where: str, limits: Limits) -> dict[str, Any]:
-    """Parse a model's configuration, refused if it contains a Lambda layer or another Python function."""
+    """Parse a model's configuration; the code of a Lambda layer in it stays text."""
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise damaged(where, f"its configuration is not JSON: {error}") from error
     if not isinstance(config, dict):
         raise damaged(where, "its configuration is not a JSON object")
-    for entry in _objects(config, where, limits):
-        if (found := CODE.get(str(entry.get("class_name")))) is not None:
-            raise FormatError(
-                f"{where}, {printable(_name(entry) or 'configuration')}",
-                f"{found}, which is code; it was not run",
-                "layers without code",
-                "Save the model without it, or only its weights: model.save_weights(path).",
-            )
+    _refuse_many_parts(config, where, limits)
     return config
 
 
-def _objects(config: object, where: str, limits: Limits) -> Iterator[dict[str, Any]]:
+def _refuse_many_parts(config: object, where: str, limits: Limits) -> None:
     pending = [config]
     count = 0
     while pending:
@@ -108,7 +136,6 @@ def _objects(config: object, where: str, limits: Limits) -> Iterator[dict[str, A
         if count > 20 * limits.max_entries:
             raise FormatError(where, "a configuration of too many parts", "that of a model", "Save only the weights.")
         if isinstance(node, dict):
-            yield node
             pending += [each for key, each in node.items() if key != "compile_config"]
         elif isinstance(node, list):
             pending += node
@@ -179,7 +206,7 @@ class KerasGraph:
         stores = _numbered(each.get("class_name") for each in entries)
         places = [place.inside(f"layers/{store}", _name(each)) for store, each in zip(stores, entries, strict=True)]
         if entry["class_name"] == "Sequential":
-            flow = list(inputs[:1]) or [Output()]
+            flow = list(inputs[:1]) or [Output("input")]
             for each, at in zip(entries, places, strict=True):
                 flow = self._apply(each, at, flow)
         else:
@@ -204,7 +231,7 @@ class KerasGraph:
             nodes = each.get("inbound_nodes")
             calls = [list(_references(node)) for node in nodes] if isinstance(nodes, list) else []
             if not calls:
-                done[name, 0] = [given.get((name, 0), Output())]
+                done[name, 0] = [given.get((name, 0), Output("input", name))]
             waiting += [(name, k, each, at, call) for k, call in enumerate(calls)]
         while waiting:
             ready = [item for item in waiting if all((name, node) in done for name, node, _ in item[4])]
@@ -222,34 +249,55 @@ class KerasGraph:
         """The outputs of a layer for its inputs."""
         kind = str(entry.get("class_name"))
         if kind in MODELS and not _is_own(entry):
-            return self.model(entry, place, inputs) or [Output()]
+            return self.model(entry, place, inputs) or [Output(unknown=f"the model {place.name}")]
         config = self._dict(entry.get("config"), place)
         if _is_own(entry):
             if re.search("GRU|LSTM|RNN", kind):
                 self.left_out.append(f"{place.name} is left out: {printable(kind)} is a custom class.")
-            return [Output()]
+            return [Output(unknown=f"{place.name}, of the custom class {printable(kind)}")]
         if kind in INERT:
             return inputs
-        if kind in CELLS or kind == "RNN":
+        if kind in CELLS or kind in CUDNN or kind == "RNN":
             return self._recurrent(kind, config, place, inputs)
         if kind == "Bidirectional":
             return self._bidirectional(config, place, inputs)
-        if kind == "TimeDistributed":
-            return self._apply(self._dict(config.get("layer"), place), place.inside("layer"), inputs)
-        if kind in ("Embedding", "Dense"):
-            self._place(KerasLayer(kind, place.name, ((place, config),), inputs[0]))
-            return [Output("table" if kind == "Embedding" else "dense", place.name)]
-        if kind in ("Activation", "Softmax", "ReLU") and inputs[0].kind == "dense":
-            self.activations[inputs[0].source] = name_in_config(config.get("activation", kind.lower()))
-        if kind == "Activation" and name_in_config(config.get("activation")) == "linear":
-            return inputs
         if re.search("GRU|LSTM|RNN", kind):
             self.left_out.append(f"{place.name} is left out: {printable(kind)} is not a GRU, LSTM or RNN.")
-        return [Output()]
+        return [self._other(kind, config, place, inputs)]
+
+    def _other(self, kind: str, config: KerasConfig, place: VariablePath, inputs: list[Output]) -> Output:
+        """The output of a layer that is not recurrent."""
+        if kind == "TimeDistributed":
+            layer = self._dict(config.get("layer"), place)
+            inner = str(layer.get("class_name"))
+            if inner in INERT | EACH_STEP and not _is_own(layer):
+                return self._apply(layer, place.inside("layer"), inputs)[0]
+            return Output(unknown=f"{place.name}, which applies {printable(inner)} to every step")
+        if len(inputs) > 1:
+            return Output(unknown=f"{place.name} ({printable(kind)}), which joins {len(inputs)} outputs")
+        applied = Applied(kind, place.name, place, config)
+        if kind == "Embedding":
+            self._place(KerasLayer(kind, place.name, ((place, config),), inputs[0]))
+            return Output("table", place.name)
+        if kind in EACH_STEP | OVER_STEPS:
+            if kind == "Dense":
+                self._place(KerasLayer(kind, place.name, ((place, config),), inputs[0]))
+            below = inputs[0].chain[-1:]
+            if kind in ("Activation", "Softmax", "ReLU") and below and below[0].kind == "Dense":
+                self.activations[below[0].name] = name_in_config(config.get("activation", kind.lower()))
+            if kind == "RepeatVector" and inputs[0].kind != "last":
+                return Output(unknown=f"{place.name} ({kind}), which reads something else than a last state")
+            return inputs[0].through(applied)
+        if kind in POOLED and inputs[0].kind == "states":
+            return replace(inputs[0].through(applied), kind="last")
+        code = ", which is code and was not run" if kind == "Lambda" else ""
+        return Output(unknown=f"{place.name} ({printable(kind)}){code}")
 
     def _recurrent(self, kind: str, config: KerasConfig, place: VariablePath, inputs: list[Output]) -> list[Output]:
         cell = place.inside("cell")
         cells: list[tuple[str, str, VariablePath, KerasConfig]] = [(kind, place.name, cell, config)]
+        if kind in CUDNN:
+            cells = [(kind, place.name, place, config)]
         if kind == "RNN":
             cells = self._cells(self._dict(config.get("cell"), place), place, cell)
         reads = inputs[0]
@@ -261,7 +309,7 @@ class KerasGraph:
             self._place(KerasLayer(known, name, ((at, described),), reads, backward, notices=notices))
             reads, notices = Output("states", name, backward), ()
         if not cells:
-            return [Output()]
+            return [Output(unknown=place.name)]
         everything = config.get("return_sequences") is True
         return [Output("states" if everything else "last", cells[-1][1], backward)]
 
@@ -303,7 +351,7 @@ class KerasGraph:
         if own or forward.get("go_backwards") or not (backward.get("go_backwards") or given is layer):
             what = f"{printable(kind)} and {printable(given.get('class_name'))}, forward and backward"
             self.left_out.append(f"{place.name} is left out: it wraps {what}, which is not supported.")
-            return [Output()]
+            return [Output(unknown=place.name)]
         merges = config.get("merge_mode")
         notices: tuple[str, ...] = ()
         if merges != "concat":
@@ -318,7 +366,7 @@ class KerasGraph:
             notices += (f"{place.name} gets its initial state from another layer; here it starts from h0.",)
         self._place(KerasLayer(kind, place.name, at, inputs[0], merges=str(merges), notices=notices))
         if merges != "concat":
-            return [Output()]
+            return [Output(unknown=f"{place.name}, whose two directions are not side by side")]
         return [Output("states" if forward.get("return_sequences") is True else "last", place.name)]
 
     def _place(self, found: KerasLayer) -> None:
@@ -326,7 +374,11 @@ class KerasGraph:
         before = self.placed.get(key)
         if before is not None and before.reads != found.reads:
             notice = f"{found.name} is used several times in the model."
-            found = replace(found, reads=Output(), notices=(*before.notices, notice))
+            found = replace(
+                found,
+                reads=Output(unknown=f"{found.name}, which is used several times"),
+                notices=(*before.notices, notice),
+            )
         self.placed[key] = found
 
     def _dict(self, value: object, place: VariablePath) -> KerasConfig:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from gru_viz.errors import FormatError
-from gru_viz.formats.keras_graph import KerasLayer, Output, VariablePath
+from gru_viz.formats.keras_graph import CUDNN, KerasLayer, Output, VariablePath
 from gru_viz.formats.model_bytes import Limits, bfloat16_to_float32, damaged, printable
 
 __all__ = ["Tree", "read_tree"]
@@ -33,8 +33,16 @@ SECONDS, BYTES_A_SECOND = 10, 10 << 20
 PATIENCE = 12 if os.name == "posix" else 1
 """How many times as long it may take by the clock, on a machine that does much else."""
 RECURRENT = ("kernel", "recurrent_kernel", "bias")
-ORDERS = (RECURRENT, ("kernel", "bias"), ("embeddings",))
+ORDERS = (
+    RECURRENT,
+    ("kernel", "bias"),
+    ("embeddings",),
+    ("gamma", "beta", "moving_mean", "moving_variance"),
+    ("mean", "variance", "count"),
+    ("depthwise_kernel", "pointwise_kernel", "bias"),
+)
 BY_GATES = {1: "SimpleRNN", 3: "GRU", 4: "LSTM"}
+RECURRENT_KINDS = {*BY_GATES.values(), *CUDNN}
 OLDER_NAME = "_layer_checkpoint_dependencies/"
 MEMORY = 1 << 30
 """The memory limit of the process in bytes, on top of four times the file's size."""
@@ -49,12 +57,14 @@ class Tree:
         labels: path of a group of variables → its layer's name.
         order: the layers' names in the model's order.
         config: the model's configuration as JSON.
+        version: of the Keras that wrote the file; ``""`` where it does not say.
     """
 
     arrays: dict[str, np.ndarray]
     labels: dict[str, str]
     order: tuple[str, ...]
     config: str | None
+    version: str = ""
 
 
 def read_tree(data: bytes, where: str, limits: Limits) -> Tree:
@@ -70,7 +80,7 @@ def read_tree(data: bytes, where: str, limits: Limits) -> Tree:
         array = np.frombuffer(numbers, dtype, math.prod(shape), at).reshape(shape)
         at += array.nbytes
         arrays[path] = bfloat16_to_float32(array) if path in header["bfloat16"] else array
-    return Tree(arrays, header["labels"], tuple(header["order"]), header["config"])
+    return Tree(arrays, header["labels"], tuple(header["order"]), header["config"], header["version"])
 
 
 def _run(data: bytes, where: str, limits: Limits) -> tuple[dict[str, Any], memoryview]:
@@ -153,7 +163,7 @@ class KerasVariables:
             kind = _kind(group, arrays)
             if kind is None:
                 continue
-            owner, direction = _owner(group) if kind in BY_GATES.values() else (group, "")
+            owner, direction = _owner(group) if kind in RECURRENT_KINDS else (group, "")
             name = self._name(owner)
             place: tuple[VariablePath, dict[str, Any]] = (VariablePath(group, tuple(group.split("/"))), {})
             before = found.get(owner)
@@ -168,7 +178,7 @@ class KerasVariables:
         listed: list[KerasLayer] = []
         last: dict[str, KerasLayer] = {}
         for owner, layer in found.items():
-            if layer.kind in BY_GATES.values():
+            if layer.kind in RECURRENT_KINDS:
                 family = re.sub(r"_\d+$", "", owner) if self.numbered else ""
                 below = last.get(family)
                 if below is not None and self._width(below) == len(self.arrays(layer.cells[0][0])[0]):
@@ -195,6 +205,8 @@ def _kind(group: str, arrays: Sequence[np.ndarray]) -> str | None:
     shapes = [array.shape for array in arrays]
     match shapes:
         case [(_, wide), (units, same), *rest] if wide == same and units and len(rest) < 2:
+            if rest == [(2 * wide,)] and wide // units in (3, 4):
+                return f"CuDNN{BY_GATES[wide // units]}"
             is_cell = re.search(r"(^|/)(cell|cells/[^/]+)$", group) or rest == [(2, wide)] or rest == [(wide,)]
             return BY_GATES.get(wide // units) if is_cell and wide % units == 0 else None
         case [(_, outputs), (biases,)] if outputs == biases:

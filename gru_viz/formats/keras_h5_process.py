@@ -131,6 +131,9 @@ def main(arguments: list[str], source: BinaryIO, output: BinaryIO) -> None:
             layers = file.get("model_weights", file["/"])
             header = {
                 "config": next(iter(reader.texts(file["/"], "model_config")), None),
+                "version": next(
+                    iter(reader.texts(file["/"], "keras_version") + reader.texts(layers, "keras_version")), ""
+                ),
                 "order": reader.texts(layers, "layer_names"),
                 "labels": reader.labels,
                 "bfloat16": reader.bfloat16,

@@ -183,6 +183,9 @@ _TORCH_LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """The magic number, pickled, at the start of files by torch.save before version 1.6."""
 
 _SAVE_STATE = "Save only the weights: torch.save(model.state_dict(), path)."
+_SAVE_KERAS = "Load it in TensorFlow and save one file: model.save('m.keras') or model.save_weights('m.weights.h5')."
+_TENSORFLOW_TABLE = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
+"""How every table of TensorFlow and LevelDB ends."""
 _READER = ByteReader(FormatError, "model", "Save only the weights, without the optimiser's state.")
 _NO_WEIGHTS = "Choose the file of the weights."
 _NOT_MODELS = dict.fromkeys(ARCHIVES, "Unpack it and open the file inside.") | {
@@ -215,6 +218,12 @@ def _format_of(data: bytes, name: str, limits: Limits) -> Format:
     if kind == "a Python pickle" or _is_text_pickle(data):
         found = "a Python pickle that torch.save did not write; no code was run"
         raise FormatError(name, found, WANTED, _SAVE_STATE)
+    if data.endswith(_TENSORFLOW_TABLE):
+        found = "the index of a TensorFlow checkpoint, whose numbers are in other files"
+        raise FormatError(name, found, WANTED, _SAVE_KERAS)
+    if _is_saved_model(data):
+        found = "a TensorFlow SavedModel, whose numbers are in the folder variables beside it"
+        raise FormatError(name, found, WANTED, _SAVE_KERAS)
     if _is_onnx(data):
         return "ONNX"
     found = "text" if len(data) < 9 or b"\0" not in data[:4096] else "an unknown format"
@@ -238,6 +247,11 @@ def _format_of_archive(data: bytes, name: str, limits: Limits) -> Format:
 
 def _is_text_pickle(data: bytes) -> bool:
     return data[:1] in b"c(]}" and data.rstrip()[-1:] == b"." and b"\n" in data[:200]
+
+
+def _is_saved_model(data: bytes) -> bool:
+    """A saved_model.pb: version 1 of its schema, then a message where an ONNX model has the name of its producer."""
+    return data[:3] == b"\x08\x01\x12" and data[3:13].lstrip(bytes(range(128, 256)))[1:2] in (b"\x0a", b"\x12")
 
 
 def _is_onnx(data: bytes) -> bool:

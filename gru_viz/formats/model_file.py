@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from gru_viz.conventions import CONVENTIONS
-from gru_viz.errors import ConventionError, FormatError, TraceError
+from gru_viz.errors import ConventionError, FormatError, TraceError, one_line
+from gru_viz.formats.activations import activate
+from gru_viz.formats.layer_chain import NO_LAYERS, LayerChain
 from gru_viz.trace import Trace
 from gru_viz.weights import Weights
 
 __all__ = ["Embedding", "FoundModel", "FrameworkCheck", "Head", "ModelFile"]
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
-
-
-ACTIVATIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
-    {
-        "": lambda logits: logits,
-        "linear": lambda logits: logits,
-        "softmax": _softmax,
-        "sigmoid": lambda logits: (1 + np.tanh(logits / 2)) / 2,
-        "tanh": np.tanh,
-        "relu": lambda logits: np.maximum(logits, 0),
-    }
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,27 +27,38 @@ class Embedding:
     Attributes:
         name: its path in the file.
         matrix: (symbols, features).
+        masks_zero: whether the model passes over the steps with symbol 0.
     """
 
     name: str
     matrix: np.ndarray
+    masks_zero: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """A linear layer on top of a network: activation(weight @ h + bias).
+    """A linear layer on top of a network: activation(weight @ x + bias), where x is h, or what ``below`` makes of it.
 
     Attributes:
         name: its path in the file.
-        weight: (outputs, units · directions).
+        weight: (outputs, inputs); of h, the inputs are units · directions.
         bias: (outputs,); zeros where the file has none.
         activation: its activation as the file names it, such as ``"softmax"``; ``""`` where the file names none.
+        below: the layers between the network and this one.
+        hidden: whether another linear layer reads it, so that it is not the model's answer.
     """
 
     name: str
     weight: np.ndarray
     bias: np.ndarray
     activation: str = ""
+    below: LayerChain = NO_LAYERS
+    hidden: bool = False
+
+    @property
+    def inputs(self) -> int:
+        """How many hidden values of a network it reads, directly or through the layers below."""
+        return self.below.inputs or self.weight.shape[1]
 
     def outputs(self, trace: Trace) -> np.ndarray:
         """Compute the layer's outputs at every step of a trace.
@@ -83,18 +79,17 @@ class Head:
             (1, 3, 1)
         """
         hidden = np.concatenate([run.quantities["hidden"] for run in trace.layers[-1].directions], -1)
-        if self.weight.shape[1] != hidden.shape[-1]:
+        if self.inputs != hidden.shape[-1]:
             raise TraceError(
                 f"head {self.name!r}",
-                f"{self.weight.shape[1]:,} inputs",
+                f"{self.inputs:,} inputs",
                 f"{hidden.shape[-1]:,}, the hidden values of the top layer",
                 "Choose the head that belongs to this network.",
             )
-        if self.activation not in ACTIVATIONS:
-            known = ", ".join(name for name in ACTIVATIONS if name)
-            remedy = "Give it activation='' to see what goes into the activation."
-            raise TraceError(f"head {self.name!r}", f"the activation {self.activation!r}", f"one of {known}", remedy)
-        return ACTIVATIONS[self.activation](hidden @ self.weight.T + self.bias)
+        try:
+            return activate(self.activation, self.below.transform(hidden) @ self.weight.T + self.bias)
+        except FormatError as error:
+            raise TraceError(f"head {self.name!r}: {error.where}", error.found, error.wanted, error.remedy) from error
 
 
 @dataclass(frozen=True)
@@ -128,7 +123,9 @@ class FoundModel:
         heads: the file's linear layers that fit its hidden states, likeliest first.
         alternatives: names of other conventions that the same matrices fit.
         notices: what was assumed, in sentences.
-        check: gru_viz compared with the file's framework; None where that cannot run.
+        before: the layers in front of it, which ``fit`` applies to sequences.
+        unapplied: what stands in front of it and cannot be applied, in words; ``""`` if nothing.
+        checker: makes ``check``; None where the file's framework cannot run it.
     """
 
     name: str
@@ -137,7 +134,23 @@ class FoundModel:
     heads: tuple[Head, ...] = ()
     alternatives: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
-    check: FrameworkCheck | None = None
+    before: LayerChain = NO_LAYERS
+    unapplied: str = ""
+    checker: Callable[[], FrameworkCheck | None] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", one_line(self.name))
+        object.__setattr__(self, "notices", tuple(map(one_line, self.notices)))
+
+    @cached_property
+    def check(self) -> FrameworkCheck | None:
+        """gru_viz compared with the file's framework, on first use; None where that cannot run."""
+        return self.checker() if self.checker else None
+
+    @property
+    def features(self) -> int:
+        """How many numbers the model reads at each step: the network, or the layers in front of it."""
+        return self.before.inputs or self.weights.features
 
     def read_as(self, convention: str) -> FoundModel:
         """The same matrices read in another convention, one of ``alternatives``; the result has no ``check``."""
@@ -149,7 +162,7 @@ class FoundModel:
             weights = Weights.from_matrices(kind, layers, self.weights.origin)
         except ConventionError:  # the convention has biases that these matrices lack
             weights = self.weights.read_as(kind)
-        return replace(self, weights=weights, check=None)
+        return replace(self, weights=weights, checker=None)
 
 
 Format = Literal["PyTorch", "safetensors", "NPZ", "Keras", "ONNX"]

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -96,15 +97,15 @@ class _Finder:
         if fitting[0].cell == "rnn":
             notices.append(self._nonlinearity(found))
         notices += _not_finite(found, cells)
-        check = None
+        checker = None
         if fitting[0].name == TORCH_CELL[fitting[0].cell]:
             named = {_in_torch(name, place): array for place, cell in cells.items() for name, array in cell.items()}
-            if weights.parameters <= MOST_CHECKED:
-                check = check_against_torch(weights, named)
-            if check is None:
-                why = "its layers differ in size" if weights.parameters <= MOST_CHECKED else "it is very large"
+            why = "it is very large" * (weights.parameters > MOST_CHECKED)
+            why = why or "its layers differ in size" * (len(set(weights.units)) > 1)
+            checker = None if why else partial(check_against_torch, weights, named)
+            if why:
                 notices.append(f"It was not checked against torch.nn, since {why}.")
-        return FoundModel(found.prefix, weights, alternatives=others, notices=tuple(notices), check=check)
+        return FoundModel(found.prefix, weights, alternatives=others, notices=tuple(notices), checker=checker)
 
     def _nonlinearity(self, found: MatrixGroup) -> str:
         """What is known of the nonlinearity of an RNN, in a sentence; ReLU is refused."""

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import numpy as np
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, OperatorSetIdProto
 
 from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import ConventionError, FormatError
-from gru_viz.formats.framework_check import compare, probe
 from gru_viz.formats.layer_stacks import GraphHead, RecurrentLayer, build_networks, stack_layers
 from gru_viz.formats.model_bytes import ArrayBudget, ModelBytes, damaged, printable, refuse_many_networks
-from gru_viz.formats.model_file import Embedding, FrameworkCheck, Head, ModelFile
+from gru_viz.formats.model_file import Embedding, FoundModel, FrameworkCheck, Head, ModelFile
+from gru_viz.formats.onnx_chain import Followed, follow, follow_head, layer_name
+from gru_viz.formats.onnx_check import Front, RecurrentNode, check_against_onnxruntime
 from gru_viz.formats.onnx_graph import KINDS, STANDARD, Flow, Scope, attributes, parse, table_name
-from gru_viz.weights import CellWeights, Weights
+from gru_viz.weights import CellWeights
 
 __all__ = ["read"]
 
 FUNCTIONS = {"GRU": ("Sigmoid", "Tanh"), "LSTM": ("Sigmoid", "Tanh", "Tanh"), "RNN": ("Tanh",)}
 AFTERWARDS = {"Softmax", "LogSoftmax", "Sigmoid", "Tanh", "Relu"}
-MOST_RUN = 64 << 20
-"""A network with more parameters is not run in onnxruntime: that would take minutes."""
+RESET_BEFORE = (
+    "PyTorch exported a GRU with linear_before_reset=0, where the reset gate acts before the recurrent product. "
+    "torch.nn.GRU has it after: the file, which is shown here, computes another model than the one that was exported."
+)
 
 
 def read(content: ModelBytes) -> ModelFile:
@@ -43,7 +48,7 @@ def _read(content: ModelBytes) -> ModelFile:
                           content))  # fmt: skip
     many = sum(node.op_type in KINDS for scope in scopes for node in scope.graph.node)
     refuse_many_networks(many, content.name, content.limits)
-    nodes: dict[str, RecurrentNode] = {}
+    nodes: dict[str, _Recurrent] = {}
     layers: list[RecurrentLayer] = []
     problems: list[FormatError] = []
     tables: dict[str, Embedding] = {}
@@ -52,23 +57,42 @@ def _read(content: ModelBytes) -> ModelFile:
         for node in scope.graph.node:
             try:
                 if _is_recurrent(node, content.name):
-                    found = _Recurrent(node, scope, content.name)
-                    nodes[found.name] = found.node()
+                    found = nodes[scope.names[id(node)]] = _Recurrent(node, scope, content.name)
                     layers.append(found.layer())
             except FormatError as problem:
                 problems.append(problem)
         _find_embeddings_and_heads(scope, tables, heads)
     if not layers:
-        missing = "no GRU, LSTM or RNN node"
-        raise problems[0] if problems else FormatError(content.name, missing, "one", "Export a model that has one.")
+        raise problems[0] if problems else _nothing(content.name, scopes)
     joined = stack_layers(layers)
     models = build_networks(content.name, joined, f"ONNX, {content.name}", tuple(tables.values()), heads)
     checked = tuple(
-        replace(model, check=check_against_onnxruntime(model.weights, [nodes[layer.name] for layer in stack.layers]))
-        for model, stack in zip(models, joined, strict=True)
+        replace(found, checker=_checker(found, [nodes[layer.name] for layer in stack.layers], model.opset_import))
+        for found, stack in zip(models, joined, strict=True)
     )
-    notices = tuple(f"{problem.where} is left out: {problem.found}." for problem in problems)
-    return ModelFile(content.name, "ONNX", checked, notices)
+    notices = [f"{problem.where} is left out: {problem.found}." for problem in problems]
+    if model.producer_name == "pytorch" and any(layer.cells[0].convention.name == "onnx" for layer in layers):
+        notices.append(RESET_BEFORE)
+    return ModelFile(content.name, "ONNX", checked, tuple(notices))
+
+
+def _nothing(where: str, scopes: Sequence[Scope]) -> FormatError:
+    """The error for a graph without a recurrent node, which may be one taken apart."""
+    counts = Counter(node.op_type for scope in scopes for node in scope.graph.node)
+    sigmoids, tanhs = counts["Sigmoid"] + counts["HardSigmoid"], counts["Tanh"]
+    products = [kind for kind in ("MatMul", "Gemm") if counts[kind]]
+    if not (sigmoids and tanhs and products and counts["Mul"]):
+        return FormatError(where, "no GRU, LSTM or RNN node", "one", "Export a model that has one.")
+    network = {(3, 2): "an LSTM", (1, 2): "an LSTM", (2, 1): "a GRU", (1, 1): "a GRU"}.get(
+        (sigmoids // math.gcd(sigmoids, tanhs), tanhs // math.gcd(sigmoids, tanhs)), "a recurrent network"
+    )
+    loop = ", in a loop" if any(counts[kind] for kind in ("Loop", "Scan")) else ""
+    found = f"{network} taken apart into {', '.join(products)}, Sigmoid, Tanh and others{loop}"
+    remedy = (
+        "Read the file that it was exported from; or export it whole: nn.GRU or nn.LSTM with "
+        "torch.onnx.export(…, dynamo=False), Keras layers by tf2onnx with tanh and sigmoid, unroll=False and opset 14."
+    )
+    return FormatError(where, found, "a GRU, LSTM or RNN node", remedy)
 
 
 def _scopes(waiting: list[Scope], content: ModelBytes) -> Iterator[Scope]:
@@ -80,6 +104,15 @@ def _scopes(waiting: list[Scope], content: ModelBytes) -> Iterator[Scope]:
             raise FormatError(content.name, "too many nested graphs", "fewer", "Export only the network.")
         yield scope
         waiting += scope.inner()
+
+
+def _checker(
+    model: FoundModel, parts: Sequence[_Recurrent], opsets: Sequence[OperatorSetIdProto]
+) -> Callable[[], FrameworkCheck | None]:
+    """The comparison with onnxruntime, to be made when it is asked for."""
+    nodes = [part.node() for part in parts]
+    front = Front.of(parts[0].scope, parts[0].reads, parts[0].proto.input[0], opsets)
+    return lambda: check_against_onnxruntime(model.weights, nodes, front)
 
 
 def _is_recurrent(node: NodeProto, where: str) -> bool:
@@ -130,18 +163,18 @@ class _Recurrent:
         if hidden != cells[0].hidden:
             raise self._problem(f"hidden_size {printable(hidden)}", f"{cells[0].hidden}, as in R")
         notices, backward = tuple(self._notices(dtype)), self.direction == "reverse"
-        return RecurrentLayer(self.name, cells, self._reads(), backward, notices=notices)
+        return RecurrentLayer(self.name, cells, self.reads.origin, backward, notices=notices)
 
     def node(self) -> RecurrentNode:
         """The node for onnxruntime."""
         after = 1 if self.convention == "onnx_linear_before_reset" else 0
         return RecurrentNode(self.proto.op_type, self.direction, after, self.w, self.r, self.b)
 
-    def _reads(self) -> str:
-        flow = self.scope.flow(self.proto.input[0])
-        wanted = ("B", "T") if self.given.get("layout") == 1 else ("T", "B")
-        joined = flow.kind == "states" and flow.axes[:2] == wanted and flow.axes[2:] in (("H",), ("DH",))
-        return flow.source if joined or flow.kind == "table" else ""
+    @cached_property
+    def reads(self) -> Followed:
+        """Where its input comes from."""
+        axes = ("B", "T", "F") if self.given.get("layout") == 1 else ("T", "B", "F")
+        return follow(self.scope, self.proto.input[0], axes)
 
     def _notices(self, dtype: np.dtype) -> Iterator[str]:
         for k in (5, 6):
@@ -149,6 +182,12 @@ class _Recurrent:
             if start is not None and np.any(start):
                 yield f"{self.name} has an initial state in the file; here it starts from h0, by default zero."
                 break
+            given = self.proto.input[k] if k < len(self.proto.input) else ""
+            if self.scope.flow(given).kind in ("states", "last"):
+                yield f"{self.name} gets its initial state from another layer; here it starts from h0, by default zero."
+                break
+        if len(self.proto.input) > 4 and self.proto.input[4]:
+            yield f"{self.name} reads each sequence up to a length that the model is given; here up to its end."
         if dtype == np.float64:
             yield f"{self.name} has matrices in float64; onnxruntime computes in float32."
 
@@ -218,7 +257,7 @@ def _find_embeddings_and_heads(scope: Scope, tables: dict[str, Embedding], heads
         if node.op_type in ("MatMul", "Gemm") and len(node.input) > 1:
             head = _head(node, scope)
             if head is not None:
-                heads.append(GraphHead(head, scope.flow(node.input[0]).source))
+                heads.append(GraphHead(head, follow_head(scope, node.input[0])))
 
 
 def _head(node: NodeProto, scope: Scope) -> Head | None:
@@ -240,62 +279,5 @@ def _head(node: NodeProto, scope: Scope) -> Head | None:
     if bias is None or bias.size not in (1, len(weight)) or bias.dtype.kind != "f":
         return None
     after = [each.op_type for each in scope.readers.get(out, []) if each.op_type in AFTERWARDS]
-    known = node.input[1].endswith(".weight") or not node.name
-    name = scope.prefix + printable(node.input[1].removesuffix(".weight") if known else node.name)
     full = np.broadcast_to(bias.reshape(-1), len(weight)).copy()
-    return Head(name, weight, full, after[0].lower() if after else "")
-
-
-class RecurrentNode(NamedTuple):
-    """A recurrent node and its matrices, (directions, …)."""
-
-    kind: str
-    direction: str
-    linear_before_reset: int
-    w: np.ndarray
-    r: np.ndarray
-    b: np.ndarray
-
-
-def check_against_onnxruntime(weights: Weights, nodes: Sequence[RecurrentNode]) -> FrameworkCheck | None:
-    """Compare a stack of nodes with onnxruntime; None if that is not installed or the network is very large.
-
-    Each layer runs as a model of its own, in float32 and with time first, as onnxruntime requires on a CPU.
-    """
-    if find_spec("onnxruntime") is None or weights.parameters > MOST_RUN:
-        return None
-    import onnxruntime
-
-    x = probe(weights)
-    with np.errstate(over="ignore", invalid="ignore"):  # numbers beyond float32 become infinite
-        nodes = [node._replace(**{k: getattr(node, k).astype(np.float32) for k in "wrb"}) for node in nodes]
-    states = x.astype(np.float32).swapaxes(0, 1)
-    for node in nodes:
-        y = _run_layer(node, states)  # (time, directions, batch, units)
-        states = y.transpose(0, 2, 1, 3).reshape(*states.shape[:2], -1)
-    if nodes[-1].direction == "reverse":  # gru_viz adds a forward half of zeros
-        states = np.concatenate([np.zeros_like(states), states], -1)
-    return compare(f"onnxruntime {onnxruntime.__version__}", weights, x, states.swapaxes(0, 1))
-
-
-def _run_layer(node: RecurrentNode, x: np.ndarray) -> np.ndarray:
-    import onnxruntime
-
-    constants = {"W": node.w, "R": node.r, "B": node.b}
-    known: dict[str, Any] = {"linear_before_reset": node.linear_before_reset} if node.kind == "GRU" else {}
-    inner = helper.make_node(
-        node.kind, ["x", *constants], ["y"], hidden_size=node.r.shape[2], direction=node.direction, **known
-    )
-    graph = helper.make_graph(
-        [inner],
-        "layer",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    states: np.ndarray = session.run(None, {"x": x})[0]
-    return states
+    return Head(layer_name(node, scope), weight, full, after[0].lower() if after else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +13,12 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 from gru_viz.errors import FormatError
 from gru_viz.formats.model_bytes import ArrayBudget, Limits, damaged, printable
 
-__all__ = ["KINDS", "Flow", "Scope", "attributes", "parse"]
+__all__ = ["KINDS", "Flow", "Scope", "attributes", "axes_of", "parse"]
 
 KINDS = ("GRU", "LSTM", "RNN")
 STANDARD = ("", "ai.onnx")
 DEEPEST = 100
+MOST_FILLED = 64
 FLOATS = {TensorProto.FLOAT, TensorProto.DOUBLE}
 FIELDS: Mapping[int, str] = {
     TensorProto.FLOAT: "float_data",
@@ -259,20 +261,17 @@ class Scope:
         if node.op_type == "Squeeze":
             return tuple(axis for axis in axes if axis != "D") if "D" in axes and self._squeezes_one(node, axes) else ()
         if node.op_type == "Reshape":
-            count, last = self._shape(node)
+            count, last = self.target_shape(node)
             if axes[2:] == ("D", "H") and count == 3 and last in (-1, self._width(below.source)):
                 return (*axes[:2], "DH")
             return axes if count == len(axes) == 3 and last in (-1, self._width(below.source)) else ()
         return ()
 
     def _squeezes_one(self, node: NodeProto, axes: Sequence[str]) -> bool:
-        given = attributes(node).get("axes")
-        if given is None and len(node.input) > 1:
-            found = self.constant(node.input[1])
-            given = None if found is None else found.ravel().tolist()
+        given = axes_of(node, self)
         return given is not None and [k % len(axes) for k in given] == [axes.index("D")]
 
-    def _shape(self, node: NodeProto) -> tuple[int, int]:
+    def target_shape(self, node: NodeProto) -> tuple[int, int]:
         """The number of axes after a Reshape, and the length of the last; (0, 0) if they are not constant."""
         if len(node.input) < 2:
             return 0, 0
@@ -296,6 +295,15 @@ class Scope:
         table = self.constant(node.input[0])
         is_matrix = table is not None and table.ndim == 2 and table.dtype.kind == "f"
         return is_matrix and self.constant(node.input[1]) is None
+
+
+def axes_of(node: NodeProto, scope: Scope) -> list[int] | None:
+    """The axes that a Squeeze or Unsqueeze names; None if they are not constant."""
+    given = attributes(node).get("axes")
+    if given is None and len(node.input) > 1:
+        found = scope.constant(node.input[1])
+        given = None if found is None else found.ravel()
+    return None if given is None else [int(k) for k in given]
 
 
 def table_name(node: NodeProto, scope: Scope) -> str:
@@ -341,6 +349,14 @@ def _cast(values: list[np.ndarray], given: Mapping[str, Any]) -> np.ndarray | No
     return None
 
 
+def _filled(values: list[np.ndarray], given: Mapping[str, Any]) -> np.ndarray | None:
+    """A few equal numbers, such as the widths of a padding."""
+    shape = [int(n) for n in values[0].ravel()]
+    if min(shape, default=1) < 0 or math.prod(shape) > MOST_FILLED:
+        return None
+    return np.full(shape, numpy_helper.to_array(given["value"]).ravel()[0] if "value" in given else np.float32(0))
+
+
 FOLDS: Mapping[str, Any] = {
     "Identity": lambda values, given: values[0],
     "Cast": _cast,
@@ -348,7 +364,8 @@ FOLDS: Mapping[str, Any] = {
     "Squeeze": _squeeze,
     "Unsqueeze": lambda values, given: np.expand_dims(values[0], _axes(values, given)),
     "Concat": lambda values, given: np.concatenate(values, given["axis"]),
+    "ConstantOfShape": _filled,
     "Slice": _slice,
     "Reshape": _reshape,
 }
-"""Nodes that exporters put between stored numbers and a recurrent node; none makes more numbers than its inputs."""
+"""Nodes that exporters put between stored numbers and a recurrent node; none makes many more numbers than it reads."""

@@ -234,7 +234,9 @@ def _facts(trace: Trace, head: Head | None) -> str:
         rows.append(("z = 1", {"keeps": "keeps the old state", "takes": "takes the new"}[convention.update]))
     if head:
         count = head.weight.shape[0]
-        outputs = f"{count:,} output{'s' * (count != 1)}, {head.activation or 'linear'}"
+        outputs = (
+            f"{count:,} output{'s' * (count != 1)}, {head.activation or 'linear'}{', a hidden layer' * head.hidden}"
+        )
         rows.append(("head", f"{head.name or 'unnamed'}: {outputs}"))
     rows += [
         ("features", _listed(trace.features)),

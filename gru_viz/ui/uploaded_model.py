@@ -117,7 +117,7 @@ def describe(weights: Weights) -> str:
 
 def _ask(model: UploadedModel, found: FoundModel, file: ModelFile, sequences: SequenceChoice) -> UploadedModel:
     """Ask for what the file leaves open."""
-    key, count = model.digest[:6], found.weights.features
+    key, count = model.digest[:6], found.features
     st.caption(plain(f"{describe(found.weights)}; {count} input feature{'s' * (count != 1)}. {file.format}."))
     if found.alternatives:
         names = (found.weights.convention.name, *found.alternatives)
@@ -131,11 +131,16 @@ def _ask(model: UploadedModel, found: FoundModel, file: ModelFile, sequences: Se
         model = replace(model, alphabet=_ask_alphabet(symbols, sequences, embedding, key))
     heads = [head for head in found.heads if len(head.weight) <= MAX_OUTPUTS]
     if heads:
-        named = {head.name: f"{head.name}: {len(head.weight)} output{'s' * (len(head.weight) != 1)}" for head in heads}
+        named = {head.name: _describe_head(head) for head in heads}
         model = replace(model, head=pick("Output layer", f"head_{key}", {**named, "": "none"}))
     if len(heads) < len(found.heads):
         st.caption(f"Layers with more than {MAX_OUTPUTS} outputs are not drawn here.")
     return model
+
+
+def _describe_head(head: Head) -> str:
+    hidden = ", a hidden layer" if head.hidden else ""
+    return f"{head.name}: {len(head.weight)} output{'s' * (len(head.weight) != 1)}{hidden}"
 
 
 def _ask_alphabet(symbols: int, sequences: SequenceChoice, embedding: Embedding | None, key: str) -> str:
@@ -159,7 +164,7 @@ def _is_text(sequences: SequenceChoice) -> bool:
 
 def _likeliest_embedding(found: FoundModel, sequences: SequenceChoice) -> Embedding | None:
     """The embedding to use, where the sequences cannot be read without one."""
-    fits = not _is_text(sequences) and len(sequences.sequences.features) == found.weights.features
+    fits = not _is_text(sequences) and len(sequences.sequences.features) == found.features
     return None if fits or not found.embeddings else found.embeddings[0]
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from gru_viz.sequences import Scaling, Sequence, Sequences
+
 MODULES = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "rnn": torch.nn.RNN}
 
 
@@ -51,3 +53,13 @@ def net() -> Net:
     with torch.random.fork_rng():
         torch.manual_seed(1)
         return Net()
+
+
+def table(values: np.ndarray, scale: str = "none") -> Sequences:
+    """One sequence of these columns, with a label for every step; scaled by its own statistics."""
+    low, span = values.min(0).astype(float), np.ptp(values, 0).astype(float)
+    centre, divisor = (low, span) if scale == "minmax" else (np.zeros(len(low)), np.ones(len(low)))
+    names = tuple(f"column {k + 1}" for k in range(len(low)))
+    scaling = Scaling(scale, names, centre, divisor)
+    labels = tuple(f"step {k + 1}" for k in range(len(values)))
+    return Sequences((Sequence(scaling.apply(values).astype(np.float32), names, labels, "one"),), scaling)

@@ -108,12 +108,6 @@ def swapped(make: Callable[[h5py.File, str], object]) -> bytes:
     return archive(numbers=change)
 
 
-@kind("Lambda", "not run", "save_weights")
-def a_lambda_layer() -> bytes:
-    layer = {"class_name": "Lambda", "config": {"name": "evil", "function": [code(), None, None]}}
-    return archive(lambda config: config["config"]["layers"].insert(1, layer))
-
-
 @kind("a Python function", "not run")
 def an_activation_that_is_code() -> bytes:
     return changed(activation={"class_name": "__lambda__", "config": {"value": code()}})
@@ -623,6 +617,15 @@ def test_more_groups_than_the_limit_are_refused() -> None:
     many = hdf5(lambda file: [file.create_group(f"{k % 7}/{k}") for k in range(1100)])
     with pytest.raises(FormatError, match="at most 1,000"):
         read_model(many, "any", SMALL)
+
+
+def test_a_lambda_layer_is_named_and_the_networks_around_it_are_read(tmp_path: Path) -> None:
+    layer = {"class_name": "Lambda", "config": {"name": "evil", "function": [code(), None, None]}}
+    file = read_model(archive(lambda config: config["config"]["layers"].insert(2, layer)), "m.keras")
+    below, above = file.models
+    assert below.unapplied == ""
+    assert above.unapplied == "evil (Lambda), which is code and was not run"
+    assert not (Path.cwd() / CANARY).exists()
 
 
 def test_the_good_files_are_read() -> None:

@@ -94,7 +94,7 @@ def test_where_the_axes_lie_changes_nothing(name: str) -> None:
 
 
 def test_the_check_can_fail() -> None:
-    from gru_viz.formats.onnx import RecurrentNode, check_against_onnxruntime as check
+    from gru_viz.formats.onnx_check import RecurrentNode, check_against_onnxruntime as check
 
     w, r, b = arrays("onnx").values()
     weights = Weights.from_matrices("onnx", {"W": w[0], "R": r[0], "B": b[0]})
