@@ -5,19 +5,35 @@ Two choices separate the variants, and they are of different nature.
 * What z = 1 means: the update gate *keeps* the old state or *takes* the new one. A relabelling.
 * Where the reset gate acts: *after* the recurrent product, r * (U h + b_h), or *before* it, U (r * h). Another model.
 
+Variants of the variants are named after them: ``"torch_rnn+relu"`` is torch's RNN with ReLU for tanh,
+``"keras_lstm+hard_sigmoid(0.2,0.5)"`` an LSTM of Keras before 2.3, ``"ai_summer+reset_before+takes_new"`` the AI
+Summer's matrices with both choices made otherwise.
+
 Symbols: x input, h₋ previous hidden state, W input weights, U recurrent weights, b input bias, b_h recurrent bias.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from gru_viz.errors import ConventionError
 
-__all__ = ["CONVENTIONS", "Convention", "Matrix", "Piece", "Quantity", "convention"]
+__all__ = [
+    "CONVENTIONS",
+    "STATE_FUNCTIONS",
+    "Convention",
+    "Matrix",
+    "Piece",
+    "Quantity",
+    "convention",
+    "hard_sigmoid",
+    "with_functions",
+]
 
 ResetPlace = Literal["after", "before"]
 UpdateMeaning = Literal["keeps", "takes"]
@@ -27,6 +43,11 @@ BIASES: tuple[Part, ...] = ("b", "b_h")
 GRU_GATES = ("reset", "update", "candidate")
 LSTM_GATES = ("input", "forget", "cell_candidate", "output")
 RNN_GATES = ("hidden",)
+FUNCTION_TITLES = {"tanh": "tanh", "relu": "ReLU", "linear": "linear", "softsign": "softsign", "sigmoid": "sigmoid"}
+STATE_FUNCTIONS = tuple(FUNCTION_TITLES)
+BOUNDED = ("tanh", "softsign", "sigmoid")
+"""The functions of states whose values stay between −1 and 1."""
+_HARD_SIGMOID = re.compile(r"hard_sigmoid\(([-+.\de]+),([-+.\de]+)\)")
 
 
 class Piece(NamedTuple):
@@ -46,7 +67,10 @@ class Matrix(NamedTuple):
 
 
 class Quantity(NamedTuple):
-    """What a trace holds at every step: its name and symbol, its range by meaning, and words for both ends."""
+    """What a trace holds at every step: its name and symbol, its range by meaning, and words for both ends.
+
+    Where it is not ``bounded``, its values may leave the range.
+    """
 
     name: str
     symbol: str
@@ -56,6 +80,7 @@ class Quantity(NamedTuple):
     meaning: str
     low_means: str
     high_means: str
+    bounded: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,6 +96,10 @@ class Convention:
         biases: how many biases a gate has: 0, 1 or 2.
         matrices: its arrays, in its own names and layout.
         source: where the variant is defined.
+        gate_function: what a gate's sum goes through, ``"sigmoid"`` or ``"hard_sigmoid(a,b)"``, which is a x + b
+            within 0 … 1.
+        state_function: what a candidate's sum, an RNN's sum and an LSTM's cell state go through: one of
+            ``STATE_FUNCTIONS``.
 
     Example:
         >>> CONVENTIONS["chung_2014"].reset, CONVENTIONS["chung_2014"].update
@@ -85,6 +114,18 @@ class Convention:
     biases: Literal[0, 1, 2]
     matrices: tuple[Matrix, ...]
     source: str
+    gate_function: str = "sigmoid"
+    state_function: str = "tanh"
+
+    @property
+    def functions(self) -> tuple[str, str]:
+        """The functions of its gates and of its states; an RNN has no gates."""
+        return ("" if self.cell == "rnn" else self.gate_function, self.state_function)
+
+    @property
+    def cell_title(self) -> str:
+        """What kind of cell it is, such as ``"GRU"`` or ``"ReLU RNN"``."""
+        return self.cell.upper() if self.cell != "rnn" else f"{FUNCTION_TITLES[self.state_function]} RNN"
 
     @property
     def gates(self) -> tuple[str, ...]:
@@ -99,24 +140,26 @@ class Convention:
     @property
     def quantities(self) -> tuple[Quantity, ...]:
         """What a trace of this variant holds, in reading order."""
+        bounded = self.state_function in BOUNDED
+        hidden = _HIDDEN._replace(bounded=bounded)
         if self.cell == "rnn":
-            return (_HIDDEN,)
+            return (hidden,)
         if self.cell == "lstm":
             return (
                 _gate("input", "i", "is the candidate written?", "writes nothing", "writes it"),
                 _gate("forget", "f", "does the old cell state stay?", "forgets it", "keeps it"),
                 _gate("output", "o", "is the cell state shown?", "hides it", "shows it"),
-                _state("cell_candidate", "g", "what this step would write"),
-                _state("cell", "c", "what is stored"),
-                _HIDDEN,
+                _state("cell_candidate", "g", "what this step would write", bounded),
+                _state("cell", "c", "what is stored", False),
+                hidden,
             )
         old_new = ("takes the new", "keeps the old")
         low, high = old_new if self.update == "keeps" else old_new[::-1]
         return (
             _gate("reset", "r", "what the candidate sees of the old state", "hides it", "shows it"),
             _gate("update", "z", "keep the old state, or take the new?", low, high),
-            _state("candidate", "n", "what this step would write"),
-            _HIDDEN,
+            _state("candidate", "n", "what this step would write", bounded),
+            hidden,
         )
 
     def has(self, part: Part, gate: str) -> bool:
@@ -132,8 +175,8 @@ def _gate(name: str, symbol: str, meaning: str, low_means: str, high_means: str)
     return Quantity(name, symbol, "gate", 0.0, 1.0, meaning, low_means, high_means)
 
 
-def _state(name: str, symbol: str, meaning: str) -> Quantity:
-    return Quantity(name, symbol, "state", -1.0, 1.0, meaning, "negative", "positive")
+def _state(name: str, symbol: str, meaning: str, bounded: bool = True) -> Quantity:
+    return Quantity(name, symbol, "state", -1.0, 1.0, meaning, "negative", "positive", bounded)
 
 
 _HIDDEN = _state("hidden", "h", "what is remembered")
@@ -312,10 +355,65 @@ CONVENTIONS = MappingProxyType({each.name: each for each in _ALL})
 
 
 def convention(name: str | Convention) -> Convention:
-    """Look a convention up by name; a ConventionError if there is none of that name."""
-    if isinstance(name, Convention):
-        return name
-    if name not in CONVENTIONS:
+    """Look a convention up by name, such as ``"torch"`` or ``"torch_rnn+relu"``.
+
+    Raises:
+        ConventionError: there is none of that name.
+
+    Example:
+        >>> convention("keras_lstm+hard_sigmoid(0.2,0.5)+relu").title
+        'Keras LSTM, hard sigmoid, ReLU'
+    """
+    return name if isinstance(name, Convention) else _by_name(name)
+
+
+@lru_cache(256)
+def _by_name(name: str) -> Convention:
+    base, *changes = name.split("+")
+    if base not in CONVENTIONS:
         known = ", ".join(CONVENTIONS)
         raise ConventionError("convention", repr(name), f"one of {known}", "Choose one of these names.")
-    return CONVENTIONS[name]
+    kind = CONVENTIONS[base]
+    for change in changes:
+        if change in STATE_FUNCTIONS:
+            kind = with_functions(kind, state=change)
+        elif kind.cell != "rnn" and _HARD_SIGMOID.fullmatch(change):
+            kind = with_functions(kind, gate=change)
+        elif kind.cell == "gru" and change in ("reset_before", "reset_after", "takes_new", "keeps_old"):
+            kind = _with_choice(kind, change)
+        else:
+            functions = (
+                f"{', '.join(STATE_FUNCTIONS)}, hard_sigmoid(a,b), reset_before, reset_after, takes_new, keeps_old"
+            )
+            raise ConventionError(f"convention {base}", f"the variant {change!r}", f"one of {functions}", "Choose one.")
+    return kind
+
+
+def hard_sigmoid(function: str) -> tuple[float, float]:
+    """The slope and the offset of a hard sigmoid, max(0, min(1, slope · x + offset))."""
+    match = _HARD_SIGMOID.fullmatch(function)
+    assert match is not None
+    return float(match[1]), float(match[2])
+
+
+def with_functions(kind: Convention, gate: str | None = None, state: str | None = None) -> Convention:
+    """A convention with other functions of its gates or states, named after it."""
+    name, title = kind.name, kind.title
+    if gate not in (None, kind.gate_function):
+        name, title = f"{name}+{gate}", f"{title}, hard sigmoid"
+    if state not in (None, kind.state_function):
+        name, title = f"{name}+{state}", f"{title.removesuffix(', tanh')}, {FUNCTION_TITLES[str(state)]}"
+    functions = {"gate_function": gate or kind.gate_function, "state_function": state or kind.state_function}
+    return replace(kind, name=name, title=title, **functions)
+
+
+def _with_choice(kind: Convention, change: str) -> Convention:
+    """A GRU whose reset gate acts elsewhere, or whose update gate means the other thing."""
+    key, value = {
+        "reset_before": ("reset", "before"),
+        "reset_after": ("reset", "after"),
+        "takes_new": ("update", "takes"),
+        "keeps_old": ("update", "keeps"),
+    }[change]
+    title = {"reset": f"reset {value} the product", "update": f"z = 1 {change.replace('_', ' the ')}"}[key]
+    return replace(kind, name=f"{kind.name}+{change}", title=f"{kind.title}, {title}", **{key: value})

@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gru_viz.conventions import Convention
+from gru_viz.conventions import Convention, hard_sigmoid
 
 __all__ = ["Parameters", "candidate", "gates", "project", "state"]
 
@@ -50,6 +50,7 @@ def gates(
     """Every gate and candidate of a cell, after its squashing, from W x + b and the previous hidden state.
 
     Follows ``convention.reset``: after, n = tanh(Wx + b + r * (U h + b_h)); before, n = tanh(Wx + b + U (r * h) + b_h).
+    Where ``convention.gate_function`` is no sigmoid, or ``convention.state_function`` no tanh, it takes that place.
     """
     evaluate = {"gru": _gru_gates, "lstm": _lstm_gates, "rnn": _rnn_gates}[convention.cell]
     return evaluate(convention, p, projected, h)
@@ -66,7 +67,7 @@ def state(
         return {"hidden": gates["hidden"]}
     if convention.cell == "lstm":
         cell = torch.addcmul(gates["input"] * gates["cell_candidate"], gates["forget"], previous[1])
-        return {"hidden": gates["output"] * torch.tanh(cell), "cell": cell}
+        return {"hidden": gates["output"] * squash(convention.state_function, cell), "cell": cell}
     z, n, h = gates["update"], gates["candidate"], previous[0]
     old, new = (h, n) if convention.update == "keeps" else (n, h)
     return {"hidden": torch.addcmul((1 - z) * new, z, old)}
@@ -86,27 +87,44 @@ def candidate(
     size = h.shape[-1]
     x_n, u_n, b_n = projected[..., -size:], p.weight_recurrent[-size:], p.bias_recurrent[-size:]
     if convention.reset == "after":
-        return torch.addcmul(x_n, reset, torch.nn.functional.linear(h, u_n, b_n)).tanh_()
-    return torch.tanh(x_n + torch.nn.functional.linear(reset * h, u_n, b_n))
+        sums = torch.addcmul(x_n, reset, torch.nn.functional.linear(h, u_n, b_n))
+        return squash(convention.state_function, sums, over=True)
+    return squash(convention.state_function, x_n + torch.nn.functional.linear(reset * h, u_n, b_n))
+
+
+def squash(
+    function: str, values: Float[Tensor, "*axes hidden"], *, over: bool = False
+) -> Float[Tensor, "*axes hidden"]:
+    """The function of a gate or state, by its name in ``conventions``; ``over`` lets it use its argument's memory."""
+    if function == "sigmoid":
+        return values.sigmoid_() if over else values.sigmoid()
+    if function == "tanh":
+        return values.tanh_() if over else values.tanh()
+    if function.startswith("hard_sigmoid"):
+        slope, offset = hard_sigmoid(function)
+        return (slope * values + offset).clamp(0, 1)
+    return {"relu": torch.relu, "softsign": torch.nn.functional.softsign, "linear": torch.clone}[function](values)
 
 
 def _gru_gates(convention: Convention, p: Parameters, projected: Tensor, h: Tensor) -> dict[str, Tensor]:
     both = 2 * h.shape[-1]
     products = torch.nn.functional.linear(h, p.weight_recurrent[:both], p.bias_recurrent[:both])
-    r, z = (projected[..., :both] + products).sigmoid_().chunk(2, -1)
+    r, z = squash(convention.gate_function, projected[..., :both] + products, over=True).chunk(2, -1)
     return {"reset": r, "update": z, "candidate": candidate(convention, p, projected, h, r)}
 
 
-def _lstm_gates(_: Convention, p: Parameters, projected: Tensor, h: Tensor) -> dict[str, Tensor]:
+def _lstm_gates(convention: Convention, p: Parameters, projected: Tensor, h: Tensor) -> dict[str, Tensor]:
     logits = projected + torch.nn.functional.linear(h, p.weight_recurrent, p.bias_recurrent)
     i, f, g, o = logits.chunk(4, -1)
+    gate, state = convention.gate_function, convention.state_function
     return {
-        "input": torch.sigmoid(i),
-        "forget": torch.sigmoid(f),
-        "cell_candidate": torch.tanh(g),
-        "output": torch.sigmoid(o),
+        "input": squash(gate, i),
+        "forget": squash(gate, f),
+        "cell_candidate": squash(state, g),
+        "output": squash(gate, o),
     }
 
 
-def _rnn_gates(_: Convention, p: Parameters, projected: Tensor, h: Tensor) -> dict[str, Tensor]:
-    return {"hidden": torch.tanh(projected + torch.nn.functional.linear(h, p.weight_recurrent, p.bias_recurrent))}
+def _rnn_gates(convention: Convention, p: Parameters, projected: Tensor, h: Tensor) -> dict[str, Tensor]:
+    recurrent = torch.nn.functional.linear(h, p.weight_recurrent, p.bias_recurrent)
+    return {"hidden": squash(convention.state_function, projected + recurrent)}

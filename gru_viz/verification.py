@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from gru_viz import equations
-from gru_viz.conventions import Convention
+from gru_viz.conventions import Convention, hard_sigmoid
 from gru_viz.equations import Parameters
 from gru_viz.proof import Proof, Witness
-from gru_viz.weights import TORCH_CELL, CellWeights, Weights, convert
+from gru_viz.weights import CellWeights, Weights, convert, torch_twin
 
 __all__ = ["largest", "prove"]
 
@@ -147,7 +147,7 @@ def _prepare(cell: CellWeights, dtype: np.dtype) -> _Prepared:
     exact = dtype if alone.runs_in_torch else np.dtype(np.float64)
     p = cell.parameters(dtype=getattr(torch, str(exact)))
     if alone.runs_in_torch:
-        same = convert(alone, to=TORCH_CELL[convention.cell]).layers[0][0]
+        same = convert(alone, to=torch_twin(convention)).layers[0][0]
         by_torch = p if same is cell else same.parameters(dtype=p.bias_input.dtype)
     w, u, b, b_h = (each.numpy() for each in p)
     sizes = (np.abs(w), np.abs(u).sum(1), np.abs(b) + np.abs(b_h))
@@ -169,7 +169,11 @@ def _gru_matrices(w: np.ndarray, u: np.ndarray, b: np.ndarray, b_h: np.ndarray, 
 
 def _differ_gru(convention: Convention, p: _GruMatrices, steps: _Steps) -> float:
     """How far the gates are from those evaluated here, and the states from those that the recorded gates lead to."""
-    recorded = [steps.recorded[name] for name in (*convention.gates, "hidden")]
+    names = (*convention.gates, "hidden")
+    recorded = [steps.recorded[name] for name in names]
+    if not convention.quantity("hidden").bounded:
+        pairs = zip(names, _evaluate_gru(convention, p, steps), recorded, strict=True)
+        return max(largest(found, shown) / _size_of(convention, name, shown) for name, found, shown in pairs)
     apart = _evaluate_gru(convention, p, steps)
     for found, shown in zip(apart, recorded, strict=True):
         found -= shown
@@ -190,13 +194,14 @@ def _evaluate_gru(convention: Convention, p: _GruMatrices, steps: _Steps) -> np.
     found = torch.from_numpy(results)
     sums = found if found.dtype == read.dtype else torch.empty_like(found, dtype=read.dtype)
     candidate, product = sums[2], sums[3]
-    reset, _ = _rounded(torch.bmm(read.expand(2, -1, -1), p.reset_update, out=sums[:2]), found[:2]).sigmoid_()
+    gates = _rounded(torch.bmm(read.expand(2, -1, -1), p.reset_update, out=sums[:2]), found[:2])
+    reset, _ = _squash(convention.gate_function, gates)
     torch.mm(read[:, : inputs + 1], p.candidate_input, out=candidate)
     if convention.reset == "after":
         candidate.addcmul_(reset, torch.mm(read[:, inputs:], p.candidate_recurrent, out=product))
     else:
         candidate.addmm_(torch.mul(reset, read[:, inputs + 1 :], out=product), p.candidate_recurrent[1:])
-    _rounded(candidate, found[2]).tanh_()
+    _squash(convention.state_function, _rounded(candidate, found[2]))
     old = steps.read[:, inputs + 1 :].astype(new.dtype, copy=False)
     if convention.update == "takes":
         old, new = new, old
@@ -204,6 +209,16 @@ def _evaluate_gru(convention: Convention, p: _GruMatrices, steps: _Steps) -> np.
     state *= steps.recorded["update"]
     state += new
     return results
+
+
+def _squash(function: str, sums: Tensor) -> Tensor:
+    """The function of a gate or state, written over its sums."""
+    if function.startswith("hard_sigmoid"):
+        slope, offset = hard_sigmoid(function)
+        return sums.mul_(slope).add_(offset).clamp_(0, 1)
+    if function == "softsign":
+        return sums.div_(1 + sums.abs())
+    return {"sigmoid": sums.sigmoid_, "tanh": sums.tanh_, "relu": sums.relu_, "linear": lambda: sums}[function]()
 
 
 def _rounded(sums: Tensor, room: Tensor) -> Tensor:
@@ -221,7 +236,8 @@ def _differ_from_torch(p: Parameters, steps: _Steps) -> float:
 def _differ_states(cell: _Prepared, steps: _Steps, witness: Witness) -> float:
     """How far the states of an LSTM or RNN, and those that its recorded gates lead to, are from the witness's.
 
-    A plain network has no gates, and its state is its equation. A cell state is compared against its size.
+    A plain network has no gates, and its state is its equation. A state without bounds is compared against its size.
+    Where torch has no such cell, the gates are evaluated again too.
     """
     convention, p = cell.convention, cell.p
     true = {name: steps.recorded[name] for name in convention.states}
@@ -236,12 +252,26 @@ def _differ_states(cell: _Prepared, steps: _Steps, witness: Witness) -> float:
     if not witness.computed_states and cell.torch is not None:
         states.append(true)
         if convention.cell == "rnn":
-            true = {"hidden": torch.rnn_tanh_cell(x, previous[0], *cell.torch).numpy()}
+            step = torch.rnn_relu_cell if convention.state_function == "relu" else torch.rnn_tanh_cell
+            true = {"hidden": step(x, previous[0], *cell.torch).numpy()}
         else:
             hidden, carried = torch.lstm_cell(x, previous, *cell.torch)
             true = {"hidden": hidden.numpy(), "cell": carried.numpy()}
-    sizes = {name: max(float(_sizes(each).max()), 1.0) if name == "cell" else 1.0 for name, each in true.items()}
-    return max(largest(each[name], true[name]) / sizes[name] for each in states for name in true)
+    elif cell.torch is None and convention.cell == "lstm":
+        again = equations.gates(convention, p, equations.project(p, x), previous[0])
+        states.append({name: steps.recorded[name] for name in (*convention.gates, *true)})
+        states[0] |= {name: each.numpy() for name, each in again.items()}
+        true = {name: each.numpy() for name, each in (again | equations.state(convention, again, *previous)).items()}
+    return max(
+        largest(each[name], found) / _size_of(convention, name, found)
+        for each in states
+        for name, found in true.items()
+    )
+
+
+def _size_of(convention: Convention, name: str, values: np.ndarray) -> float:
+    """What a difference of a quantity is compared with: its size, where it has no bounds."""
+    return 1.0 if convention.quantity(name).bounded else max(float(_sizes(values).max()), 1.0)
 
 
 def _rounding_bound(cell: _Prepared, run: _TracedDirection, eps: float) -> float:
@@ -249,11 +279,14 @@ def _rounding_bound(cell: _Prepared, run: _TracedDirection, eps: float) -> float
 
     Rounding grows with the weights: a fixed bound would reject large ones, or hide a fault in small ones. The bound
     ends at 1/16, since states are between −1 and 1 and a bound near 1 would prove nothing.
-    No hidden state is larger than 1 and the initial ones; ε is that of the trace's dtype, or ``eps`` if coarser.
+    No hidden state with bounds is larger than 1 and the initial ones; ε is that of the trace's dtype, or ``eps`` if
+    coarser.
     """
     w, u, b = cell.sizes
     initial = run.initial["hidden"]
     largest_hidden = max(float(_sizes(initial).max()), 1.0) if initial.any() else 1.0
+    if not cell.convention.quantity("hidden").bounded:
+        largest_hidden = max(largest_hidden, float(_sizes(run.quantities["hidden"]).max()))
     terms = w @ _sizes(run.inputs) + u * largest_hidden + b
     return min(float(8 * max(np.finfo(run.inputs.dtype).eps, eps) * (1 + terms.max())), 2.0**-4)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
-from gru_viz.conventions import BIASES, PARTS, Convention, convention as lookup
+from gru_viz.conventions import BIASES, PARTS, Convention, convention as lookup, hard_sigmoid, with_functions
 from gru_viz.errors import ConventionError
 from gru_viz.matrix_layout import GateBlocks, assemble, sizes, stacks, take_apart
 
@@ -21,9 +21,17 @@ if TYPE_CHECKING:
 
     from gru_viz.equations import Parameters
 
-__all__ = ["TORCH_CELL", "CellWeights", "Weights", "convert", "kind_of", "sort_tensors", "torch_class"]
+__all__ = ["TORCH_CELL", "CellWeights", "Weights", "convert", "kind_of", "sort_tensors", "torch_class", "torch_twin"]
 
 TORCH_CELL = {"gru": "torch", "lstm": "torch_lstm", "rnn": "torch_rnn"}
+
+
+def torch_twin(kind: Convention) -> Convention:
+    """The variant of torch that is likest a convention: of the same cell and, for an RNN, of the same function."""
+    twin = lookup(TORCH_CELL[kind.cell])
+    return with_functions(twin, state="relu") if kind.cell == "rnn" and kind.state_function == "relu" else twin
+
+
 Derived = TypeVar("Derived")
 TENSORS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
@@ -166,7 +174,7 @@ class Weights:
         """Copy the weights of a torch module, every layer and direction; a module without biases gets zeros.
 
         Raises:
-            ConventionError: it is no GRU, LSTM or tanh RNN, nor a cell of one, or it has projections, which change the
+            ConventionError: it is no GRU, LSTM or RNN, nor a cell of one, or it has projections, which change the
                 equations.
 
         Example:
@@ -179,7 +187,7 @@ class Weights:
         return cls.from_tensors(kind, layers, origin or f"torch.nn.{type(module).__name__}")
 
     @classmethod
-    def from_tensors(cls, cell: str, layers: Sequence[Sequence[Mapping[str, Tensor]]], origin: str) -> Weights:
+    def from_tensors(cls, kind: str, layers: Sequence[Sequence[Mapping[str, Tensor]]], origin: str) -> Weights:
         """Copy torch's tensors, by layer, direction and name (``weight_ih``, …); biases that are not there are zero."""
 
         import torch
@@ -196,8 +204,8 @@ class Weights:
 
         matrices = [[whole(each) for each in layer] for layer in layers]
         if sum(array.nbytes for layer in matrices for each in layer for array in each.values()) > SMALL:
-            return cls.from_matrices(TORCH_CELL[cell], matrices, origin)
-        return _from_bytes(TORCH_CELL[cell], tuple(tuple(map(_as_bytes, layer)) for layer in matrices), origin)
+            return cls.from_matrices(kind, matrices, origin)
+        return _from_bytes(kind, tuple(tuple(map(_as_bytes, layer)) for layer in matrices), origin)
 
     def to_module(self) -> torch.nn.GRU | torch.nn.LSTM | torch.nn.RNN:
         """Build the torch module with exactly these weights, batch_first, in eval mode.
@@ -217,6 +225,7 @@ class Weights:
             batch_first=True,
             dtype=dtype,
             device="meta",  # so that nothing is drawn from the caller's global random state
+            **({"nonlinearity": self.convention.state_function} if self.convention.cell == "rnn" else {}),
         )
         tensors = {
             f"{name}_l{k}{suffix}": torch.tensor(array)
@@ -241,7 +250,7 @@ class Weights:
                 "as many units in every layer, the only stack that torch builds in one module",
                 "Build a module a layer: Weights((weights.layers[k],)).to_module().",
             )
-        return convert(self, to=TORCH_CELL[self.convention.cell])
+        return convert(self, to=torch_twin(self.convention))
 
     @property
     def convention(self) -> Convention:
@@ -303,7 +312,7 @@ class Weights:
     def runs_in_torch(self) -> bool:
         """Whether torch's own layers can run exactly this model."""
         try:
-            convert(self, to=TORCH_CELL[self.convention.cell])
+            convert(self, to=torch_twin(self.convention))
         except ConventionError:
             return False
         return True
@@ -367,10 +376,10 @@ def torch_class(cell: str, suffix: str = "") -> Any:
 
 
 def kind_of(module: torch.nn.Module) -> str:
-    """Say which cell a torch module computes: ``"gru"``, ``"lstm"`` or ``"rnn"``.
+    """Name the convention of a torch module, such as ``"torch"`` or ``"torch_rnn+relu"``.
 
     Raises:
-        ConventionError: none of these, or with other equations: another non-linearity, projections.
+        ConventionError: none of these, or with other equations: projections.
     """
     where = type(module).__name__
     kind = next(
@@ -379,12 +388,9 @@ def kind_of(module: torch.nn.Module) -> str:
     if kind is None:
         wanted = "an nn.GRU, nn.LSTM or nn.RNN, or a cell of one"
         raise ConventionError(where, "this module", wanted, "Pass the recurrent module.")
-    if getattr(module, "nonlinearity", "tanh") != "tanh":
-        found = f"nonlinearity={module.nonlinearity!r}"
-        raise ConventionError(where, found, "'tanh'", "Only the tanh RNN is known.")
     if getattr(module, "proj_size", 0):
         raise ConventionError(where, f"proj_size={module.proj_size}", "0", "Projections are not supported.")
-    return kind
+    return TORCH_CELL[kind] + ("+relu" if getattr(module, "nonlinearity", "tanh") == "relu" else "")
 
 
 def sort_tensors(module: torch.nn.Module, get: Callable[[str], Tensor | None]) -> list[list[dict[str, Tensor]]]:
@@ -421,6 +427,11 @@ def convert(weights: Weights, to: str | Convention) -> Weights:
         raise ConventionError(where, f"a {source.cell.upper()}", f"a {target.cell.upper()}", remedy)
     if source == target:
         return weights
+    if source.functions != target.functions:
+        where = f"convert {source.name} to {target.name}"
+        found, wanted = (" and ".join(each for each in kind.functions if each) for kind in (source, target))
+        remedy = "Other functions make another model, and no exact conversion exists."
+        raise ConventionError(where, f"a cell with {found}", f"one with {wanted}", remedy)
     return weights._map_cells(lambda cell: _put_together(target, _move_reset(cell, target)))
 
 
@@ -428,6 +439,10 @@ def _relabel(cell: CellWeights, target: Convention) -> GateBlocks:
     """The cell's blocks with the update gate meaning what the target means by it."""
     blocks = cell.blocks()
     if cell.convention.update != target.update:
+        if cell.convention.gate_function != "sigmoid" and hard_sigmoid(cell.convention.gate_function)[1] != 0.5:
+            found = f"an update gate of {cell.convention.gate_function}, which is not symmetric"
+            where = f"convert {cell.convention.name} to {target.name}"
+            raise ConventionError(where, found, "an offset of 0.5", "No exact conversion exists.")
         for part in PARTS:
             blocks[part, "update"] = -blocks[part, "update"]
     return blocks

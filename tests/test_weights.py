@@ -306,9 +306,7 @@ def test_weights_are_those_that_the_module_has_now(how: str) -> None:
     ("module", "word"),
     [
         (torch.nn.LSTM(3, 5, proj_size=2), "proj_size"),
-        (torch.nn.RNN(3, 5, nonlinearity="relu"), "relu"),
         (torch.nn.Linear(3, 5), "Linear"),
-        (torch.nn.RNNCell(3, 5, nonlinearity="relu"), "relu"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gru_viz.conventions import BIASES, Convention
+from gru_viz.conventions import BIASES, Convention, hard_sigmoid
 from gru_viz.trace import DirectionTrace
 
 __all__ = ["Formula", "Line", "Term", "work_out"]
@@ -90,39 +90,50 @@ def work_out(trace: DirectionTrace, unit: int, sequence: int = 0) -> Formula:
     return Formula(_lines(convention), series)
 
 
+def _written(function: str) -> tuple[str, str]:
+    """How a function is written before and after its argument."""
+    if function.startswith("hard_sigmoid"):
+        slope, offset = hard_sigmoid(function)
+        return f"clip({slope:.4g}·(", f") + {offset:.4g}, 0, 1)"
+    return {"sigmoid": "σ(", "relu": "max(0, ", "linear": "("}.get(function, f"{function}("), ")"
+
+
 def _lines(convention: Convention) -> tuple[Line, ...]:
     def symbol(gate: str) -> str:
         return "h" if convention.cell == "rnn" else convention.quantity(gate).symbol
 
     def squashed(gate: str, function: str) -> Line:
+        begin, end = _written(function)
         s = symbol(gate)
         sub = "" if convention.cell == "rnn" else f"_{s}"
         bias = (Term(f"{gate}.bias", f"b{sub}", added=True),) if convention.biases else ()
         recurrent = f"U{sub} h₋"
         if gate == "candidate" and convention.reset == "before":
             recurrent = f"U{sub}(r∗h₋)"
-        tokens: tuple[str | Term, ...] = (f"{function}(", Term(f"{gate}.input", f"W{sub} x"))
+        tokens: tuple[str | Term, ...] = (begin, Term(f"{gate}.input", f"W{sub} x"))
         if gate == "candidate" and convention.reset == "after":
             inner = (Term(f"{gate}.recurrent_bias", f"c{sub}", added=True),) if convention.biases == 2 else ()
             inside = Term(f"{gate}.recurrent", recurrent)
-            return Line(gate, s, (*tokens, *bias, " + ", Term("reset", "r"), "·(", inside, *inner, "))"))
-        return Line(gate, s, (*tokens, Term(f"{gate}.recurrent", recurrent, added=True), *bias, ")"))
+            return Line(gate, s, (*tokens, *bias, " + ", Term("reset", "r"), "·(", inside, *inner, f"){end}"))
+        return Line(gate, s, (*tokens, Term(f"{gate}.recurrent", recurrent, added=True), *bias, end))
 
     before = Term("previous.hidden", "h₋")
+    of_gates, of_states = convention.gate_function, convention.state_function
     if convention.cell == "rnn":
-        return (squashed("hidden", "tanh"),)
+        return (squashed("hidden", of_states),)
     if convention.cell == "lstm":
         i, f, g, o = (Term(name, symbol(name)) for name in convention.gates)
+        begin, end = _written(of_states)
         return (
-            *(squashed(gate, "tanh" if gate == "cell_candidate" else "σ") for gate in convention.gates),
+            *(squashed(gate, of_states if gate == "cell_candidate" else of_gates) for gate in convention.gates),
             Line("cell", "c", (f, "·", Term("previous.cell", "c₋"), " + ", i, "·", g)),
-            Line("hidden", "h", (o, "·tanh(", Term("cell", "c"), ")")),
+            Line("hidden", "h", (o, f"·{begin}", Term("cell", "c"), end)),
         )
     z, n = Term("update", "z"), Term("candidate", "n")
     new, old = (n, before) if convention.update == "keeps" else (before, n)
     return (
-        squashed("reset", "σ"),
-        squashed("update", "σ"),
-        squashed("candidate", "tanh"),
+        squashed("reset", of_gates),
+        squashed("update", of_gates),
+        squashed("candidate", of_states),
         Line("hidden", "h", ("(1 − ", z, ")·", new, " + ", z, "·", old)),
     )

@@ -21,19 +21,31 @@ from gru_viz.weights import Weights
 __all__ = ["BACKENDS", "Backend", "BackendRun", "choose_backend", "why_not"]
 
 
+def _other_functions(convention: Convention) -> str | None:
+    """The functions of a convention, where they are not sigmoid and tanh."""
+    found = [each for each in convention.functions if each not in ("", "sigmoid", "tanh")]
+    return " and ".join(found) or None
+
+
 def _compiled_why_not(convention: Convention, device: str) -> str | None:
     if not device.startswith("cpu"):
         return f"The compiled kernel runs on the CPU, not on {device}."
+    if (found := _other_functions(convention)) is not None:
+        return f"The compiled kernel computes with sigmoid and tanh, not {found}."
     return compiled.why_not(convention)
 
 
 def _torch_why_not(convention: Convention, _: str) -> str | None:
+    if (found := _other_functions(convention)) is not None and not (convention.cell == "rnn" and found == "relu"):
+        return f"torch's layers compute with sigmoid and tanh, not {found}."
     if convention.reset == "before":
         return "torch.nn.GRU has no reset gate that acts before the recurrent product."
     return None
 
 
-def _loop_why_not(_: Convention, device: str) -> str | None:
+def _loop_why_not(convention: Convention, device: str) -> str | None:
+    if (found := _other_functions(convention)) is not None:
+        return f"The loop computes with sigmoid and tanh, not {found}."
     return None if device.startswith("cpu") else f"The loop works on numpy's arrays, which are not on {device}."
 
 

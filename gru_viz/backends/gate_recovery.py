@@ -29,7 +29,7 @@ def recover_layer(
 
     ``cells`` (batch, time, hidden) are its cell states, where they are known. Returns the runs, and the largest
     difference between ``last``, the states after the last step (directions, batch, hidden) by name, and the last states
-    of the runs; for a cell state, relative to its size.
+    of the runs; for an unbounded one, relative to its size.
     """
     read, size = inside(lengths, x)[:, 0], layer[0].hidden
     runs, difference = [], 0.0
@@ -42,7 +42,8 @@ def recover_layer(
         quantities = _recover(cell.convention, p, x, lengths, start, given, backward=bool(d))
         for name, ends in last.items():
             reached, true = _ends(quantities[name], lengths, backward=bool(d))[read], ends[d].to(x.dtype)[read]
-            size_of = max(float(true.nan_to_num(0, 0, 0).abs().max()), 1.0) if name == "cell" and len(true) else 1.0
+            unbounded = len(true) and not cell.convention.quantity(name).bounded
+            size_of = max(float(true.nan_to_num(0, 0, 0).abs().max()), 1.0) if unbounded else 1.0
             difference = max(difference, largest(reached.cpu().numpy(), true.cpu().numpy()) / size_of)
         runs.append(DirectionRun(cell, quantities, x, start))
     return runs, difference

@@ -82,7 +82,7 @@ def _random(options: argparse.Namespace, data: Sequences) -> _Network:
 
 def _trained(options: argparse.Namespace, found: FoundModel) -> _Network:
     notices = found.notices
-    warnings = () if not found.unapplied else (NOT_ITS_INPUTS.format(found.unapplied),)
+    warnings: tuple[str, ...] = (NOT_ITS_INPUTS.format(found.unapplied),) if found.unapplied else ()
     if options.scale != "none" and not options.text:
         warnings += (OWN_SCALING.format(options.scale),)
     if found.check is not None:

@@ -165,11 +165,10 @@ def largest_values(long: TraceLike, layer: int, direction: Direction) -> Mapping
     These have no fixed scale. Values that are not finite are left out.
     """
     found: dict[str, float] = {}
-    for name in ("cell", "inputs"):
-        if name == "inputs" or name in long.weights.convention.states:
-            bins = long.bins(name, 0, long.lengths[0], COARSE, layer, direction)
-            both = np.abs([bins.low, bins.high])
-            found[name] = float(both.max(initial=0.0, where=np.isfinite(both)))
+    for name in ("inputs", *(q.name for q in long.weights.convention.quantities if not q.bounded)):
+        bins = long.bins(name, 0, long.lengths[0], COARSE, layer, direction)
+        both = np.abs([bins.low, bins.high])
+        found[name] = float(both.max(initial=0.0, where=np.isfinite(both)))
     return found
 
 

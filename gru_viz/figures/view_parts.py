@@ -150,7 +150,7 @@ def quantity_panel(
     for ``extremes`` and ``grouped``.
     """
     kind = " gate" if q.kind == "gate" else " state" if q.name in ("hidden", "cell") else ""
-    bound = round_scale(values, 1.0, largest) if q.name == "cell" else q.high
+    bound = q.high if q.bounded else round_scale(values, 1.0, largest)
     low, high = (0.0, 1.0) if q.kind == "gate" else (-bound, bound)
     words = (f"0 {q.low_means}", f"1 {q.high_means}") if q.kind == "gate" else (f"−{bound:g}", f"{bound:g}")
     return Panel(

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, deserialize
 
-from gru_viz.conventions import CONVENTIONS
 from gru_viz.errors import FormatError
 from gru_viz.formats.model_bytes import (
     ArrayBudget,
@@ -20,6 +19,7 @@ from gru_viz.formats.model_bytes import (
     NamedArrays,
     bfloat16_to_float32,
     damaged,
+    known_convention,
     open_zip,
     printable,
 )
@@ -67,7 +67,7 @@ def read_npz(content: ModelBytes) -> NamedArrays:
                 arrays[name] = array.astype(array.dtype.newbyteorder("="), copy=False)
             else:
                 unreadable[name] = f"an array of {printable(array.dtype, 40)}"
-    return NamedArrays(arrays, unreadable, convention if convention in CONVENTIONS else None)
+    return NamedArrays(arrays, unreadable, known_convention(convention))
 
 
 def _array(
@@ -143,7 +143,7 @@ def read_safetensors(content: ModelBytes) -> NamedArrays:
             bfloat16_to_float32(flat) if dtype == "BF16" else flat.astype(flat.dtype.newbyteorder("="), copy=False)
         )
     convention = metadata.get("convention") if isinstance(metadata, dict) else None
-    return NamedArrays(arrays, unreadable, convention if convention in CONVENTIONS else None)
+    return NamedArrays(arrays, unreadable, known_convention(convention))
 
 
 def _safetensors_header(content: ModelBytes) -> dict[str, Any]:

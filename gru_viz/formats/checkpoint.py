@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gru_viz.errors import FormatError
-from gru_viz.formats.model_bytes import Fact, ModelBytes, PickledModule, printable
+from gru_viz.formats.model_bytes import Fact, ModelBytes, PickledModule, known_convention, printable
 from gru_viz.formats.pickle_data import PickledDict, PickledObject
 from gru_viz.formats.torch_pickle import REMEDY, WANTED, PickledArray, Tensor, Unreadable
 
@@ -28,11 +28,13 @@ class Checkpoint:
         tensors: by path, in the order of the file.
         modules: path → a module that was pickled whole, or one that a state_dict names.
         facts: path → a number or text beside the tensors, such as a hyperparameter.
+        convention: the name of the matrices' convention, where gru_viz wrote the file.
     """
 
     tensors: dict[str, Tensor | Unreadable | PickledArray] = field(default_factory=dict)
     modules: dict[str, PickledModule] = field(default_factory=dict)
     facts: dict[str, Fact] = field(default_factory=dict)
+    convention: str | None = None
 
     @property
     def whole(self) -> list[str]:
@@ -92,7 +94,9 @@ class _Visitor:
         if isinstance(value, PickledDict) and isinstance(value.state, dict):
             named = value.state.get("_metadata")
             for key in named if isinstance(named, dict) else ():
-                if isinstance(key, str) and key:
+                if key == "" and isinstance(named[key], dict):
+                    self.found.convention = known_convention(named[key].get("convention"))
+                elif isinstance(key, str):
                     at = printable(f"{path}.{key}" if path else key)
                     self.found.modules.setdefault(at, PickledModule("", {}))
 
@@ -148,5 +152,6 @@ def _without_container(root: Any, found: Checkpoint) -> Checkpoint:
             {path.removeprefix(prefix): tensor for path, tensor in found.tensors.items()},
             {path.removeprefix(prefix): module for path, module in found.modules.items()},
             found.facts,
+            found.convention,
         )
     return found

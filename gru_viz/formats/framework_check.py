@@ -42,7 +42,9 @@ def compare(framework: str, weights: Weights, x: np.ndarray, theirs: np.ndarray)
         return FrameworkCheck(framework, float("inf"), bound)
     coarser = max(np.finfo(theirs.dtype).eps / np.finfo(ours.dtype).eps, 1.0)
     bound = coarser * (bound * x.shape[1] * len(weights.layers) + 4 * _largest(ours, exact))
-    return FrameworkCheck(framework, _largest(ours, theirs), float(bound))
+    bounded = weights.convention.quantity("hidden").bounded
+    size = 1.0 if bounded else max(float(np.abs(ours).max(initial=0.0, where=np.isfinite(ours))), 1.0)
+    return FrameworkCheck(framework, _largest(ours, theirs) / size, float(bound))
 
 
 def _in_float64(weights: Weights) -> Weights:
@@ -68,6 +70,7 @@ def check_against_torch(weights: Weights, matrices: Mapping[str, np.ndarray]) ->
         batch_first=True,
         dtype=dtype,
         device="meta",  # draws nothing from the caller's random state
+        **({"nonlinearity": weights.convention.state_function} if weights.convention.cell == "rnn" else {}),
     )
     tensors = {name: torch.from_numpy(np.array(array)).to(dtype) for name, array in matrices.items()}
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -9,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from gru_viz.conventions import CONVENTIONS
+from gru_viz.conventions import CONVENTIONS, STATE_FUNCTIONS, Convention, with_functions
 from gru_viz.errors import ConventionError, FormatError
 from gru_viz.formats.keras_chain import KerasChains
 from gru_viz.formats.keras_graph import (
     CELLS,
     CUDNN,
+    KerasConfig,
     KerasGraph,
     KerasLayer,
     Output,
@@ -48,7 +50,7 @@ def read(content: ModelBytes) -> ModelFile:
 def _read(content: ModelBytes) -> ModelFile:
     tree, config, version = _unpack(content)
     variables = KerasVariables(tree)
-    chains = KerasChains(variables, version)
+    chains = KerasChains(variables, version or "3." * variables.numbered)
     graph = KerasGraph(content.name, content.limits)
     notices: list[str] = []
     described = config is not None and graph.model(config, VariablePath("", ())) is not None
@@ -125,24 +127,29 @@ def _recurrent(
 def _layer(where: str, placed: KerasLayer, chains: KerasChains) -> RecurrentLayer:
     notices = placed.notices
     alternatives: tuple[str, ...] = ()
+    assumed = ""
     cells = []
     for place, config in placed.cells:
         arrays = chains.variables.arrays(place)
         if len(arrays) not in (2, 3):
             raise FormatError(where, f"{len(arrays) or 'no'} arrays", "a kernel, a recurrent kernel and a bias",
                               "Save the model after it is built.")  # fmt: skip
-        _check_functions(where, placed.kind, config)
         if placed.kind in CUDNN:
             arrays = _from_cudnn(arrays)
         name = CONVENTION.get(CUDNN.get(placed.kind, placed.kind)) or _gru(config, arrays)
-        cells.append(_cell(name, arrays))
+        kind = CONVENTIONS[name]
+        if config:
+            kind = kind if placed.kind in CUDNN else _with_functions(where, kind, config, chains)
+        elif placed.kind not in CUDNN:
+            kind, alternatives, assumed = _without_config(kind, chains.version)
+        cells.append(_cell(kind, arrays))
         if isinstance(units := config.get("units"), int) and units != cells[-1].hidden:
             found, wanted = f"{cells[-1].hidden} units", f"{units}, as in its configuration"
             raise FormatError(where, found, wanted, "Save the model again.")
         if placed.kind == "GRU" and len(arrays) == 2 and "reset_after" not in config:
             assumed = f"{placed.name} has no bias that would show where its reset acts: reset_after=True is assumed."
             notices += (assumed,)
-            alternatives = ("keras_reset_before",)
+            alternatives = (*alternatives, "keras_reset_before")
         if "float16" in (policy := name_in_config(config.get("dtype"))) or "float8" in policy or "int" in policy:
             notices += (f"{placed.name} computes in {policy} in Keras, and in float32 or finer here.",)
     return RecurrentLayer(
@@ -153,6 +160,7 @@ def _layer(where: str, placed: KerasLayer, chains: KerasChains) -> RecurrentLaye
         placed.merges == "concat",
         alternatives,
         notices,
+        assumed,
     )
 
 
@@ -176,18 +184,41 @@ def _from_cudnn(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [kernel, recurrent, both if count == 3 else both.sum(0)]
 
 
-def _check_functions(where: str, kind: str, config: Mapping[str, Any]) -> None:
-    if kind in CUDNN:
-        return
-    wanted = {"activation": "tanh"} | ({"recurrent_activation": "sigmoid"} if kind != "SimpleRNN" else {})
-    for key, known in wanted.items():
-        found = name_in_config(config.get(key, known))
-        if found == "__lambda__":
+def _with_functions(where: str, kind: Convention, config: KerasConfig, chains: KerasChains) -> Convention:
+    """A convention with the functions that a layer's configuration names.
+
+    Raises:
+        FormatError: one of them is unknown, or is code.
+    """
+    wanted = {"activation": STATE_FUNCTIONS} | ({"recurrent_activation": ("sigmoid",)} if kind.cell != "rnn" else {})
+    found = {key: name_in_config(config[key]) for key in wanted if key in config}
+    for key, function in found.items():
+        if function == "__lambda__":
             remedy = "Its gates would differ from the model's; train it with a function that has a name."
-            raise FormatError(where, f"{key}, a Python function, which is code and was not run", repr(known), remedy)
-        if found != known:
-            remedy = f"Its gates would differ from the model's; train it with {known}."
-            raise FormatError(where, f"{key} {found!r}", repr(known), remedy)
+            what = f"{key}, a Python function, which is code and was not run"
+            raise FormatError(where, what, " or ".join(wanted[key]), remedy)
+        if function not in wanted[key] and (key, function) != ("recurrent_activation", "hard_sigmoid"):
+            remedy = "Its gates would differ from the model's; train it with one of these."
+            raise FormatError(where, f"{key} {function!r}", ", ".join(wanted[key]), remedy)
+    hard = found.get("recurrent_activation") == "hard_sigmoid"
+    return with_functions(kind, chains.hard_sigmoid if hard else None, found.get("activation"))
+
+
+def _without_config(kind: Convention, version: str) -> tuple[Convention, tuple[str, ...], str]:
+    """A cell whose functions the file does not name, as its version of Keras makes it; what else it may be, and a note.
+
+    The gates of Keras before 2.3 are hard sigmoids by default.
+    """
+    if kind.cell == "rnn":
+        return kind, (f"{kind.name}+relu",), "tanh is assumed"
+    hard = with_functions(kind, gate="hard_sigmoid(0.2,0.5)")
+    if re.match(r"[01]\.|2\.[012]\.\d+$", version):
+        return hard, (kind.name,), f"hard sigmoid gates are assumed, as in Keras {version}"
+    return (
+        kind,
+        () if version.startswith("3.") else (hard.name,),
+        "" if version.startswith("3.") else "sigmoid gates are assumed",
+    )
 
 
 def _gru(config: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> str:
@@ -195,13 +226,13 @@ def _gru(config: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> str:
     return "keras_reset_after" if after else "keras_reset_before"
 
 
-def _cell(convention: str, arrays: Sequence[np.ndarray]) -> CellWeights:
+def _cell(convention: Convention, arrays: Sequence[np.ndarray]) -> CellWeights:
     dtype = np.result_type(*arrays)
     kernel, recurrent, *bias = [array.astype(dtype, copy=False) for array in arrays]
     if not bias and kernel.ndim == 2:
-        rows = (2,) if convention == "keras_reset_after" else ()
+        rows = (2,) if convention.reset == "after" else ()
         bias = [np.zeros((*rows, kernel.shape[1]), dtype)]
-    return CellWeights(CONVENTIONS[convention], {"kernel": kernel, "recurrent_kernel": recurrent, "bias": bias[0]})
+    return CellWeights(convention, {"kernel": kernel, "recurrent_kernel": recurrent, "bias": bias[0]})
 
 
 def _embeddings_and_heads(

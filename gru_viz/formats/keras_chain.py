@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,17 +49,22 @@ class KerasChains:
                 return LayerChain(tuple(layers)), f"{each.name} ({each.kind}){problem}"
             except (ValueError, IndexError, KeyError, TypeError) as problem:
                 return LayerChain(tuple(layers)), f"{each.name} ({each.kind}), whose numbers are incomplete: {problem}"
-            if each.kind == "Masking" and not all(above.kind in EACH_STEP for above in applied[k + 1 :]):
-                made = [layer_chain.MaskingLayer(each.name, made[0].value, drops=False)]  # its mask ends above
-            layers += made
+            ends = not all(above.kind in EACH_STEP for above in applied[k + 1 :])
+            masks = (layer for layer in made if isinstance(layer, layer_chain.MaskingLayer))
+            layers += [replace(mask, drops=False) for mask in masks] if ends and each.kind == "Masking" else made
         return LayerChain(tuple(layers)), ""
+
+    @property
+    def hard_sigmoid(self) -> str:
+        """The hard sigmoid of this version of Keras, which Keras 3 made flatter."""
+        return f"hard_sigmoid({1 / 6!r},0.5)" if self.version.startswith("3.") else "hard_sigmoid(0.2,0.5)"
 
     def activation(self, value: object) -> str:
         """An activation in a configuration, by the name that ``activations`` has for it."""
         name = name_in_config(value)
         known = {
             "linear": "",
-            "hard_sigmoid": f"hard_sigmoid({1 / 6!r}, 0.5)" if self.version.startswith("3.") else "hard_sigmoid",
+            "hard_sigmoid": self.hard_sigmoid,
             "leaky_relu": "leaky_relu(0.2)",
         }
         return known.get(name, name)
@@ -187,10 +192,10 @@ def _convolution(chains: KerasChains, each: Applied, arrays: Sequence[np.ndarray
         bias = rest[0] if rest else np.zeros(kernel.shape[2], kernel.dtype)
         return [layer_chain.ConvolutionLayer(each.name, kernel, bias, groups=features, activation=activation, **sizes)]
     none = np.zeros(kernel.shape[2], kernel.dtype)
-    points, *bias = rest
+    points, *biases = rest
     return [
         layer_chain.ConvolutionLayer(each.name, kernel, none, groups=features, **sizes),
-        layer_chain.DenseLayer(each.name, points[0].T, bias[0] if bias else np.zeros(points.shape[2]), activation),
+        layer_chain.DenseLayer(each.name, points[0].T, biases[0] if biases else np.zeros(points.shape[2]), activation),
     ]
 
 

@@ -221,7 +221,7 @@ class ConvolutionLayer(ChainLayer):
         """The convolution of some steps."""
         width = (len(self.kernel) - 1) * self.dilation + 1
         windows = _windows(self.padding, len(steps.values), width, self.stride)
-        out = np.tile(self.bias.astype(steps.values.dtype), (windows.count, 1))
+        out = np.tile(self.bias.astype(steps.values.dtype), (windows.total, 1))
         each_in, each_out = self.kernel.shape[1], self.outputs // self.groups
         for read, taps in zip(windows.taps(steps.values, 0.0, self.dilation), self.kernel, strict=True):
             for g in range(self.groups):
@@ -456,7 +456,7 @@ def _windows(padding: str | tuple[int, int], steps: int, width: int, stride: int
 class _Windows(NamedTuple):
     """Windows over time: how many, steps padded before and after, their width and distance."""
 
-    count: int
+    total: int
     before: int
     after: int
     width: int
@@ -467,9 +467,9 @@ class _Windows(NamedTuple):
         edges = [np.full((n, values.shape[1]), fill, values.dtype) for n in (self.before, self.after)]
         padded = np.concatenate([edges[0], values, edges[1]])
         for k in range(0, self.width, dilation):
-            yield padded[k:][: self.count * self.stride : self.stride][: self.count]
+            yield padded[k:][: self.total * self.stride : self.stride][: self.total]
 
     def places(self, steps: Steps) -> np.ndarray:
         """(windows,) the last step that each depends on."""
-        last = np.arange(self.count) * self.stride + self.width - 1 - self.before
+        last = np.arange(self.total) * self.stride + self.width - 1 - self.before
         return steps.places[np.clip(last, 0, len(steps.places) - 1)]

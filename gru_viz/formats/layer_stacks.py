@@ -59,6 +59,9 @@ class RecurrentLayer:
         cells: one cell, or forward and backward.
         backward: whether its only cell reads backward.
         concatenates: whether its output is all hidden states, both directions concatenated.
+        alternatives: names of other conventions that its matrices may be meant in.
+        notices: what is unusual about it, in sentences.
+        assumed: what the file does not say of it and changes its states, in words.
     """
 
     name: str
@@ -68,6 +71,7 @@ class RecurrentLayer:
     concatenates: bool = True
     alternatives: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    assumed: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +156,7 @@ def build_networks(
                 tuple(_notices(stack, before, unapplied)),
                 before=before,
                 unapplied=unapplied,
+                assumed=next((layer.assumed for layer in stack.layers if layer.assumed), ""),
             )
         )
     return tuple(models)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from gru_viz.byte_source import ARCHIVES, ByteReader, ByteSource, file_kind, source_name
-from gru_viz.errors import FormatError, one_line
+from gru_viz.conventions import convention
+from gru_viz.errors import ConventionError, FormatError, one_line
 from gru_viz.formats.model_file import Format
 
 __all__ = ["LIMITS", "Limits", "ModelBytes", "load", "open_zip"]
@@ -141,6 +142,14 @@ class NamedArrays:
     notices: tuple[str, ...] = ()
     modules: Mapping[str, PickledModule] = field(default_factory=dict)
     facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+def known_convention(name: object) -> str | None:
+    """The name of a convention that a file states, if there is such a one."""
+    try:
+        return convention(name).name if isinstance(name, str) else None
+    except ConventionError:
+        return None
 
 
 class ArrayBudget:

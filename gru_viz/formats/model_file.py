@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from gru_viz.conventions import CONVENTIONS
+from gru_viz.conventions import convention as lookup
 from gru_viz.errors import ConventionError, FormatError, TraceError, one_line
 from gru_viz.formats.activations import activate
 from gru_viz.formats.layer_chain import NO_LAYERS, LayerChain
@@ -125,6 +125,7 @@ class FoundModel:
         notices: what was assumed, in sentences.
         before: the layers in front of it, which ``fit`` applies to sequences.
         unapplied: what stands in front of it and cannot be applied, in words; ``""`` if nothing.
+        assumed: what the file does not say and was assumed, in words; ``""`` if nothing that changes the states.
         checker: makes ``check``; None where the file's framework cannot run it.
     """
 
@@ -136,6 +137,7 @@ class FoundModel:
     notices: tuple[str, ...] = ()
     before: LayerChain = NO_LAYERS
     unapplied: str = ""
+    assumed: str = ""
     checker: Callable[[], FrameworkCheck | None] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -154,7 +156,7 @@ class FoundModel:
 
     def read_as(self, convention: str) -> FoundModel:
         """The same matrices read in another convention, one of ``alternatives``; the result has no ``check``."""
-        kind = CONVENTIONS[convention]
+        kind = lookup(convention)
         if kind == self.weights.convention:
             return self
         try:

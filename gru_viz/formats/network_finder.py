@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from gru_viz.conventions import Convention
+from gru_viz.conventions import Convention, convention as lookup, with_functions
 from gru_viz.errors import ConventionError, FormatError
 from gru_viz.formats.embeddings_and_heads import EmbeddingsAndHeads
 from gru_viz.formats.framework_check import check_against_torch
@@ -18,7 +18,7 @@ from gru_viz.formats.matrix_names import PROJECTION, CellKey, Family, MatrixGrou
 from gru_viz.formats.model_bytes import LIMITS, Fact, Limits, NamedArrays, printable, refuse_many_networks
 from gru_viz.formats.model_file import FoundModel
 from gru_viz.matrix_layout import sizes
-from gru_viz.weights import TORCH_CELL, Weights
+from gru_viz.weights import CellWeights, Weights, torch_twin
 
 __all__ = ["find_networks"]
 
@@ -94,31 +94,37 @@ class _Finder:
         if others:
             titles = ", ".join(each.title for each in fitting[1:])
             notices.append(f"Read as {fitting[0].title}; its names and shapes also fit {titles}.")
-        if fitting[0].cell == "rnn":
-            notices.append(self._nonlinearity(found))
+        assumed = ""
+        if fitting[0].cell == "rnn" and fitting[0].name != self.arrays.convention:
+            function, sentence = self._nonlinearity(found, fitting[0])
+            notices.append(sentence)
+            if function == "relu":
+                weights = _with_relu(weights)
+            if not function:
+                assumed, others = "tanh is assumed", (*others, f"{fitting[0].name}+relu")
         notices += _not_finite(found, cells)
         checker = None
-        if fitting[0].name == TORCH_CELL[fitting[0].cell]:
+        if weights.convention == torch_twin(weights.convention):
             named = {_in_torch(name, place): array for place, cell in cells.items() for name, array in cell.items()}
             why = "it is very large" * (weights.parameters > MOST_CHECKED)
             why = why or "its layers differ in size" * (len(set(weights.units)) > 1)
             checker = None if why else partial(check_against_torch, weights, named)
             if why:
                 notices.append(f"It was not checked against torch.nn, since {why}.")
-        return FoundModel(found.prefix, weights, alternatives=others, notices=tuple(notices), checker=checker)
+        return FoundModel(
+            found.prefix, weights, alternatives=others, notices=tuple(notices), assumed=assumed, checker=checker
+        )
 
-    def _nonlinearity(self, found: MatrixGroup) -> str:
-        """What is known of the nonlinearity of an RNN, in a sentence; ReLU is refused."""
+    def _nonlinearity(self, found: MatrixGroup, kind: Convention) -> tuple[str, str]:
+        """The function of an RNN, ``""`` if unknown, and how it is known, in a sentence."""
         module = self.arrays.modules.get(found.prefix)
         settings = {} if module is None else {f"{found.prefix}.{key}": each for key, each in module.settings.items()}
         stated = _nonlinearities(settings) or _nonlinearities(self.arrays.facts)
-        path = next(iter(stated), "")
-        if set(stated.values()) == {"relu"}:
-            where, found_, wanted = f"{self.where}, {printable(path)}", "an RNN with ReLU", "one with tanh"
-            raise FormatError(where, found_, wanted, "Its states would differ from the model's; train it with tanh.")
-        if set(stated.values()) == {"tanh"}:
-            return f"The nonlinearity of the RNN is tanh, as {printable(path)} in the file says."
-        return "The file does not name the nonlinearity of the RNN, tanh or ReLU: tanh is assumed."
+        if len(set(stated.values())) != 1:
+            other = with_functions(kind, state="relu").title
+            return "", f"The file does not name the nonlinearity of the RNN: tanh is assumed. It may also be {other}."
+        path, function = next(iter(stated.items()))
+        return function, f"The nonlinearity of the RNN is {function}, as {printable(path)} in the file says."
 
     def _refuse_projection(self, network: MatrixGroup) -> None:
         for cell in network.places.values():
@@ -175,8 +181,10 @@ class _Finder:
 
     def _fit(self, found: MatrixGroup, family: Family, cells: CellMatrices) -> tuple[list[Convention], Weights]:
         """The conventions that fit the shapes, likeliest first, and the weights in the first."""
-        specified = self.arrays.convention
-        kinds = sorted(family.conventions, key=lambda each: each.name != specified)
+        specified = self.arrays.convention or ""
+        base = specified.partition("+")[0]
+        kinds = [lookup(specified) if each.name == base else each for each in family.conventions]
+        kinds.sort(key=lambda each: each.name != specified)
         fitting = [kind for kind in kinds if all(_fits(kind, family, cell) for cell in cells.values())]
         try:
             if fitting:
@@ -236,6 +244,12 @@ class _Finder:
                 where, wanted = f"{self.where}, {printable(path)}", f"no such bias: {kind.title} has none"
                 remedy = "Use the names of a convention with biases, such as ai_summer."
                 raise FormatError(where, "a bias that is not zero", wanted, remedy)
+
+
+def _with_relu(weights: Weights) -> Weights:
+    kind = with_functions(weights.convention, state="relu")
+    layers = tuple(tuple(CellWeights(kind, cell.matrices) for cell in layer) for layer in weights.layers)
+    return replace(weights, layers=layers)
 
 
 def _nonlinearities(facts: Mapping[str, Fact]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, OperatorSetIdProto
 
-from gru_viz.conventions import CONVENTIONS
+from gru_viz.conventions import CONVENTIONS, STATE_FUNCTIONS, Convention, with_functions
 from gru_viz.errors import ConventionError, FormatError
 from gru_viz.formats.layer_stacks import GraphHead, RecurrentLayer, build_networks, stack_layers
 from gru_viz.formats.model_bytes import ArrayBudget, ModelBytes, damaged, printable, refuse_many_networks
@@ -71,7 +71,7 @@ def _read(content: ModelBytes) -> ModelFile:
         for found, stack in zip(models, joined, strict=True)
     )
     notices = [f"{problem.where} is left out: {problem.found}." for problem in problems]
-    if model.producer_name == "pytorch" and any(layer.cells[0].convention.name == "onnx" for layer in layers):
+    if model.producer_name == "pytorch" and any(layer.cells[0].convention.reset == "before" for layer in layers):
         notices.append(RESET_BEFORE)
     return ModelFile(content.name, "ONNX", checked, tuple(notices))
 
@@ -145,17 +145,42 @@ class _Recurrent:
             raise self._problem(found, f"as many as {printable(self.direction)!r} has")
 
     @property
-    def convention(self) -> str:
+    def convention(self) -> Convention:
         kind = self.proto.op_type
-        if kind == "GRU":
-            return "onnx_linear_before_reset" if self.given.get("linear_before_reset", 0) else "onnx"
-        return {"LSTM": "onnx_lstm", "RNN": "onnx_rnn"}[kind]
+        name = {"LSTM": "onnx_lstm", "RNN": "onnx_rnn"}.get(kind, "onnx")
+        if kind == "GRU" and self.given.get("linear_before_reset", 0):
+            name = "onnx_linear_before_reset"
+        *gate, state = self._functions()
+        return with_functions(CONVENTIONS[name], gate[0] if gate else None, state)
+
+    def _functions(self) -> list[str]:
+        """The function of the gates, if it has any, and that of the states."""
+        count = len(FUNCTIONS[self.proto.op_type])
+        named = [_decoded(each) for each in self.given.get("activations", ())] or list(FUNCTIONS[self.proto.op_type])
+        slopes, offsets = (list(self.given.get(f"activation_{key}", ())) for key in ("alpha", "beta"))
+        found = []
+        for function in named:
+            name = function.lower()
+            if name == "hardsigmoid":
+                slope, offset = (
+                    values.pop(0) if values else default for values, default in ((slopes, 0.2), (offsets, 0.5))
+                )
+                name = f"hard_sigmoid({np.float32(slope)!s},{np.float32(offset)!s})"
+            found.append(name)
+        first, again = found[:count], found[count:]
+        gates, states = first[: count > 1], first[count > 1 :]
+        known = len(first) == count and states[0] in STATE_FUNCTIONS
+        known = known and all(each == "sigmoid" or each.startswith("hard") for each in gates)
+        if not known or len(set(states)) > 1 or (again and again != first):
+            wanted = "Sigmoid or HardSigmoid for gates, one of Tanh, Relu, Softsign for states"
+            raise self._problem(f"the activations {', '.join(map(printable, named))}", wanted)
+        return [*gates, states[0]]
 
     def layer(self) -> RecurrentLayer:
         dtype = np.result_type(self.w, self.r, self.b)
         arrays = zip(*(array.astype(dtype) for array in (self.w, self.r, self.b)), strict=True)
         try:
-            kind = CONVENTIONS[self.convention]
+            kind = self.convention
             cells = tuple(CellWeights(kind, dict(zip("WRB", each, strict=True))) for each in arrays)
         except ConventionError as error:
             raise FormatError(f"{self.where}: {error.where}", error.found, error.wanted, error.remedy) from error
@@ -167,8 +192,10 @@ class _Recurrent:
 
     def node(self) -> RecurrentNode:
         """The node for onnxruntime."""
-        after = 1 if self.convention == "onnx_linear_before_reset" else 0
-        return RecurrentNode(self.proto.op_type, self.direction, after, self.w, self.r, self.b)
+        after = 1 if self.convention.reset == "after" else 0
+        keys = [key for key in ("activations", "activation_alpha", "activation_beta") if key in self.given]
+        functions = {key: self.given[key] for key in keys}
+        return RecurrentNode(self.proto.op_type, self.direction, after, self.w, self.r, self.b, functions)
 
     @cached_property
     def reads(self) -> Followed:
@@ -197,10 +224,6 @@ class _Recurrent:
             raise self._problem("attributes of a caller", "attributes with values", "Inline the model's functions.")
         if self.direction not in ("forward", "reverse", "bidirectional"):
             raise self._problem(f"direction {printable(self.direction)!r}", "forward, reverse or bidirectional")
-        usual = FUNCTIONS[kind] * (2 if self.direction == "bidirectional" else 1)
-        named = tuple(_decoded(each) for each in given.get("activations", ()))
-        if named and tuple(each.lower() for each in named) != tuple(each.lower() for each in usual):
-            raise self._problem(f"the activations {', '.join(map(printable, named))}", ", ".join(usual))
         if "clip" in given:
             raise self._problem(f"clip {printable(given['clip'])}, which clips the inputs of the gates", "no clip")
         if given.get("input_forget", 0):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,6 +95,7 @@ class RecurrentNode(NamedTuple):
     w: np.ndarray
     r: np.ndarray
     b: np.ndarray
+    functions: Mapping[str, Any] = MappingProxyType({})
 
 
 def check_against_onnxruntime(
@@ -129,6 +131,7 @@ def check_against_onnxruntime(
 
 def _run_layer(node: RecurrentNode, x: np.ndarray) -> np.ndarray:
     known: dict[str, Any] = {"linear_before_reset": node.linear_before_reset} if node.kind == "GRU" else {}
+    known |= node.functions
     inner = helper.make_node(
         node.kind, ["x", "W", "R", "B"], ["y"], hidden_size=node.r.shape[2], direction=node.direction, **known
     )

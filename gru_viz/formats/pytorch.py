@@ -59,9 +59,8 @@ def read(content: ModelBytes) -> NamedArrays:
     if found.whole:
         named = ", ".join(dict.fromkeys(printable(each, 60) for each in found.whole[:1]))
         notices.append(f"A module was saved whole ({named}): its tensors were read as data, and no code was run.")
-    return NamedArrays(
-        arrays, unreadable, None, tuple(notices), found.modules, found.facts | _functions_in_code(content)
-    )
+    facts = found.facts | _functions_in_code(content)
+    return NamedArrays(arrays, unreadable, found.convention, tuple(notices), found.modules, facts)
 
 
 def _functions_in_code(content: ModelBytes) -> dict[str, str]:

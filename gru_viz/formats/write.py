@@ -12,8 +12,8 @@ from typing import Any, get_args
 
 import numpy as np
 
-from gru_viz.conventions import convention as lookup
-from gru_viz.errors import FormatError
+from gru_viz.conventions import Convention, convention as lookup, with_functions
+from gru_viz.errors import ConventionError, FormatError
 from gru_viz.formats.model_file import Format
 from gru_viz.optional import optional_packages
 from gru_viz.weights import Weights, convert
@@ -81,7 +81,10 @@ def _as_keras(weights: Weights) -> Weights:
     """In the dtype of the weights; float32 if float16 biases must be summed, which have more digits than either."""
     cell = weights.convention.cell
     gru = "keras_reset_after" if weights.convention.reset == "after" else "keras_reset_before"
-    to = lookup(gru if cell == "gru" else f"keras_{cell}")
+    to = _with_functions_of(weights, gru if cell == "gru" else f"keras_{cell}")
+    if to.gate_function not in ("sigmoid", KERAS_HARD_SIGMOID):
+        found, wanted = f"gates with {to.gate_function}", f"sigmoid or {KERAS_HARD_SIGMOID}"
+        raise ConventionError("Keras", found, wanted, "Write it as ONNX, safetensors or NPZ.")
     if to.biases < weights.convention.biases:
         dtype = np.result_type(weights.dtype, np.float32)
         layers = [[{n: a.astype(dtype) for n, a in c.matrices.items()} for c in layer] for layer in weights.layers]
@@ -96,7 +99,15 @@ def _as_onnx(weights: Weights) -> Weights:
     if size > LARGEST_ONNX:
         wanted = f"at most {LARGEST_ONNX:,}"
         raise FormatError("ONNX", f"matrices of {size:,} bytes", wanted, "Write it as safetensors.")
-    return convert(weights, to=gru if cell == "gru" else f"onnx_{cell}")
+    if weights.convention.state_function == "linear":
+        remedy = "Write it as safetensors or NPZ."
+        raise ConventionError("ONNX", "states without a function", "tanh, relu, softsign or sigmoid", remedy)
+    return convert(weights, to=_with_functions_of(weights, gru if cell == "gru" else f"onnx_{cell}"))
+
+
+def _with_functions_of(weights: Weights, name: str) -> Convention:
+    """A framework's convention, with the functions that the weights have."""
+    return with_functions(lookup(name), weights.convention.gate_function, weights.convention.state_function)
 
 
 def _pytorch(weights: Weights, converted: Weights) -> bytes:
@@ -147,5 +158,7 @@ needs are imported with the first such file."""
 
 _PACKAGES = {"Keras": "h5py", "ONNX": "onnx", "safetensors": "safetensors"}
 
+KERAS_HARD_SIGMOID = f"hard_sigmoid({1 / 6!r},0.5)"
+"""The hard sigmoid of Keras 3."""
 LARGEST_ONNX = (1 << 31) - (1 << 20)
 """The most bytes of matrices in a file; a protobuf message is limited to 2 GiB."""

@@ -47,13 +47,13 @@ def _layer(weights: Weights, k: int, dtype: str) -> dict[str, Any]:
         "name": f"{name}_{k}",
         "dtype": dtype,
         "units": weights.layers[k][0].hidden,
-        "activation": "tanh",
+        "activation": weights.convention.state_function,
         "use_bias": True,
         "recurrent_initializer": "glorot_uniform",  # Keras' default has no float16 on a CPU; the weights overwrite it
         "return_sequences": True,
     }
     if kind != "SimpleRNN":
-        config["recurrent_activation"] = "sigmoid"
+        config["recurrent_activation"] = weights.convention.gate_function.partition("(")[0]
     if kind == "GRU":
         config["reset_after"] = weights.convention.reset == "after"
     layer = _entry(kind, **config)

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from gru_viz.conventions import hard_sigmoid
 from gru_viz.weights import Weights
 
 __all__ = ["onnx_file"]
 
 OPSET, IR = 14, 8
+NAMES = {"sigmoid": "Sigmoid", "hard_sigmoid": "HardSigmoid", "tanh": "Tanh", "relu": "Relu", "softsign": "Softsign"}
+"""The functions that ONNX has for gates and states."""
 SQUEEZED, MERGED = "one direction", "directions side by side"
 
 
@@ -42,9 +45,25 @@ def onnx_file(ours: Weights) -> bytes:
     return data
 
 
+def _functions(weights: Weights) -> dict[str, Any]:
+    """The attributes of a node that name its functions, where they are not sigmoid and tanh."""
+    kind, directions = weights.convention, 2 if weights.bidirectional else 1
+    gate, state = kind.functions
+    if gate in ("", "sigmoid") and state == "tanh":
+        return {}
+    names = {"gru": (gate, state), "lstm": (gate, state, state), "rnn": (state,)}[kind.cell]
+    functions = [NAMES["hard_sigmoid" if each.startswith("hard") else each] for each in names]
+    found: dict[str, Any] = {"activations": functions * directions}
+    if gate.startswith("hard"):
+        slope, offset = hard_sigmoid(gate)
+        found |= {"activation_alpha": [slope] * directions, "activation_beta": [offset] * directions}
+    return found
+
+
 def _nodes(weights: Weights, shape: str) -> Iterator[NodeProto]:
     kind = weights.convention.cell.upper()
     known: dict[str, Any] = {"linear_before_reset": int(weights.convention.reset == "after")} if kind == "GRU" else {}
+    known |= _functions(weights)
     direction = "bidirectional" if weights.bidirectional else "forward"
     reads = "time_first"
     yield helper.make_node("Transpose", ["x"], [reads], perm=[1, 0, 2])

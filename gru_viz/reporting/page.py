@@ -214,8 +214,7 @@ def _remarks(warnings: list[str], notices: list[str]) -> str:
 def _meanings(trace: Trace) -> str:
     rows = []
     for q in trace.convention.quantities:
-        unbounded = q.name == "cell"  # an LSTM's store is a sum, and leaves −1 … 1
-        span = "any number" if unbounded else f"{q.low:g} … {q.high:g}".replace("-", "−")
+        span = "any number" if not q.bounded else f"{q.low:g} … {q.high:g}".replace("-", "−")
         rows.append((q.name.replace("_", " "), q.symbol, q.meaning, span, q.low_means, q.high_means))
     return _table(("quantity", "symbol", "what it is", "range", "at the low end", "at the high end"), rows)
 

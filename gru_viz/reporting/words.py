@@ -7,7 +7,6 @@ from gru_viz.weights import Weights
 
 __all__ = ["badge", "network", "proof", "runs", "sequences"]
 
-CELLS = {"gru": "GRU", "lstm": "LSTM", "rnn": "tanh RNN"}
 DIRECTIONS: tuple[Direction, ...] = ("forward", "backward")
 
 
@@ -17,7 +16,7 @@ def network(weights: Weights) -> str:
     size = ", ".join(f"{n:,}" for n in (units if len(set(units)) > 1 else units[:1]))
     layers = f"{len(units)} layer{'s' * (len(units) != 1)} of {size} unit{'s' * (size != '1')}"
     directions = "bidirectional" if weights.bidirectional else "forward"
-    kind = f"{CELLS[weights.convention.cell]} ({weights.convention.title})"
+    kind = f"{weights.convention.cell_title} ({weights.convention.title})"
     return f"{kind}, {layers}, {features:,} input feature{'s' * (features != 1)}, {directions}"
 
 

@@ -140,7 +140,7 @@ def _look_for(sequences: SequenceChoice, model: ModelChoice) -> str:
     if model.file:
         kind = model.file.weights.convention
         if kind.cell == "rnn":
-            return "Your network. A tanh RNN has no gates: every step overwrites its whole state."
+            return f"Your network. A {kind.cell_title} has no gates: every step overwrites its whole state."
         gate = kind.quantity("update" if kind.cell == "gru" else "forget")
         return f"Your network. {gate.name.title()} gate: light {gate.high_means}, dark {gate.low_means}."
     example = EXAMPLES[sequences.example] if sequences.example else None

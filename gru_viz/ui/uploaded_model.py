@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from gru_viz.conventions import CONVENTIONS
+from gru_viz.conventions import convention as lookup
 from gru_viz.errors import FormatError
 from gru_viz.formats import Embedding, FoundModel, FrameworkCheck, Head, ModelFile, fit, read_model
 from gru_viz.sequences import Sequences
@@ -22,7 +22,6 @@ __all__ = ["UploadedModel", "choose_uploaded_model", "describe"]
 MAX_BYTES = 400 * 2**20
 """The server's limit, ``server.maxUploadSize``."""
 MAX_OUTPUTS = 256
-CELLS = {"gru": "GRU", "lstm": "LSTM", "rnn": "tanh RNN"}
 ESCAPES = {r"\n": "\n", r"\t": "\t", r"\\": "\\"}
 
 
@@ -112,7 +111,7 @@ def describe(weights: Weights) -> str:
     units = ", ".join(map(str, dict.fromkeys(weights.units)))
     layers = f"{len(weights.layers)} layers of {units}" if len(weights.layers) > 1 else units
     both = ", bidirectional" if weights.bidirectional else ""
-    return f"{CELLS[weights.convention.cell]}, {layers} units{both}"
+    return f"{weights.convention.cell_title}, {layers} units{both}"
 
 
 def _ask(model: UploadedModel, found: FoundModel, file: ModelFile, sequences: SequenceChoice) -> UploadedModel:
@@ -121,7 +120,7 @@ def _ask(model: UploadedModel, found: FoundModel, file: ModelFile, sequences: Se
     st.caption(plain(f"{describe(found.weights)}; {count} input feature{'s' * (count != 1)}. {file.format}."))
     if found.alternatives:
         names = (found.weights.convention.name, *found.alternatives)
-        convention = pick("Weights interpreted as", f"meant_{key}", {name: CONVENTIONS[name].title for name in names})
+        convention = pick("Weights interpreted as", f"meant_{key}", {name: lookup(name).title for name in names})
         model = replace(model, convention=convention)
     embedding = _likeliest_embedding(found, sequences)
     if embedding:

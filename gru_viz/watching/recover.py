@@ -27,7 +27,7 @@ def recover(captured: Call | Stretch, kind: str, place: str) -> Trace:
 
     The hidden states of the top layer are those that the module gave. Lower layers, which torch does not give, run
     once more on the captured inputs, and are compared with the module's final states.
-    ``kind`` is ``"gru"``, ``"lstm"`` or ``"rnn"``; ``place`` describes the module in messages.
+    ``kind`` names the module's convention; ``place`` describes the module in messages.
 
     Raises:
         TraceError: the outputs of lower layers cannot be known: cuDNN does not say what its dropout dropped.

@@ -254,9 +254,9 @@ def an_archive_without_numbers() -> bytes:
     return file.getvalue()
 
 
-@kind("'hard_sigmoid'", "'sigmoid'")
+@kind("'swish'", "sigmoid")
 def another_gate_function() -> bytes:
-    return changed(recurrent_activation="hard_sigmoid")
+    return changed(recurrent_activation="swish")
 
 
 @kind("custom")
@@ -395,14 +395,14 @@ def an_impostor_node() -> bytes:
     return graph([helper.make_node("GRU", ["x", "W", "R", "B"], ["y"], domain="evil")], constants())
 
 
-@kind("Relu", "Tanh")
+@kind("Elu", "Tanh")
 def other_functions() -> bytes:
-    return graph([node("RNN", activations=["Relu"])], constants("RNN"))
+    return graph([node("RNN", activations=["Elu"])], constants("RNN"))
 
 
-@kind("HardSigmoid", "Sigmoid, Tanh")
-def a_hard_sigmoid() -> bytes:
-    return graph([node(activations=["HardSigmoid", "Tanh"])], constants())
+@kind("Relu", "HardSigmoid")
+def another_gate_in_onnx() -> bytes:
+    return graph([node(activations=["Relu", "Tanh"])], constants())
 
 
 @kind("clip")

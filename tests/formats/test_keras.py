@@ -229,29 +229,22 @@ def test_directions_that_are_not_put_side_by_side_are_not_joined(keras, save, me
 
 
 @pytest.mark.parametrize(
-    ("kind", "options"),
-    [
-        ("GRU after", {"activation": "relu"}),
-        ("GRU before", {"recurrent_activation": "hard_sigmoid"}),
-        ("LSTM", {"recurrent_activation": "hard_sigmoid"}),
-        ("LSTM", {"activation": None}),
-        ("SimpleRNN", {"activation": "sigmoid"}),
-    ],
+    ("kind", "options"), [("GRU after", {"activation": "gelu"}), ("LSTM", {"recurrent_activation": "relu"})]
 )
 def test_other_functions_are_refused_by_name(keras, save, kind: str, options: dict[str, str]) -> None:
     model = sequential(keras, 3, recurrent(keras, kind, 4, name="odd", **options))
-    with pytest.raises(FormatError, match="odd.*" + (next(iter(options.values())) or "linear")):
+    with pytest.raises(FormatError, match="odd.*" + next(iter(options.values()))):
         read_model(save(model, "m.keras"))
 
 
 def test_one_that_is_refused_leaves_the_others(keras, save) -> None:
     layers = [
         recurrent(keras, "GRU after", 4, name="good"),
-        recurrent(keras, "GRU after", 5, name="odd", activation="relu"),
+        recurrent(keras, "GRU after", 5, name="odd", activation="elu"),
     ]
     file = read_model(save(sequential(keras, 3, *layers), "m.keras"))
     assert file.names == ("good",)
-    assert any("odd" in notice and "relu" in notice for notice in file.notices)
+    assert any("odd" in notice and "elu" in notice for notice in file.notices)
 
 
 def test_a_class_of_the_authors_own(keras, save) -> None:

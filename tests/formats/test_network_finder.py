@@ -6,7 +6,8 @@ import lopsided
 import numpy as np
 import pytest
 
-from gru_viz import CONVENTIONS, trace
+from gru_viz import trace
+from gru_viz.conventions import convention
 from gru_viz.errors import FormatError
 from gru_viz.formats.model_bytes import NamedArrays
 from gru_viz.formats.model_file import FoundModel
@@ -26,7 +27,7 @@ def test_every_convention_is_found_by_its_own_names_under_any_prefix(name: str, 
     (model,) = found(arrays)
     assert model.name == prefix.rstrip("./_")
     assert name in (model.weights.convention.name, *model.alternatives)
-    assert all(each in " ".join(model.notices) for each in [CONVENTIONS[key].title for key in model.alternatives])
+    assert all(each in " ".join(model.notices) for each in [convention(key).title for key in model.alternatives])
     (specified,) = found(arrays, convention=name)
     assert specified.weights.convention.name == name
     assert specified.alternatives == ()

@@ -16,7 +16,9 @@ import pytest
 import torch
 from files import net, network, saved
 from hostile.kinds import Calls
+from lopsided import inputs
 
+import gru_viz
 from gru_viz.errors import FormatError
 from gru_viz.formats import pytorch, read_model
 from gru_viz.formats.model_bytes import load
@@ -173,11 +175,13 @@ def test_the_nonlinearity_of_an_rnn_is_what_the_file_says(function: str, how: st
     else:
         beside = {"config": {"nonlinearity": function}, "word language model": {"model": f"RNN_{function.upper()}"}}
         torch.save(module if how == "whole" else {**beside[how], "weights": module.state_dict()}, out)
-    if function == "relu":
-        with pytest.raises(FormatError, match="ReLU"):
-            read_model(out.getvalue())
-    else:
-        assert "is tanh, as" in read_model(out.getvalue()).model().notices[0]
+    found = read_model(out.getvalue()).model()
+    assert found.notices[0].startswith(f"The nonlinearity of the RNN is {function}, as")
+    assert (found.assumed, found.alternatives) == ("", ())
+    x = torch.from_numpy(inputs(2, 4, 3, dtype="float32"))
+    theirs = module(x.swapaxes(0, 1))[0].swapaxes(0, 1).detach().numpy()
+    np.testing.assert_allclose(gru_viz.trace(found.weights, x.numpy()).hidden, theirs, rtol=0, atol=1e-6)
+    assert found.check.agrees  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("protocol", [2, 4])

@@ -60,8 +60,6 @@ def test_the_steps_of_a_cell_are_counted_in_words() -> None:
     ("module", "word"),
     [
         (nn.LSTM(3, 5, proj_size=2), "proj_size=2"),
-        (nn.RNN(3, 5, nonlinearity="relu"), "relu"),
-        (nn.RNNCell(3, 5, nonlinearity="relu"), "relu"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
