@@ -5,13 +5,15 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 import numpy as np
 
+from gru_viz.formats.layer_chain import ActivationLayer, ChainLayer, DenseLayer, LayerChain
 from gru_viz.formats.matrix_names import SEPARATORS
 from gru_viz.formats.model_file import Embedding, FoundModel, Head
+from gru_viz.formats.state_dict_layers import FileLayers
 
 __all__ = ["EmbeddingsAndHeads"]
 
@@ -43,8 +45,10 @@ class _Layer:
 class EmbeddingsAndHeads:
     """The matrices of a file outside its recurrent networks, whose paths are ``used``."""
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], used: set[str]) -> None:
+    def __init__(self, arrays: Mapping[str, np.ndarray], used: set[str], layers: FileLayers) -> None:
         paths = list(arrays)
+        self._file = {layer.name: layer for layer in layers.layers if layer.kind == "linear"}
+        self._layers = layers
         self._sorted_by_name = paths == sorted(paths)  # then the order means nothing
         self._places = {path: k for k, path in enumerate(paths)}
         self._by_width: dict[int, list[_Layer]] = {}
@@ -72,7 +76,7 @@ class EmbeddingsAndHeads:
 
         ranked = heapq.nsmallest(
             MOST,
-            filter(fits, self._by_width.get(model.weights.features, ())),
+            filter(fits, self._by_width.get(model.features, ())),
             key=lambda layer: (not layer.is_embedding, -_shared(layer.path, folders), abs(start - layer.place)),
         )
         return tuple(Embedding(layer.name, layer.weight) for layer in ranked)
@@ -98,12 +102,39 @@ class EmbeddingsAndHeads:
                 abs(start - layer.place),
             ),
         )
-        return tuple(
-            Head(layer.name, layer.weight, np.zeros(len(layer.weight), layer.weight.dtype))
-            if layer.bias is None
-            else Head(layer.name, layer.weight, layer.bias)
-            for layer in ranked
-        )
+        found = [self._chain(layer) for layer in ranked]
+        answers = [head for heads in found for head in heads if not head.hidden]
+        names = [head.name for head in answers]
+        answers = [
+            replace(head, name=f"{head.name}, alone") if head.name in names[:k] else head
+            for k, head in enumerate(answers)
+        ]
+        return (*answers, *(head for heads in found for head in heads if head.hidden))
+
+    def _chain(self, layer: _Layer) -> list[Head]:
+        """The head that a layer is; or the last layer that reads it through others, and then itself."""
+        first = Head(layer.name, layer.weight, _bias(layer.weight, layer.bias))
+        low, below, assumed = self._file.get(layer.name), list[ChainLayer](), list[str]()
+        if low is None:
+            return [first]
+        while (step := self._layers.above(low)) is not None and len(below) < MOST:
+            high, between, what = step
+            below += [DenseLayer(low.name, low.weight, _bias(low.weight, low.arrays.get("bias"))), *between]
+            assumed += [what] if what else []
+            low = high
+        activation = self._layers.after(low)
+        if not below:
+            return [replace(first, activation=activation)]
+        last = Head(low.name, low.weight, _bias(low.weight, low.arrays.get("bias")), activation)
+        heads = [replace(last, below=LayerChain(tuple(below)), assumed="; ".join(assumed))]
+        if assumed:
+            linear = LayerChain(tuple(each for each in below if not isinstance(each, ActivationLayer)))
+            heads.append(replace(last, name=f"{low.name}, nothing between", below=linear))
+        return [*heads, replace(first, hidden=True)]
+
+
+def _bias(weight: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+    return np.zeros(len(weight), weight.dtype) if bias is None else bias
 
 
 def _folders(name: str) -> tuple[str, ...]:

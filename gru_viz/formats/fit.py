@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gru_viz.errors import FormatError
-from gru_viz.formats.layer_chain import LayerChain, MaskingLayer, ScalingLayer, Steps
+from gru_viz.formats.layer_chain import NO_LAYERS, LayerChain, MaskingLayer, ScalingLayer, Steps
 from gru_viz.formats.model_file import Embedding, FoundModel
 from gru_viz.sequences import Scaling, Sequence, Sequences
 from gru_viz.sequences.one_hot_text import normalise_text, visible_character
@@ -48,6 +48,10 @@ def fit(
         >>> fit(model, read_text("abba"), alphabet="ab")[0].values[:2].tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
     """
+    count = len(sequences.features)
+    if model.fronts and count == model.weights.features != model.features:
+        notice = f"The table has as many columns as the network reads: not applied in front of it: {model.before}."
+        model, sequences = model.with_front(NO_LAYERS), replace(sequences, notices=(*sequences.notices, notice))
     sequences = _as_the_model_reads(model, sequences, alphabet, embedding or next(iter(model.embeddings), None))
     return _through(model.before, sequences) if model.before else sequences
 

@@ -46,6 +46,7 @@ class Head:
         activation: its activation as the file names it, such as ``"softmax"``; ``""`` where the file names none.
         below: the layers between the network and this one.
         hidden: whether another linear layer reads it, so that it is not the model's answer.
+        assumed: what of ``below`` the file does not say and was assumed, in words; ``""`` if nothing.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Head:
     activation: str = ""
     below: LayerChain = NO_LAYERS
     hidden: bool = False
+    assumed: str = ""
 
     @property
     def inputs(self) -> int:
@@ -124,6 +126,7 @@ class FoundModel:
         alternatives: names of other conventions that the same matrices fit.
         notices: what was assumed, in sentences.
         before: the layers in front of it, which ``fit`` applies to sequences.
+        fronts: what ``before`` may be, likeliest first, where the file does not say what stands in front.
         unapplied: what stands in front of it and cannot be applied, in words; ``""`` if nothing.
         assumed: what the file does not say and was assumed, in words; ``""`` if nothing that changes the states.
         checker: makes ``check``; None where the file's framework cannot run it.
@@ -136,6 +139,7 @@ class FoundModel:
     alternatives: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     before: LayerChain = NO_LAYERS
+    fronts: tuple[LayerChain, ...] = ()
     unapplied: str = ""
     assumed: str = ""
     checker: Callable[[], FrameworkCheck | None] | None = field(default=None, repr=False)
@@ -153,6 +157,10 @@ class FoundModel:
     def features(self) -> int:
         """How many numbers the model reads at each step: the network, or the layers in front of it."""
         return self.before.inputs or self.weights.features
+
+    def with_front(self, before: LayerChain) -> FoundModel:
+        """The network behind other layers, one of ``fronts``."""
+        return self if before is self.before else replace(self, before=before, checker=None)
 
     def read_as(self, convention: str) -> FoundModel:
         """The same matrices read in another convention, one of ``alternatives``; the result has no ``check``."""

@@ -14,9 +14,11 @@ from gru_viz.conventions import Convention, convention as lookup, with_functions
 from gru_viz.errors import ConventionError, FormatError
 from gru_viz.formats.embeddings_and_heads import EmbeddingsAndHeads
 from gru_viz.formats.framework_check import check_against_torch
+from gru_viz.formats.layer_chain import NO_LAYERS
 from gru_viz.formats.matrix_names import PROJECTION, CellKey, Family, MatrixGroup, families, group
 from gru_viz.formats.model_bytes import LIMITS, Fact, Limits, NamedArrays, printable, refuse_many_networks
 from gru_viz.formats.model_file import FoundModel
+from gru_viz.formats.state_dict_layers import FileLayers, Front
 from gru_viz.matrix_layout import sizes
 from gru_viz.weights import CellWeights, Weights, torch_twin
 
@@ -49,12 +51,49 @@ def find_networks(
     if not models:
         raise errors[0] if errors else _nothing(arrays, where)
     models.sort(key=lambda pair: pair[0])
-    others = EmbeddingsAndHeads(arrays.arrays, used)
-    complete = tuple(
-        replace(model, embeddings=others.embeddings(model, start), heads=others.heads(model, start))
-        for start, model in models
-    )
+    complete = _with_layers_around(models, arrays, used)
     return complete, (*arrays.notices, *(f"Left out: {error}" for error in errors))
+
+
+def _with_layers_around(
+    models: list[tuple[int, FoundModel]], arrays: NamedArrays, used: set[str]
+) -> tuple[FoundModel, ...]:
+    """The networks, each with what may stand in front of it and on top of it."""
+    layers = FileLayers(arrays, used, [model.name for _, model in models])
+    others = EmbeddingsAndHeads(arrays.arrays, used, layers)
+    below: dict[str, tuple[Weights, Front]] = {}
+    complete = []
+    for start, model in models:
+        front = layers.in_front(model.name, model.weights, below)
+        below[model.name] = model.weights, front or Front(NO_LAYERS)
+        if front is not None:
+            model = _behind(model, front)
+        heads = others.heads(model, start)
+        guesses = [f"{head.name} is the output: {head.assumed}." for head in heads[:1] if head.assumed]
+        complete.append(
+            replace(model, embeddings=others.embeddings(model, start), heads=heads, notices=(*model.notices, *guesses))
+        )
+    return tuple(complete)
+
+
+def _behind(model: FoundModel, front: Front) -> FoundModel:
+    """A network with what stands in front of it, as far as that is known."""
+    notices = [*model.notices]
+    if front.chain:
+        notices.append(
+            f"In front of it, by the order and the widths in the file: {front.chain}. It is assumed and applied, since "
+            "the file does not say what reads what."
+        )
+    if front.unapplied:
+        notices.append(f"In front of it, and not applied: {front.unapplied}.")
+    return replace(
+        model,
+        notices=tuple(notices),
+        before=front.chain,
+        fronts=(front.chain, NO_LAYERS) if front.chain else (),
+        unapplied=front.unapplied,
+        assumed="; ".join(each for each in (model.assumed, front.assumed) if each),
+    )
 
 
 class _Finder:
