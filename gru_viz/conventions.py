@@ -403,17 +403,15 @@ def with_functions(kind: Convention, gate: str | None = None, state: str | None 
         name, title = f"{name}+{gate}", f"{title}, hard sigmoid"
     if state not in (None, kind.state_function):
         name, title = f"{name}+{state}", f"{title.removesuffix(', tanh')}, {FUNCTION_TITLES[str(state)]}"
-    functions = {"gate_function": gate or kind.gate_function, "state_function": state or kind.state_function}
-    return replace(kind, name=name, title=title, **functions)
+    gate, state = gate or kind.gate_function, state or kind.state_function
+    return replace(kind, name=name, title=title, gate_function=gate, state_function=state)
 
 
 def _with_choice(kind: Convention, change: str) -> Convention:
     """A GRU whose reset gate acts elsewhere, or whose update gate means the other thing."""
-    key, value = {
-        "reset_before": ("reset", "before"),
-        "reset_after": ("reset", "after"),
-        "takes_new": ("update", "takes"),
-        "keeps_old": ("update", "keeps"),
-    }[change]
-    title = {"reset": f"reset {value} the product", "update": f"z = 1 {change.replace('_', ' the ')}"}[key]
-    return replace(kind, name=f"{kind.name}+{change}", title=f"{kind.title}, {title}", **{key: value})
+    name = f"{kind.name}+{change}"
+    if change.startswith("reset"):
+        place: ResetPlace = "before" if change == "reset_before" else "after"
+        return replace(kind, name=name, title=f"{kind.title}, reset {place} the product", reset=place)
+    meaning: UpdateMeaning = "takes" if change == "takes_new" else "keeps"
+    return replace(kind, name=name, title=f"{kind.title}, z = 1 {change.replace('_', ' the ')}", update=meaning)

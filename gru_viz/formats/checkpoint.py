@@ -93,9 +93,9 @@ class _Visitor:
             self.found.modules[path] = PickledModule(printable(value.of.removeprefix(SCRIPT)), settings)
         if isinstance(value, PickledDict) and isinstance(value.state, dict):
             named = value.state.get("_metadata")
-            for key in named if isinstance(named, dict) else ():
-                if key == "" and isinstance(named[key], dict):
-                    self.found.convention = known_convention(named[key].get("convention"))
+            for key, about in named.items() if isinstance(named, dict) else ():
+                if key == "" and isinstance(about, dict):
+                    self.found.convention = known_convention(about.get("convention"))
                 elif isinstance(key, str):
                     at = printable(f"{path}.{key}" if path else key)
                     self.found.modules.setdefault(at, PickledModule("", {}))
