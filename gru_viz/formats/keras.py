@@ -13,6 +13,7 @@ import numpy as np
 from gru_viz.conventions import CONVENTIONS, STATE_FUNCTIONS, Convention, with_functions
 from gru_viz.errors import ConventionError, FormatError
 from gru_viz.formats.keras_chain import KerasChains
+from gru_viz.formats.keras_cudnn import from_cudnn
 from gru_viz.formats.keras_graph import (
     CELLS,
     CUDNN,
@@ -135,7 +136,7 @@ def _layer(where: str, placed: KerasLayer, chains: KerasChains) -> RecurrentLaye
             raise FormatError(where, f"{len(arrays) or 'no'} arrays", "a kernel, a recurrent kernel and a bias",
                               "Save the model after it is built.")  # fmt: skip
         if placed.kind in CUDNN:
-            arrays = _from_cudnn(arrays)
+            arrays = from_cudnn(arrays)
         name = CONVENTION.get(CUDNN.get(placed.kind, placed.kind)) or _gru(config, arrays)
         kind = CONVENTIONS[name]
         if config:
@@ -167,21 +168,6 @@ def _layer(where: str, placed: KerasLayer, chains: KerasChains) -> RecurrentLaye
 def _origin(reads: Output, chains: KerasChains) -> Origin:
     chain, unknown = chains.chain(reads.chain)
     return Origin(reads.kind, reads.source, chain, unknown or reads.unknown)
-
-
-def _from_cudnn(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The arrays of CuDNNGRU or CuDNNLSTM in the layout of GRU(reset_after=True) and LSTM.
-
-    There the matrix of each gate is stored by columns, and both biases end to end; an LSTM has one.
-    """
-    kernel, recurrent, *bias = arrays
-    count = recurrent.shape[1] // len(recurrent)
-    kernel = np.hstack([each.T.reshape(each.shape, order="F") for each in np.hsplit(kernel, count)])
-    recurrent = np.hstack([each.T for each in np.hsplit(recurrent, count)])
-    if not bias:
-        return [kernel, recurrent]
-    both = bias[0].reshape(2, -1)
-    return [kernel, recurrent, both if count == 3 else both.sum(0)]
 
 
 def _with_functions(where: str, kind: Convention, config: KerasConfig, chains: KerasChains) -> Convention:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
@@ -129,6 +129,7 @@ class FoundModel:
         fronts: what ``before`` may be, likeliest first, where the file does not say what stands in front.
         unapplied: what stands in front of it and cannot be applied, in words; ``""`` if nothing.
         assumed: what the file does not say and was assumed, in words; ``""`` if nothing that changes the states.
+        readings: the weights in each of ``alternatives`` that is no other convention of the same matrices.
         checker: makes ``check``; None where the file's framework cannot run it.
     """
 
@@ -142,6 +143,7 @@ class FoundModel:
     fronts: tuple[LayerChain, ...] = ()
     unapplied: str = ""
     assumed: str = ""
+    readings: Mapping[str, Weights] = field(default_factory=dict, repr=False)
     checker: Callable[[], FrameworkCheck | None] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -162,8 +164,15 @@ class FoundModel:
         """The network behind other layers, one of ``fronts``."""
         return self if before is self.before else replace(self, before=before, checker=None)
 
+    def title_of(self, reading: str) -> str:
+        """A reading of its matrices in words: its own convention, or one of ``alternatives``."""
+        name, begin, rest = reading.partition(" (")
+        return lookup(name).title + begin + rest
+
     def read_as(self, convention: str) -> FoundModel:
         """The same matrices read in another convention, one of ``alternatives``; the result has no ``check``."""
+        if convention in self.readings:
+            return replace(self, weights=self.readings[convention], checker=None)
         kind = lookup(convention)
         if kind == self.weights.convention:
             return self

@@ -18,6 +18,7 @@ from gru_viz.formats.layer_chain import NO_LAYERS
 from gru_viz.formats.matrix_names import PROJECTION, CellKey, Family, MatrixGroup, families, group
 from gru_viz.formats.model_bytes import LIMITS, Fact, Limits, NamedArrays, printable, refuse_many_networks
 from gru_viz.formats.model_file import FoundModel
+from gru_viz.formats.shape_finder import find_by_shape
 from gru_viz.formats.state_dict_layers import FileLayers, Front
 from gru_viz.matrix_layout import sizes
 from gru_viz.weights import CellWeights, Weights, torch_twin
@@ -27,6 +28,8 @@ __all__ = ["find_networks"]
 CellMatrices = dict[CellKey, dict[str, np.ndarray]]
 MOST_CHECKED = 1 << 25
 """A network with more parameters is not checked against torch.nn: that would take gibibytes of memory."""
+MOST_STACKED = 4
+"""The most matrices of products that a family has whose gates are stacked."""
 _NONLINEARITY = re.compile(r"nonlinearity|(^|[._])(mode|rnn_type|cell_type|cell|rnn|model)$", re.IGNORECASE)
 _TANH_OR_RELU = re.compile(r"(?:rnn_?)?(tanh|relu)", re.IGNORECASE)
 _RECURRENT_ONLY = frozenset({"weight_ih", "weight_hh", "recurrent_kernel", "gates/kernel", PROJECTION})
@@ -48,8 +51,15 @@ def find_networks(
             models.append((min(order[path] for path in each.paths(family)), finder.model(each, family)))
         except FormatError as error:
             errors.append(error)
+            if len(family.products) > MOST_STACKED:
+                finder.by_gate.add(error.where)
+    if not models and all(error.where in finder.by_gate for error in errors):
+        for each in find_by_shape(arrays, where, only_apart=bool(errors)):
+            models.append((min(order[path] for path in each.paths), each.model))
+            used.update(each.paths)
     if not models:
         raise errors[0] if errors else _nothing(arrays, where)
+    refuse_many_networks(len(models), where, limits)
     models.sort(key=lambda pair: pair[0])
     complete = _with_layers_around(models, arrays, used)
     return complete, (*arrays.notices, *(f"Left out: {error}" for error in errors))
@@ -97,10 +107,15 @@ def _behind(model: FoundModel, front: Front) -> FoundModel:
 
 
 class _Finder:
-    """Assembles the networks of one file."""
+    """Assembles the networks of one file.
+
+    Attributes:
+        by_gate: where networks with a matrix for each gate could not be assembled under the names of a convention.
+    """
 
     def __init__(self, arrays: NamedArrays, where: str) -> None:
         self.arrays, self.where = arrays, where
+        self.by_gate: set[str] = set()
 
     def candidates(self, paths: Iterable[str], limits: Limits) -> list[tuple[MatrixGroup, Family]]:
         """The groups of arrays that look like a recurrent network, each with its likeliest conventions."""
@@ -129,9 +144,10 @@ class _Finder:
         self._refuse_unplaced(found, family, fitting[0])
         if not any(name in cell for cell in cells.values() for name in family.biases) and fitting[0].biases:
             notices.append("The file has no biases for this network: they are taken as zero.")
-        others = tuple(each.name for each in fitting[1:])
+        more = [*fitting[1:], *_other_choices(fitting, family)] if fitting[0].name != self.arrays.convention else []
+        others = tuple(each.name for each in more)
         if others:
-            titles = ", ".join(each.title for each in fitting[1:])
+            titles = ", ".join(each.title for each in more)
             notices.append(f"Read as {fitting[0].title}; its names and shapes also fit {titles}.")
         assumed = ""
         if fitting[0].cell == "rnn" and fitting[0].name != self.arrays.convention:
@@ -283,6 +299,16 @@ class _Finder:
                 where, wanted = f"{self.where}, {printable(path)}", f"no such bias: {kind.title} has none"
                 remedy = "Use the names of a convention with biases, such as ai_summer."
                 raise FormatError(where, "a bias that is not zero", wanted, remedy)
+
+
+def _other_choices(fitting: list[Convention], family: Family) -> list[Convention]:
+    """What a GRU with a matrix for each gate may also be: only code says where its reset acts and what z = 1 means."""
+    if len(fitting) > 1 or fitting[0].cell != "gru" or len(family.products) <= MOST_STACKED:
+        return []
+    first = fitting[0]
+    place = "+reset_before" if first.reset == "after" else "+reset_after"
+    meaning = "+takes_new" if first.update == "keeps" else "+keeps_old"
+    return [lookup(first.name + change) for change in (place, meaning, place + meaning)]
 
 
 def _with_relu(weights: Weights) -> Weights:

@@ -7,7 +7,6 @@ from typing import Any
 
 import streamlit as st
 
-from gru_viz.conventions import convention as lookup
 from gru_viz.errors import FormatError
 from gru_viz.formats import Embedding, FoundModel, FrameworkCheck, Head, ModelFile, fit, read_model
 from gru_viz.sequences import Sequences
@@ -120,7 +119,7 @@ def _ask(model: UploadedModel, found: FoundModel, file: ModelFile, sequences: Se
     st.caption(plain(f"{describe(found.weights)}; {count} input feature{'s' * (count != 1)}. {file.format}."))
     if found.alternatives:
         names = (found.weights.convention.name, *found.alternatives)
-        convention = pick("Weights interpreted as", f"meant_{key}", {name: lookup(name).title for name in names})
+        convention = pick("Weights interpreted as", f"meant_{key}", {name: found.title_of(name) for name in names})
         model = replace(model, convention=convention)
     embedding = _likeliest_embedding(found, sequences)
     if embedding:
