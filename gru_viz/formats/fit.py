@@ -19,7 +19,11 @@ _WHOLE = 1e-3
 
 
 def fit(
-    model: FoundModel, sequences: Sequences, alphabet: str | None = None, embedding: Embedding | None = None
+    model: FoundModel,
+    sequences: Sequences,
+    alphabet: str | None = None,
+    embedding: Embedding | None = None,
+    scaling: Scaling | None = None,
 ) -> Sequences:
     """Convert sequences to the features that a network reads.
 
@@ -33,6 +37,8 @@ def fit(
         alphabet: for text: its characters in the order of training, at most one for each feature of the network or
             row of its embedding; by default those of the text, if their number fits.
         embedding: one of ``model.embeddings``; by default the likeliest.
+        scaling: one of ``model.scalings``, the numbers of the training, in place of the scaling of the sequences; with
+            as many features as these.
 
     Returns:
         What the network reads at each step, with a notice of the conversion. Steps that the model masks are left out.
@@ -48,6 +54,7 @@ def fit(
         >>> fit(model, read_text("abba"), alphabet="ab")[0].values[:2].tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
     """
+    sequences = _rescaled(sequences, scaling) if scaling else sequences
     count = len(sequences.features)
     if model.fronts and count == model.weights.features != model.features:
         notice = f"The table has as many columns as the network reads: not applied in front of it: {model.before}."
@@ -105,6 +112,23 @@ def _embedded(sequences: Sequences, table: Embedding, values: list[np.ndarray]) 
     names = tuple(f"{table.name}.{k + 1}" for k in range(table.matrix.shape[1]))
     notice = f"Symbols were mapped to {len(names)} features by the file's embedding {table.name}."
     return _with_features(sequences, names, values, [notice])
+
+
+def _rescaled(sequences: Sequences, scaling: Scaling) -> Sequences:
+    """The sequences scaled by other numbers than their own."""
+    if len(scaling.centre) != len(sequences.features):
+        found, wanted = (
+            f"numbers for {len(scaling.centre)} features",
+            f"{len(sequences.features)}, as the sequences have",
+        )
+        raise FormatError("scaling", found, wanted, "Choose as many columns, in the order of the training.")
+    own = Scaling("given", sequences.features, scaling.centre, scaling.scale)
+    items = tuple(
+        Sequence(own.apply(sequences.scaling.undo(item.values)).astype(np.float32), item.features, item.time, item.name)
+        for item in sequences
+    )
+    notice = "The features were scaled by the numbers in the model's file."
+    return replace(sequences, items=items, scaling=own, notices=(*sequences.notices, notice))
 
 
 def _without_zero(sequences: Sequences) -> Sequences:

@@ -14,6 +14,7 @@ from gru_viz.conventions import convention as lookup
 from gru_viz.errors import ConventionError, FormatError, TraceError, one_line
 from gru_viz.formats.activations import activate
 from gru_viz.formats.layer_chain import NO_LAYERS, LayerChain
+from gru_viz.sequences import Scaling
 from gru_viz.trace import Trace
 from gru_viz.weights import Weights
 
@@ -129,6 +130,8 @@ class FoundModel:
         fronts: what ``before`` may be, likeliest first, where the file does not say what stands in front.
         unapplied: what stands in front of it and cannot be applied, in words; ``""`` if nothing.
         assumed: what the file does not say and was assumed, in words; ``""`` if nothing that changes the states.
+        scalings: the numbers beside the weights by which inputs may have been scaled in training, by their name in the
+            file, likeliest first.
         readings: the weights in each of ``alternatives`` that is no other convention of the same matrices.
         checker: makes ``check``; None where the file's framework cannot run it.
     """
@@ -143,6 +146,7 @@ class FoundModel:
     fronts: tuple[LayerChain, ...] = ()
     unapplied: str = ""
     assumed: str = ""
+    scalings: Mapping[str, Scaling] = field(default_factory=dict, repr=False)
     readings: Mapping[str, Weights] = field(default_factory=dict, repr=False)
     checker: Callable[[], FrameworkCheck | None] | None = field(default=None, repr=False)
 

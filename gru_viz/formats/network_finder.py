@@ -18,6 +18,7 @@ from gru_viz.formats.layer_chain import NO_LAYERS
 from gru_viz.formats.matrix_names import PROJECTION, CellKey, Family, MatrixGroup, families, group
 from gru_viz.formats.model_bytes import LIMITS, Fact, Limits, NamedArrays, printable, refuse_many_networks
 from gru_viz.formats.model_file import FoundModel
+from gru_viz.formats.scalers import find_scalings
 from gru_viz.formats.shape_finder import find_by_shape
 from gru_viz.formats.state_dict_layers import FileLayers, Front
 from gru_viz.matrix_layout import sizes
@@ -78,6 +79,7 @@ def _with_layers_around(
         below[model.name] = model.weights, front or Front(NO_LAYERS)
         if front is not None:
             model = _behind(model, front)
+        model = replace(model, scalings=find_scalings(arrays, model.features))
         heads = others.heads(model, start)
         guesses = [f"{head.name} is the output: {head.assumed}." for head in heads[:1] if head.assumed]
         complete.append(
