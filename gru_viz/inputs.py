@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Batch",
     "Input",
+    "batch_first",
     "check_device",
     "collect",
     "initial_states",
@@ -79,6 +80,29 @@ class Batch(NamedTuple):
     time: tuple[AbstractSequence[str] | None, ...]
     scaling: Scaling | None
     details: dict[str, str]
+
+
+def batch_first(
+    model: object, x: Any, h0: Any, lengths: AbstractSequence[int] | None, time_first: bool | None
+) -> tuple[Any, dict[str, str]]:
+    """An array of three axes with the batch first, and a remark where that was assumed."""
+    axes = tuple(getattr(x, "shape", ()))
+    if len(axes) != 3 or not (isinstance(x, np.ndarray) or is_tensor(x)):
+        return x, {}
+    open_ = time_first is None and getattr(model, "batch_first", True) is False
+    if open_ and axes[0] != axes[1]:
+        state = h0[0] if isinstance(h0, tuple) and len(h0) else h0
+        rows = tuple(getattr(state, "shape", ()))
+        known = {len(lengths)} if lengths is not None else {rows[1]} if len(rows) == 3 and rows[1] > 1 else set()
+        if known in ({axes[0]}, {axes[1]}):
+            time_first, open_ = known == {axes[1]}, False
+    remark = {}
+    if open_:
+        remark = {
+            "axes": f"x {axes} was read as (batch, time, features), though the module has batch_first=False; "
+            "time_first=True reads it as (time, batch, features)"
+        }
+    return (x.swapaxes(0, 1) if time_first else x), remark
 
 
 def collect(x: Input, lengths: AbstractSequence[int] | None, features: int) -> Batch:
@@ -203,6 +227,9 @@ def initial_states(h0: Any, weights: Weights, batch: int, dtype: np.dtype) -> di
 
     def broadcast(name: str, state: Any, shape: tuple[int, ...], axes: str) -> np.ndarray:
         numbers = np.zeros(()) if state is None else _as_numbers(state)
+        if numbers.ndim == len(shape) == 3 and len(numbers) != shape[0]:
+            found, wanted = f"{name} states for {len(numbers)} layers and directions", f"{shape[0]}, as the network has"
+            raise TraceError("h0", found, wanted, f"Pass an array of shape {shape}: {axes}.")
         try:
             return np.array(np.broadcast_to(numbers, shape), dtype, order="C")
         except ValueError:

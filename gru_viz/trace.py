@@ -22,7 +22,7 @@ from gru_viz.backends.interface import DirectionRun
 from gru_viz.bins import Bins, align, reduce
 from gru_viz.conventions import Convention
 from gru_viz.errors import TraceError
-from gru_viz.inputs import Input, check_device, collect
+from gru_viz.inputs import Input, batch_first, check_device, collect
 from gru_viz.proof import Proof, Witness
 from gru_viz.sequences import Scaling
 from gru_viz.weights import CellWeights, Weights
@@ -327,12 +327,13 @@ def trace(
     lengths: AbstractSequence[int] | None = None,
     backend: BackendName = "auto",
     device: str = "cpu",
+    time_first: bool | None = None,
 ) -> Trace:
-    """Run a GRU, LSTM or tanh RNN over sequences and keep every gate and state.
+    """Run a GRU, LSTM or RNN over sequences and keep every gate and state.
 
     Args:
-        model: ``Weights``, or a ``torch.nn.GRU``, ``LSTM`` or ``RNN`` or a cell of one (``batch_first`` plays no part
-            here; dropout is off).
+        model: ``Weights``, a ``torch.nn.GRU``, ``LSTM`` or ``RNN`` or a cell of one, or a ``GRU``, ``LSTM``,
+            ``SimpleRNN`` or ``Bidirectional`` of Keras that is built; dropout is off.
         x: (batch, time, features), (time, features), a list of (time, features) of unequal length, ``Sequences``, or a
             data frame of pandas or polars: its columns of numbers in their order, one row for each step.
         h0: the initial state, zero if None: (layers·directions, batch, hidden) as in torch, or anything that
@@ -342,6 +343,9 @@ def trace(
         backend: ``"compiled"`` (on a CPU, with numba), ``"torch"`` (fused, where torch has the variant), ``"loop"``
             (numpy, on a CPU), ``"scratch"`` (the equations step by step), or ``"auto"``: the fastest.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:k"``.
+        time_first: whether an array of three axes is (time, batch, features), as ``torch.nn`` reads it without
+            ``batch_first``. By default the batch is first; for a module without ``batch_first``, ``lengths`` or ``h0``
+            may show that it is not, and otherwise ``details["axes"]`` says which was taken.
 
     Runs in the dtype of the weights: float64, or else float32.
 
@@ -358,6 +362,7 @@ def trace(
     """
     weights = model if isinstance(model, Weights) else Weights.from_module(model)
     check_device(device)
+    x, axes = batch_first(model, x, h0, lengths, time_first)
     batch = collect(x, lengths, weights.features)
     chosen = choose_backend(backend, weights, device)
     ran = chosen.run(weights, batch.values, batch.lengths, h0, device)
@@ -372,7 +377,7 @@ def trace(
         backend=chosen.name,
         device=ran.device,
         _witness=ran.witness,
-        details=batch.details,
+        details=batch.details | axes,
     )
 
 

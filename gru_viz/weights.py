@@ -13,6 +13,7 @@ import numpy as np
 
 from gru_viz.conventions import BIASES, PARTS, Convention, convention as lookup, hard_sigmoid, with_functions
 from gru_viz.errors import ConventionError
+from gru_viz.keras_layer import is_keras, take_layer_apart
 from gru_viz.matrix_layout import GateBlocks, assemble, sizes, stacks, take_apart
 
 if TYPE_CHECKING:
@@ -171,7 +172,9 @@ class Weights:
 
     @classmethod
     def from_module(cls, module: torch.nn.Module, origin: str = "") -> Weights:
-        """Copy the weights of a torch module, every layer and direction; a module without biases gets zeros.
+        """Copy the weights of a module of torch or of a layer of Keras, every layer and direction.
+
+        A module without biases gets zeros. A layer of Keras must be built.
 
         Raises:
             ConventionError: it is no GRU, LSTM or RNN, nor a cell of one, or it has projections, which change the
@@ -182,6 +185,9 @@ class Weights:
             >>> Weights.from_module(torch.nn.GRUCell(3, 4)).origin
             'torch.nn.GRUCell'
         """
+        if is_keras(module):
+            found, matrices = take_layer_apart(module)
+            return cls.from_matrices(found, matrices, origin or f"keras.layers.{type(module).__name__}")
         kind = kind_of(module)
         layers = sort_tensors(module, lambda name: getattr(module, name, None))
         return cls.from_tensors(kind, layers, origin or f"torch.nn.{type(module).__name__}")
