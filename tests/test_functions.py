@@ -116,10 +116,17 @@ def test_large_states_are_proven_against_their_size() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_kernels_for_the_usual_functions_say_that_they_cannot_run_it(name: str) -> None:
-    for backend in ("compiled", "loop", "torch"):
+    for backend in ("compiled", "torch"):
         runs = backend == "torch" and name == "torch_rnn+relu"
         assert (why_not(backend, convention(name)) is None) == runs
-    assert gru_viz.trace(weights(name), inputs(4, 3)).backend == ("torch" if name == "torch_rnn+relu" else "scratch")
+    w, x, h0 = weights(name, layers=2, directions=2), inputs(3, 8, 3), 0.5 * inputs(4, 3, 5)
+    start = (h0, 0.1 * h0) if w.convention.cell == "lstm" else h0
+    traces = [gru_viz.trace(w, x, start, [8, 5, 0], backend=each) for each in ("auto", "loop", "scratch")]
+    assert traces[0].backend == "loop"
+    for run, other in zip(traces[1].runs, traces[2].runs, strict=True):
+        for quantity, values in run.quantities.items():
+            np.testing.assert_allclose(values, other.quantities[quantity], rtol=1e-11, atol=1e-12)
+    assert traces[1].proof.holds
 
 
 def test_other_functions_are_another_model() -> None:

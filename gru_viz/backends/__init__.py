@@ -43,9 +43,7 @@ def _torch_why_not(convention: Convention, _: str) -> str | None:
     return None
 
 
-def _loop_why_not(convention: Convention, device: str) -> str | None:
-    if (found := _other_functions(convention)) is not None:
-        return f"The loop computes with sigmoid and tanh, not {found}."
+def _loop_why_not(_: Convention, device: str) -> str | None:
     return None if device.startswith("cpu") else f"The loop works on numpy's arrays, which are not on {device}."
 
 

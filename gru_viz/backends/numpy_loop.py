@@ -1,7 +1,8 @@
 """The backend "loop": numpy step by step in few operations, for a CPU without a compiler.
 
 An operation of numpy on a few numbers takes a fraction of the time that torch needs to begin one. σ(x) is
-½ + ½ tanh(x / 2); the halves are in the weights beforehand, exactly, since they are powers of two.
+½ + ½ tanh(x / 2); the halves are in the weights beforehand, exactly, since they are powers of two. So is the slope of a
+hard sigmoid.
 
 This backend repeats ``gru_viz.equations``; tests/backends/test_parity.py compares the two.
 """
@@ -16,7 +17,7 @@ import numpy as np
 from gru_viz.backends.array_layers import run_array_layers
 from gru_viz.backends.compiled.array_layout import reuse_pages
 from gru_viz.backends.interface import BackendRun, finished_run
-from gru_viz.conventions import Convention
+from gru_viz.conventions import Convention, hard_sigmoid
 from gru_viz.weights import CellWeights, Weights
 
 __all__ = ["run", "run_steps"]
@@ -27,6 +28,8 @@ CELLS = 1 << 17
 PAIR = ("reset", "update")
 
 Adds = Callable[[np.ndarray, np.ndarray], object]
+Squashes = Callable[[np.ndarray, np.ndarray], object]
+"""From sums to what is written over the second array."""
 
 
 class Block(NamedTuple):
@@ -74,12 +77,13 @@ def run_steps(
         out["both"] = np.empty((steps, batch, 2 * size), w.dtype)
     states = list(start)
     after, before = convention.reset == "after", convention.reset == "before"
+    slope = 0.5 if convention.gate_function == "sigmoid" else hard_sigmoid(convention.gate_function)[0]
     joined, apart = slice(2 * size if after else None), slice(2 * size, None)
     b[joined] += b_h[joined]
     for n, name in enumerate(convention.gates):
         if convention.quantity(name).kind == "gate":
             for matrix in (w, u, b):
-                matrix[n * size : (n + 1) * size] *= 0.5
+                matrix[n * size : (n + 1) * size] *= slope
     products = [_product(part, batch) for part in ((u[: 2 * size], u[2 * size :]) if before else (u,))]
     steps_first, block = x.swapaxes(0, 1), max(min(CELLS // max(batch * len(b), 1), steps), 1)
     memory = np.empty((block, batch, len(b)), w.dtype)
@@ -106,11 +110,40 @@ def _product(u: np.ndarray, rows: int) -> Adds:
     return lambda h, given: np.add(given, np.dot(h, turned, product), given)
 
 
+def _gate_function(convention: Convention, dtype: np.dtype) -> Squashes:
+    """A function from a gate's sum, times the slope that is in its weights, to the gate."""
+    half = dtype.type(0.5)
+
+    def sigmoid(sums: np.ndarray, out: np.ndarray) -> None:
+        np.tanh(sums, out)
+        out *= half
+        out += half
+
+    if convention.gate_function == "sigmoid":
+        return sigmoid
+    offset = dtype.type(hard_sigmoid(convention.gate_function)[1])
+    return lambda sums, out: np.clip(sums + offset, 0, 1, out=out)
+
+
+def _state_function(convention: Convention, dtype: np.dtype) -> Squashes:
+    """A function from a state's sum to the state."""
+    half = dtype.type(0.5)
+    functions: dict[str, Squashes] = {
+        "tanh": np.tanh,
+        "relu": lambda sums, out: np.maximum(sums, 0, out=out),
+        "linear": lambda sums, out: np.copyto(out, sums),
+        "softsign": lambda sums, out: np.divide(sums, 1 + np.abs(sums), out=out),
+        "sigmoid": lambda sums, out: np.add(half * np.tanh(half * sums), half, out=out),
+    }
+    return functions[convention.state_function]
+
+
 def _gru(convention: Convention, products: list[Adds], block: Block, states: list[np.ndarray]) -> list[np.ndarray]:
     sums, inputs, out = block
     h, add = states[0], products[0]
     size = h.shape[1]
-    after, keeps, half = convention.reset == "after", convention.update == "keeps", sums.dtype.type(0.5)
+    after, keeps = convention.reset == "after", convention.update == "keeps"
+    gate, squash = _gate_function(convention, sums.dtype), _state_function(convention, sums.dtype)
     both, seen, of_gates, of_candidate = out["both"], np.empty_like(h), sums[..., : 2 * size], sums[..., 2 * size :]
     added = sums if after else of_gates
     gates = (both, both[..., :size], both[..., size:])
@@ -118,16 +151,14 @@ def _gru(convention: Convention, products: list[Adds], block: Block, states: lis
         added, of_gates, of_candidate, inputs, zip(*gates, strict=True), out["candidate"], out["hidden"], strict=True
     ):
         add(h, to)
-        np.tanh(s_both, rz)
-        rz *= half
-        rz += half
+        gate(s_both, rz)
         if after:
             np.multiply(s_n, r, n)
             n += x_n
-            np.tanh(n, n)
+            squash(n, n)
         else:
             products[1](np.multiply(r, h, seen), s_n)
-            np.tanh(s_n, n)
+            squash(s_n, n)
         one, other = (n, h) if keeps else (h, n)
         np.subtract(other, one, new)
         new *= z
@@ -140,19 +171,18 @@ def _lstm(convention: Convention, products: list[Adds], block: Block, states: li
     sums, _, out = block
     h, cell = states
     size = h.shape[1]
-    half, add = sums.dtype.type(0.5), products[0]
+    add, gate, squash = products[0], _gate_function(convention, sums.dtype), _state_function(convention, sums.dtype)
     written = np.empty_like(h)
     each = [sums[..., n * size : (n + 1) * size] for n in range(4)]
     for gates, i, f, g, o, stored, new in zip(sums, *each, out["cell"], out["hidden"], strict=True):
         add(h, gates)
-        np.tanh(gates, gates)
-        for sigmoid in (gates[:, : 2 * size], o):
-            sigmoid *= half
-            sigmoid += half
+        gate(gates[:, : 2 * size], gates[:, : 2 * size])
+        squash(g, g)
+        gate(o, o)
         np.multiply(i, g, written)
         np.multiply(f, cell, stored)
         stored += written
-        np.tanh(stored, new)
+        squash(stored, new)
         new *= o
         h, cell = new, stored
     for name, values in zip(convention.gates, each, strict=True):
@@ -162,9 +192,9 @@ def _lstm(convention: Convention, products: list[Adds], block: Block, states: li
 
 def _rnn(convention: Convention, products: list[Adds], block: Block, states: list[np.ndarray]) -> list[np.ndarray]:
     sums, _, out = block
-    h, add = states[0], products[0]
+    h, add, squash = states[0], products[0], _state_function(convention, sums.dtype)
     for given, new in zip(sums, out["hidden"], strict=True):
         add(h, given)
-        np.tanh(given, new)
+        squash(given, new)
         h = new
     return [h]

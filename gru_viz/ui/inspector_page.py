@@ -76,7 +76,7 @@ def _inspector(sequences: SequenceChoice, model: ModelChoice, comparison: Compar
             gates, packed = st.session_state["last_view"]
     st.session_state["last_view"] = gates, packed
     traces = [each.trace for each in gates.traces]
-    draw_summary = partial(_draw_summary, summary.empty(), _look_for(sequences, model), traces, model.file)
+    draw_summary = partial(_draw_summary, summary.empty(), _look_for(sequences, model), traces, model.file, sequences)
     draw_summary()
     ignore = {f"on_{name}_change": lambda: None for name in ("cursor", "range")}  # their values are read when needed
     result = _component(data=packed, key="inspector", **ignore)
@@ -89,14 +89,31 @@ def _inspector(sequences: SequenceChoice, model: ModelChoice, comparison: Compar
         draw_summary()
 
 
-def _draw_summary(place: Any, look_for: str, traces: list[TraceLike], file: UploadedModel | None) -> None:
-    """One sentence on what to look for, and what the proof says as soon as it is there."""
+def _draw_summary(
+    place: Any, look_for: str, traces: list[TraceLike], file: UploadedModel | None, sequences: SequenceChoice
+) -> None:
+    """One sentence on what to look for, what the proof says as soon as it is there, and what it does not say."""
+    beside, doubts = _doubts(file, sequences.scaled)
     if all(trace.proof_ready for trace in traces):
         badge, details = _badge(traces, file)
-        place.markdown(f"{look_for} {badge}", help=details)
+        place.markdown(f"{look_for} {badge}{beside}", help=details + doubts)
     else:
         details = "The gates on screen are being compared with an independent evaluation of every step."
-        place.markdown(f"{look_for} :gray-badge[… checking every step]", help=details)
+        place.markdown(f"{look_for} :gray-badge[… checking every step]{beside}", help=details + doubts)
+
+
+def _doubts(file: UploadedModel | None, scaled: str) -> tuple[str, str]:
+    """Badges beside that of the proof on what the network reads, and their details."""
+    if file is None:
+        return "", ""
+    doubts = file.doubts(scaled)
+    badges = "".join(f" :orange-badge[{plain(doubt)}]" for doubt in doubts)
+    if scaled == "training":
+        badges = f" :green-badge[scaled as in training]{badges}"
+    about = (
+        "The proof is of these gates, weights and inputs. Whether the model was trained on such inputs, it cannot say."
+    )
+    return badges, f"\n\n{about}" if doubts else ""
 
 
 def _names(
@@ -162,13 +179,15 @@ def _badge(traces: list[TraceLike], file: UploadedModel | None) -> tuple[str, st
     holds, worst = all(each.proof.holds for each in distinct), max(each.proof.difference for each in distinct)
     witnesses = " and ".join(dict.fromkeys(each.proof.reference for each in distinct))
     badge = f"{'✓ matches' if holds else '✗ differs from'} {witnesses} (max difference {worst:.0e})"
+    if file and file.found.assumed and holds:  # the witness computes what was assumed, too
+        badge = f"✓ rebuilt from the gates shown (max difference {worst:.0e})"
     details = [
         f"{each.convention.title} on {each.device}, {each.dtype}: the gates and states shown "
         f"differ from {each.proof.witness} by at most {float(each.proof):.1e}; tolerance {each.proof.bound:.0e}."
         for each in distinct
     ]
     check = file.check if file else None
-    if check:
+    if check and not (file and file.found.assumed):
         name = check.framework.partition(" ")[0]
         badge += f", same in {name}" if check.agrees else f", but {name} differs by {check.difference:.0e}"
         details.append(

@@ -48,12 +48,15 @@ class SequenceChoice:
         fingerprint: identifies the data, for caches.
         example: the built-in example they are, or None.
         snapshot: the training snapshot whose probe they are, or None.
+        scaled: how their numbers were scaled before a network of a file read them, a ``Scaling.method``; ``""`` where
+            that does not matter.
     """
 
     sequences: Sequences
     fingerprint: str
     example: str | None = None
     snapshot: SnapshotRef | None = None
+    scaled: str = ""
 
 
 def choose_sequences() -> SequenceChoice:

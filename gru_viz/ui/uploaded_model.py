@@ -21,6 +21,8 @@ __all__ = ["UploadedModel", "choose_uploaded_model", "describe"]
 MAX_BYTES = 400 * 2**20
 """The server's limit, ``server.maxUploadSize``."""
 MAX_OUTPUTS = 256
+OWN_SCALINGS = ("standardise", "minmax", "robust")
+"""The scalings by a table's own statistics."""
 ESCAPES = {r"\n": "\n", r"\t": "\t", r"\\": "\\"}
 
 
@@ -35,6 +37,8 @@ class UploadedModel:
         convention: how its matrices are interpreted.
         embedding, head: their paths; empty for none.
         alphabet: the characters it reads, in order; empty where the sequences are not text.
+        front: which of the layers that may stand in front of it do, counted from 0.
+        scaling: the numbers in the file by which the sequences are scaled; empty for their own scaling.
     """
 
     digest: str
@@ -44,11 +48,14 @@ class UploadedModel:
     embedding: str = ""
     head: str = ""
     alphabet: str = ""
+    front: int = 0
+    scaling: str = ""
 
     @property
     def found(self) -> FoundModel:
-        """The network as the file describes it."""
-        return _read(self.digest, self.file, _bytes_of(self.digest)).model(self.network)
+        """The network as the file describes it, behind the layers that were chosen."""
+        found = _read(self.digest, self.file, _bytes_of(self.digest)).model(self.network)
+        return found.with_front(found.fronts[self.front]) if self.front else found
 
     @property
     def weights(self) -> Weights:
@@ -72,7 +79,24 @@ class UploadedModel:
             FormatError: they do not fit it.
         """
         fitted = _fit(self, choice.fingerprint, choice)
-        return replace(choice, sequences=fitted, fingerprint=digest_of(repr((choice.fingerprint, self)).encode()))
+        scaled = "" if _is_text(choice) or self.embedding else choice.sequences.scaling.method
+        return replace(
+            choice,
+            sequences=fitted,
+            fingerprint=digest_of(repr((choice.fingerprint, self)).encode()),
+            scaled="training" if self.scaling else scaled,
+        )
+
+    def doubts(self, scaled: str) -> list[str]:
+        """What may make its inputs or states other than those of the model in use, each in a few words."""
+        found, doubts = self.found, list[str]()
+        if scaled in OWN_SCALINGS:
+            doubts.append("scaled by this file, not by your training")
+        if found.unapplied:
+            doubts.append(f"in front of it and not applied: {found.unapplied}")
+        if found.assumed and self.convention == found.weights.convention.name:
+            doubts.append(found.assumed)
+        return doubts
 
 
 def choose_uploaded_model(sequences: SequenceChoice) -> UploadedModel | None:
@@ -121,6 +145,17 @@ def _ask(model: UploadedModel, found: FoundModel, file: ModelFile, sequences: Se
         names = (found.weights.convention.name, *found.alternatives)
         convention = pick("Weights interpreted as", f"meant_{key}", {name: found.title_of(name) for name in names})
         model = replace(model, convention=convention)
+    at = digest_of(model.network.encode())[:4]
+    if found.fronts:
+        named = {k: str(front) or "nothing" for k, front in enumerate(found.fronts)}
+        model = replace(model, front=pick("In front of the network", f"front_{key}{at}", named))
+        found = found.with_front(found.fronts[model.front])
+    if found.scalings and not _is_text(sequences) and len(sequences.sequences.features) == found.features:
+        own = {"": "as chosen for the table"}
+        numbers = {name: f"by the file: {name}" for name in found.scalings}
+        given = sequences.sequences.scaling.method == "given"
+        options = {**own, **numbers} if given else {**numbers, **own}
+        model = replace(model, scaling=pick("Inputs scaled", f"scaled_{key}{at}", options))
     embedding = _likeliest_embedding(found, sequences)
     if embedding:
         model = replace(model, embedding=embedding.name)
@@ -137,8 +172,8 @@ def _ask(model: UploadedModel, found: FoundModel, file: ModelFile, sequences: Se
 
 
 def _describe_head(head: Head) -> str:
-    hidden = ", a hidden layer" if head.hidden else ""
-    return f"{head.name}: {len(head.weight)} output{'s' * (len(head.weight) != 1)}{hidden}"
+    more = ", a hidden layer" if head.hidden else f" ({head.assumed})" if head.assumed else ""
+    return f"{head.name}: {len(head.weight)} output{'s' * (len(head.weight) != 1)}{more}"
 
 
 def _ask_alphabet(symbols: int, sequences: SequenceChoice, embedding: Embedding | None, key: str) -> str:
@@ -189,4 +224,5 @@ def _fit(model: UploadedModel, fingerprint: str, _choice: SequenceChoice) -> Seq
     found = model.found
     embedding = next((each for each in found.embeddings if each.name == model.embedding), None)
     alone = replace(found, embeddings=(embedding,) if embedding else ())
-    return fit(alone, _choice.sequences, model.alphabet or None)
+    scaling = found.scalings[model.scaling] if model.scaling else None
+    return fit(alone, _choice.sequences, model.alphabet or None, scaling=scaling)

@@ -147,6 +147,53 @@ def test_matrices_that_could_be_meant_otherwise_are_asked_for() -> None:
     assert "light takes the new" in page.text
 
 
+def checkpoint(**beside: Any) -> bytes:
+    module = torch.nn.ModuleDict(
+        {"inp": torch.nn.Linear(2, 3), "rnn": torch.nn.GRU(3, 4), "fc1": torch.nn.Linear(4, 6)}
+    )
+    module["fc2"] = torch.nn.Linear(6, 1)
+    file = io.BytesIO()
+    torch.save({"state_dict": module.state_dict(), **beside}, file)
+    return file.getvalue()
+
+
+def test_the_badge_beside_the_proof_says_whose_statistics_scaled_the_inputs() -> None:
+    own = ":orange-badge[scaled by this file, not by your training]"
+    page = table().upload("net.pt", saved(torch.nn.GRU(2, 4)))
+    assert own in page.text
+    assert own not in Page(source="Table", table=TABLE, own_weights="Random").text
+    page.upload("net.pt", checkpoint(scaler={"mean": [15.0, 3.0], "std": [9.0, 2.0]}))
+    assert not page.errors
+    assert own not in page.text
+    assert ":green-badge[scaled as in training]" in page.text
+    assert "numbers in the model's file" in page.text
+    page.choose("Inputs scaled", "")
+    assert own in page.text
+
+
+def test_what_stands_in_front_and_between_is_applied_assumed_and_can_be_chosen_otherwise() -> None:
+    page = table().upload("net.pt", checkpoint())
+    assert not page.errors
+    assert "2 input features" in page.text
+    assert ":orange-badge[inp in front is assumed]" in page.text
+    assert "✓ rebuilt from the gates shown (max difference " in page.text
+    (heads,) = [each.options for each in page.app.selectbox if each.label == "Output layer"]
+    assert heads[0] == "fc2: 1 output (relu between fc1 and fc2 is assumed)"
+    assert heads[2] == "fc1: 6 outputs, a hidden layer"
+    page.choose("In front of the network", 1)
+    assert "found 2 features" in page.errors  # the network alone reads 3
+
+
+def test_an_rnn_that_may_be_tanh_or_relu_is_not_said_to_match_torch() -> None:
+    page = table().upload("net.pt", saved(torch.nn.RNN(2, 4)))
+    assert ":orange-badge[tanh is assumed]" in page.text
+    assert "same in torch" not in page.text
+    assert "matches PyTorch" not in page.text
+    page.choose("Weights interpreted as", "torch_rnn+relu")
+    assert "tanh is assumed]" not in page.text
+    assert "A ReLU RNN has no gates" in page.text
+
+
 def test_without_a_file_random_weights_are_shown() -> None:
     page = table()
     assert not page.errors
