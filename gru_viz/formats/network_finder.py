@@ -55,9 +55,9 @@ def find_networks(
             if len(family.products) > MOST_STACKED:
                 finder.by_gate.add(error.where)
     if not models and all(error.where in finder.by_gate for error in errors):
-        for each in find_by_shape(arrays, where, only_apart=bool(errors)):
-            models.append((min(order[path] for path in each.paths), each.model))
-            used.update(each.paths)
+        for shaped in find_by_shape(arrays, where, only_apart=bool(errors)):
+            models.append((min(order[path] for path in shaped.paths), shaped.model))
+            used.update(shaped.paths)
     if not models:
         raise errors[0] if errors else _nothing(arrays, where)
     refuse_many_networks(len(models), where, limits)
