@@ -218,7 +218,9 @@ def _squash(function: str, sums: Tensor) -> Tensor:
         return sums.mul_(slope).add_(offset).clamp_(0, 1)
     if function == "softsign":
         return sums.div_(1 + sums.abs())
-    return {"sigmoid": sums.sigmoid_, "tanh": sums.tanh_, "relu": sums.relu_, "linear": lambda: sums}[function]()
+    if function == "linear":
+        return sums
+    return {"sigmoid": sums.sigmoid_, "tanh": sums.tanh_, "relu": sums.relu_}[function]()
 
 
 def _rounded(sums: Tensor, room: Tensor) -> Tensor:

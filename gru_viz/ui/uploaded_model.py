@@ -147,8 +147,8 @@ def _ask(model: UploadedModel, found: FoundModel, file: ModelFile, sequences: Se
         model = replace(model, convention=convention)
     at = digest_of(model.network.encode())[:4]
     if found.fronts:
-        named = {k: str(front) or "nothing" for k, front in enumerate(found.fronts)}
-        model = replace(model, front=pick("In front of the network", f"front_{key}{at}", named))
+        fronts = {k: str(front) or "nothing" for k, front in enumerate(found.fronts)}
+        model = replace(model, front=pick("In front of the network", f"front_{key}{at}", fronts))
         found = found.with_front(found.fronts[model.front])
     if found.scalings and not _is_text(sequences) and len(sequences.sequences.features) == found.features:
         own = {"": "as chosen for the table"}
