@@ -6,6 +6,7 @@ import io
 import math
 import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,6 +83,29 @@ def open_zip(data: bytes, name: str, limits: Limits) -> zipfile.ZipFile:
             raise FormatError(name, f"the entry {printable(entry.filename)} twice", "each entry once", "Save it again.")
         seen.add(entry.filename)
     return archive
+
+
+def stored_entry(content: ModelBytes, entries: Mapping[str, zipfile.ZipInfo], name: str) -> memoryview:
+    """The bytes of an entry that torch stored uncompressed, without a copy.
+
+    Raises:
+        FormatError: it is missing, compressed, truncated, or its checksum does not match.
+    """
+    where, entry = f"{content.name}, {printable(name)}", entries.get(name)
+    if entry is None:
+        raise damaged(where, "this entry of the archive is missing")
+    if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
+        found, wanted = "a compressed entry", "uncompressed ones, as torch.save writes them"
+        raise FormatError(where, found, wanted, "Load it in PyTorch and save it again.")
+    data = memoryview(content.data)
+    header = data[entry.header_offset : entry.header_offset + 30]
+    if len(header) < 30:
+        raise damaged(where, "the entry starts after the end")
+    start = entry.header_offset + 30 + sum(struct.unpack("<HH", header[26:]))
+    entry_bytes = data[start : start + entry.file_size]
+    if len(entry_bytes) < entry.file_size or zlib.crc32(entry_bytes) != entry.CRC:
+        raise damaged(where, "its checksum does not match")
+    return entry_bytes
 
 
 def refuse_many_networks(count: int, name: str, limits: Limits) -> None:
@@ -191,6 +215,8 @@ def bfloat16_to_float32(bits: np.ndarray) -> np.ndarray:
 _TORCH_LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """The magic number, pickled, at the start of files by torch.save before version 1.6."""
 
+EXPORTED = {"model_weights_config.json", "serialized_exported_program.json"}
+"""The files in an archive by torch.export.save, of which it has one."""
 _SAVE_STATE = "Save only the weights: torch.save(model.state_dict(), path)."
 _SAVE_KERAS = "Load it in TensorFlow and save one file: model.save('m.keras') or model.save_weights('m.weights.h5')."
 _TENSORFLOW_TABLE = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
@@ -243,7 +269,7 @@ def _format_of_archive(data: bytes, name: str, limits: Limits) -> Format:
     with open_zip(data, name, limits) as archive:
         entries = archive.namelist()
     leaves = {Path(entry).name for entry in entries}
-    if "data.pkl" in leaves:
+    if "data.pkl" in leaves or leaves & EXPORTED:
         return "PyTorch"
     if "config.json" in leaves and any(leaf.endswith(".h5") for leaf in leaves):
         return "Keras"

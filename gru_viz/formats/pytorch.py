@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -22,7 +21,9 @@ from gru_viz.formats.model_bytes import (
     damaged,
     open_zip,
     printable,
+    stored_entry,
 )
+from gru_viz.formats.torch_export import is_exported, read_export
 from gru_viz.formats.torch_pickle import (
     BFLOAT16,
     REMEDY,
@@ -43,6 +44,8 @@ MOST_CODE = 8 << 20
 
 def read(content: ModelBytes) -> NamedArrays:
     """Read every tensor of a state_dict, checkpoint, whole module or TorchScript archive, except the optimiser's."""
+    if is_exported(content):
+        return read_export(content, read)
     root, numbers = (_open_archive if content.data.startswith(b"PK") else _open_legacy)(content)
     found = search(root, content)
     budget = ArrayBudget(content.name, content.limits)
@@ -116,22 +119,7 @@ def _open_archive(content: ModelBytes) -> tuple[Any, StorageReader]:
     prefix = inside.pop()
 
     def contents(name: str) -> memoryview:
-        where = f"{content.name}, {printable(prefix + name)}"
-        entry = entries.get(prefix + name)
-        if entry is None:
-            raise damaged(where, "this entry of the archive is missing")
-        if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
-            found, wanted = "a compressed entry", "uncompressed ones, as torch.save writes them"
-            raise FormatError(where, found, wanted, "Load it in PyTorch and save it again.")
-        data = memoryview(content.data)
-        header = data[entry.header_offset : entry.header_offset + 30]
-        if len(header) < 30:
-            raise damaged(where, "the entry starts after the end")
-        start = entry.header_offset + 30 + sum(struct.unpack("<HH", header[26:]))
-        entry_bytes = data[start : start + entry.file_size]
-        if len(entry_bytes) < entry.file_size or zlib.crc32(entry_bytes) != entry.CRC:
-            raise damaged(where, "its checksum does not match")
-        return entry_bytes
+        return stored_entry(content, entries, prefix + name)
 
     root, _ = TorchPickle(content).read(bytes(contents("data.pkl")), 0)
     little = f"{prefix}byteorder" not in entries or bytes(contents("byteorder")) != b"big"
