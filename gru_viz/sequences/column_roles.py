@@ -13,7 +13,15 @@ from gru_viz.errors import SequenceError
 from gru_viz.sequences.column_parsing import ParsedColumn
 from gru_viz.sequences.phrases import count, listing
 
-__all__ = ["ColumnRoles", "assign_roles", "identifying_columns", "notice_blocks", "refuse_unknown", "suggest_roles"]
+__all__ = [
+    "ColumnRoles",
+    "assign_roles",
+    "identifying_columns",
+    "may_identify",
+    "notice_roles",
+    "refuse_unknown",
+    "suggest_roles",
+]
 
 _ONE_HOT_CAP = 64
 _ID_WORDS = """
@@ -36,6 +44,7 @@ _COUNT_WORDS = _INDEX_WORDS | set(
     "n counter count seq sequence point measurement reading event messung tick cycle step".split()  # noqa: SIM905
 )
 _CALENDAR = {"hour": 24, "minute": 60, "day": 366, "week": 53, "month": 12}
+_PART_WORDS = {"dept", "department", "category", "class", "family", "type", "channel", "zone", "pos"}
 _PLACE_WORDS = {"lat", "latitude", "lon", "lng", "longitude", "depth", "level", "height"}
 _NEAR_YEAR, _MOST_SETTINGS, _MIN_BESIDE = 0.1, 30, 5
 _SYMBOLS = {"T", "I", "N"}
@@ -146,6 +155,17 @@ def _telling_apart(columns: Iterable[ParsedColumn], time: ParsedColumn) -> Itera
                 yield parsed
 
 
+def may_identify(parsed: ParsedColumn) -> bool:
+    """Whether the cells of a column may be a part of the name of a sequence: words, or numbers named so."""
+    column, words = parsed.column, set(_words(parsed.column.name))
+    if column.missing or column.infinite or column.constant:
+        return False
+    if column.kind == "text":
+        return True
+    named = bool(words & (set(_ID_WORDS) | _KEY_WORDS | _PART_WORDS)) and _are_whole(parsed.values)
+    return column.kind == "number" and (named or bool(words & _PLACE_WORDS))
+
+
 def identifying_columns(columns: Iterable[ParsedColumn]) -> set[str]:
     """The columns whose names and cells say that they number or order the rows: their numbers are never marks."""
     return {parsed.column.name for parsed in columns if _is_id(parsed) or _is_time(parsed, None)}
@@ -164,29 +184,28 @@ def _find_id(columns: Sequence[ParsedColumn]) -> tuple[ParsedColumn | None, Pars
     return None, None
 
 
-def notice_blocks(columns: Sequence[ParsedColumn], roles: ColumnRoles) -> tuple[str, ...]:
-    """A notice about two columns that look like an id and a counter: that they were taken, or how to take them."""
-    durations = [
-        each.column.name for each in columns if each.column.kind == "time" and each.column.name in roles.features
-    ]
+def notice_roles(columns: Sequence[ParsedColumn], roles: ColumnRoles) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Notices about roles that were taken on the cells' evidence, and about likely ones that were not."""
+    durations = [each.column.name for each in columns if each.column.kind == "time"]
+    durations = [name for name in durations if name in roles.features]
     if durations:
-        return (
-            f"{listing(durations)} neither rise nor fall and were read as durations in seconds (time= orders by one).",
-        )
+        notice = f"Read as durations in seconds, since they rise and fall: {listing(durations)} (time= orders by one)."
+        return (notice,), ()
     for one, other in _numbered_blocks(columns):
         id, time = one.column.name, other.column.name
         number = len(np.unique(one.values))
         if (roles.id, roles.time) == (id, time):
             instead = "id=False, time=False reads them as features of one sequence"
-            return (f"'{id}' looks like an id and '{time}' like a counter of its steps, and were read so ({instead}).",)
+            notice = f"'{id}' looks like an id and '{time}' like a counter of its steps, and were read so ({instead})."
+            return (notice,), ()
         if roles.id is None and id in roles.features:
-            return (f"'{id}' looks like an id and '{time}' like a counter: id='{id}' reads {number:,} sequences.",)
+            return (), (f"'{id}' looks like an id and '{time}' like a counter: id='{id}' reads {number:,} sequences.",)
     clock = next((parsed for parsed in columns if parsed.column.name == roles.time), None)
     if roles.id is None and clock is not None:
         for parsed in _telling_apart(columns, clock):
             id, number = parsed.column.name, len(np.unique(parsed.values))
-            return (f"Times repeat, and '{id}' distinguishes their rows: id='{id}' reads {number:,} sequences.",)
-    return ()
+            return (), (f"Times repeat, and '{id}' distinguishes their rows: id='{id}' reads {number:,} sequences.",)
+    return (), ()
 
 
 def _numbered_blocks(columns: Sequence[ParsedColumn]) -> Iterator[tuple[ParsedColumn, ParsedColumn]]:

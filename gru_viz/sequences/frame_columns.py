@@ -11,12 +11,13 @@ import pandas as pd
 from gru_viz.errors import SequenceError
 from gru_viz.sequences.cell_parsing import NumberFormat
 from gru_viz.sequences.column_parsing import ParsedColumn, parse_column
-from gru_viz.sequences.column_roles import ColumnRoles, identifying_columns, notice_blocks, suggest_roles
+from gru_viz.sequences.column_roles import ColumnRoles, identifying_columns, notice_roles, suggest_roles
 from gru_viz.sequences.dialect import TableLayout
 from gru_viz.sequences.extra_rows import remove_totals
 from gru_viz.sequences.phrases import listing
 from gru_viz.sequences.sentinels import mark_missing, mark_sentinels
 from gru_viz.sequences.split_clock import join_clock
+from gru_viz.sequences.split_id import join_id
 from gru_viz.sequences.start_and_rate import remove_start_and_rate
 from gru_viz.sequences.wide_tables import ROWS, Reshaped, reshape
 
@@ -41,12 +42,13 @@ class CellOptions:
 
 
 class FrameColumns(NamedTuple):
-    """The columns of a table by name, the suggested roles, the number of rows and what was assumed."""
+    """The columns of a table by name, the suggested roles, the number of rows, what was assumed, and what may be."""
 
     columns: Mapping[str, ParsedColumn]
     suggested: ColumnRoles
     rows: int
     notices: tuple[str, ...]
+    offers: tuple[str, ...] = ()
 
 
 def parse_frame(
@@ -88,22 +90,27 @@ def parse_frame(
     if all(each.column.kind == "empty" for each in parsed.values()):
         raise SequenceError(name, "no cell that is not missing", "numbers", "Choose another file.")
     found = _roles(parsed, shape, None if options.missing_values is None else numbers)
-    return FrameColumns(found[0], found[1], len(frame), notices + found[2])
+    return found._replace(rows=len(frame), notices=notices + found.notices + found.offers)
 
 
-def _roles(
-    parsed: Mapping[str, ParsedColumn], shape: Reshaped | None, marks: tuple[float, ...] | None
-) -> tuple[Mapping[str, ParsedColumn], ColumnRoles, tuple[str, ...]]:
+def _roles(parsed: Mapping[str, ParsedColumn], shape: Reshaped | None, marks: tuple[float, ...] | None) -> FrameColumns:
     columns, notices = (dict(parsed), ()) if shape is not None else join_clock(parsed)
-    identifying = identifying_columns(columns.values())
-    columns, missing = mark_sentinels(columns, identifying) if marks is None else mark_missing(columns, marks)
+    offers: tuple[str, ...] = ()
+    if marks is None:
+        columns, missing, offers = mark_sentinels(columns, identifying_columns(columns.values()))
+    else:
+        columns, missing = mark_missing(columns, marks)
+    notices += missing
     if shape is not None:
         for each, column in columns.items():
             if each not in (*shape.features, shape.time, shape.id):
                 columns[each] = replace(column, aside="it describes the series and no step")
-        return columns, ColumnRoles(shape.features, shape.time, shape.id), notices + missing
+        return FrameColumns(columns, ColumnRoles(shape.features, shape.time, shape.id), 0, notices, offers)
     columns, roles = suggest_roles(columns)
-    return columns, roles, notices + missing + notice_blocks(list(columns.values()), roles)
+    columns, roles, joined = join_id(columns, roles)
+    notices += joined
+    taken, likely = notice_roles(list(columns.values()), roles)
+    return FrameColumns(columns, roles, 0, notices + taken, offers + likely)
 
 
 def _missing_marks(given: MissingValues) -> tuple[tuple[float, ...], tuple[str, ...]]:

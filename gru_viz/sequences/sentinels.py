@@ -34,11 +34,14 @@ _TOGETHER = 0.5
 
 def mark_sentinels(
     columns: Mapping[str, ParsedColumn], skipped: Collection[str] = ()
-) -> tuple[dict[str, ParsedColumn], tuple[str, ...]]:
-    """Make numbers that stand for a missing value missing, with a notice; one that is not repeated is only named.
+) -> tuple[dict[str, ParsedColumn], tuple[str, ...], tuple[str, ...]]:
+    """Make numbers that stand for a missing value missing; one that is not repeated is only named.
 
     A number is taken for a mark if it is a usual one (−9999, 999.9, −200, 1e20, …), repeated in the table, and further
     from the other values of its column than these are from one another. Columns in ``skipped`` keep all numbers.
+
+    Returns:
+        The columns, notices about what is missing now, and about what may be.
 
     Example:
         >>> from gru_viz.sequences import open_table
@@ -51,7 +54,7 @@ def mark_sentinels(
         if parsed.column.kind == "number" and name not in skipped:
             for mark, at in _far_marks(parsed).items():
                 clear.setdefault(mark, {})[name] = at
-    notices, single = [], []
+    notices, single = list[str](), list[tuple[float, str]]()
     for mark, places in clear.items():
         repeated = sum(int(at.sum()) for at in places.values())
         if repeated < 2:
@@ -65,11 +68,11 @@ def mark_sentinels(
             f"{count(cells, 'cell')} of {_written(mark)} far from all others taken as missing, in {listing(places)} "
             "(missing_values=() keeps them)."
         )
-    notices += [
+    offers = [
         f"'{name}' has one {_written(mark)} far from all others: missing_values={_written(mark, '-')} makes it missing."
         for mark, name in single
     ]
-    return marked, tuple(notices)
+    return marked, tuple(notices), tuple(offers)
 
 
 def mark_missing(

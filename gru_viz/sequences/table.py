@@ -41,6 +41,7 @@ class Table:
         rows: number of data rows.
         notices: what was assumed in reading it.
         tables: a description of each table in the file, if there are several.
+        offers: those notices that name a likely reading that was not taken.
 
     Example:
         >>> table = open_table(b"step,price\\n1,2.5\\n2,3.5\\n", name="prices.csv")
@@ -56,6 +57,7 @@ class Table:
     notices: tuple[str, ...]
     _parsed: Mapping[str, ParsedColumn] = field(repr=False, compare=False)
     tables: tuple[str, ...] = ()
+    offers: tuple[str, ...] = ()
 
     def preview(self, n: int = 8) -> list[dict[str, str]]:
         """Return the first ``n`` rows as text, missing cells empty.
@@ -273,7 +275,10 @@ def open_table(
     found = parse_frame(name, parsed.frame, layout, options, parsed.shape)
     summaries = tuple(each.column for each in found.columns.values())
     notices = layout.notices + found.notices
-    return Table(name, layout.dialect, summaries, found.suggested, found.rows, notices, found.columns, layout.tables)
+    roles, parsed_columns = found.suggested, found.columns
+    return Table(
+        name, layout.dialect, summaries, roles, found.rows, notices, parsed_columns, layout.tables, found.offers
+    )
 
 
 def read_table(

@@ -102,6 +102,8 @@ def ask_columns(table: Table) -> dict[str, Any]:
     """
     key = digest_of(repr([c.name for c in table.columns]).encode())[:6]
     suggested = table.suggested
+    for offer in table.offers:
+        st.info(plain(offer), icon=":material/help:")
     features = _ask_features(table, key)
     roles: dict[str | None, str] = {None: "none", **{c.name: c.name for c in table.columns}}
     time = pick(CONTROLS["time"], f"time_{key}", roles, suggested.time)
@@ -159,8 +161,8 @@ def _ask_scaler(features: list[str], key: str) -> dict[str, tuple[float, float]]
 
 
 def _ask_features(table: Table, key: str) -> list[str]:
-    numbers = [c.name for c in table.columns if c.kind == "number"]
     suggested = table.suggested.features
+    numbers = [c.name for c in table.columns if c.kind == "number" or c.name in suggested]
     start = list(suggested[:MAX_PRESELECTED])
     features = st.multiselect(CONTROLS["features"], numbers, default=start, key=f"features_{key}", bind="query-params")
     if len(suggested) > MAX_PRESELECTED:

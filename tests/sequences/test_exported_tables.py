@@ -475,6 +475,27 @@ CASES = {
         column(1, 4),
         lengths=(4, 4),
     ),
+    "shops and items": Read(
+        "date,store,item,sales\n"
+        + "".join(f"2013-01-0{day},{s},{i},{day}\n" for s in (1, 2) for i in (1, 2, 3) for day in range(1, 5)),
+        column(1, 4),
+        ("sales",),
+        (4,) * 6,
+        names=tuple(f"store item {s}, {i}" for s in (1, 2) for i in (1, 2, 3)),
+        said=("together identify the sequences",),
+    ),
+    "a grid of places": Read(
+        "time,lat,lon,x\n" + "".join(f"{h}:00,{a},{o},{h}\n" for h in range(4) for a in (50, 50.5) for o in (5, 5.5)),
+        column(0, 4),
+        ("x",),
+        (4,) * 4,
+    ),
+    "a few events at one time": Read(
+        "patient,t,drug,x\n"
+        + "".join(f"{p},{t},{'ab'[t % 2]},{t}\n" for p in (1, 2) for t in (1, 2, 3, 4, 5))
+        + "1,6,a,6\n1,6,b,6\n",
+        lengths=(7, 5),
+    ),
     "places by turns are offered": Read(
         "time,lat,x\n" + "".join(f"{n}:00,{at},{n}\n" for n in range(1, 5) for at in (50.0, 50.5)),
         lengths=(8,),

@@ -425,6 +425,8 @@ def test_one_of_two_tables_its_missing_values_a_scaler_and_windows_can_be_chosen
     assert (page.errors, page.header["total"]) == ([], 4)
     page.press(**{key("scaler_"): "feature,mean\nb,3\n"})
     assert len(page.errors) == 1
+    page.press(table="a,b,x\n" + "".join(f"{unit},{step},{unit + step}\n" for unit in (1, 2) for step in range(4)))
+    assert any("looks like an id" in each.value for each in page.app.info)
 
 
 # --- a link ---------------------------------------------------------------------------------------------------------
