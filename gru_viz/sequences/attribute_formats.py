@@ -22,6 +22,7 @@ __all__ = ["SeriesFile", "read_series_file", "rewrite_attributes"]
 
 _HEAD = 1 << 20
 _ATTRIBUTE = re.compile(r"@(?P<key>\w+)\s*(?P<value>.*)")
+_RELATION = re.compile(rb"(?:[ \t]*(?:%[^\n]*)?\r?\n)*[ \t]*@relation\b", re.IGNORECASE)
 _STEPS = {
     "second": ("s", 1), "seconds": ("s", 1), "minute": ("m", 1), "minutes": ("m", 1), "minutely": ("m", 1),
     "half_hourly": ("m", 30), "hourly": ("h", 1), "hours": ("h", 1), "daily": ("D", 1), "weekly": ("D", 7),
@@ -149,7 +150,7 @@ def rewrite_attributes(file: TableFile) -> TableFile:
         b'x,y\\n1,2\\n'
     """
     head = file.data[:_HEAD]
-    if re.match(rb"(?:[%\s][^\n]*\n|\s)*@relation\b", head, re.IGNORECASE) and re.search(rb"(?im)^@data", head):
+    if _RELATION.match(head) and re.search(rb"(?im)^@data", head):
         return _from_arff(file)
     if re.search(rb"(?m)^@ +(?:title|xaxis|s0|TYPE)|^@TYPE", head) and head[:1] in b"#@":
         return _from_xvg(file)

@@ -307,3 +307,10 @@ def test_a_list_in_each_cell_is_left_out_of_parquet() -> None:
     seqs = read_table(data.getvalue(), scale="none")
     assert seqs.features == ("x",)
     assert "a list or an object in each cell: 'l'" in " ".join(seqs.notices)
+
+
+def test_indented_lines_are_read_in_one_pass() -> None:
+    """What looks for attributes above a table must not try every way to divide its spaces: that would take for ever."""
+    rows = "".join(f"   {step}    {step * 7 % 5}.5\n" for step in range(500))
+    sequences = read_table(f"   t    v\n{rows}".encode())
+    assert sequences.lengths == (500,)
