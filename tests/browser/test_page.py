@@ -12,6 +12,7 @@ from accessibility import barriers_in_both_schemes
 from playwright.sync_api import expect
 
 SHARED = ""
+NAMES = ("reset gate", "update gate", "candidate n", "hidden state")
 CHOICES = "?weights=Random&variant=Chung+et+al.+2014&units=9&seed=5&example=Share+prices+of+2018+and+2019"
 
 
@@ -125,6 +126,8 @@ def test_the_maps_are_there_before_plotly_and_where_it_draws_them(context, dashb
     page.unroute("**/plotly.min.js")
     expect(page.locator(".gv-inspector[data-ready]")).to_be_visible()
     expect(page.locator(".gv-preview")).to_have_count(0)
+    titles = [page.locator(".gv-plot .annotation-text", has_text=name).bounding_box()["x"] for name in NAMES]
+    assert max(titles) - min(titles) < 3, titles  # placed by the width of a font that had come
     drawn = page.locator(".gv-plot .hm image")
     assert drawn.evaluate_all("(images) => images.map((image) => image.getAttribute('href'))") == pictures
     for preview, image in zip(before, drawn.all(), strict=True):  # the legend takes a few pixels

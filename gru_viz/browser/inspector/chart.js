@@ -14,6 +14,16 @@ const widthClass = (width) => WIDTHS.filter((least) => width >= least).length;
 
 const nextPicture = () => new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
 
+const FONTS = ["16px", "bold 16px", "italic 16px"].map((font) => `${font} "Source Sans"`);
+const FONTS_MS = 3000;
+
+// Plotly places a title by its width, which is another one as long as its font is not there.
+const loadFonts = () =>
+  Promise.race([
+    Promise.allSettled(FONTS.map((font) => document.fonts.load(font))),
+    new Promise((given) => setTimeout(given, FONTS_MS)),
+  ]);
+
 export class Chart {
   /**
    * @param {HTMLElement} maps the box of the plot, whose width it takes
@@ -44,9 +54,11 @@ export class Chart {
     const preview = makePreview(this.viewport.view, layout);
     this.maps.style.minHeight = `${layout.height}px`;
     this.maps.append(preview);
+    const fonts = loadFonts();
     await nextPicture(); // else the browser would load plotly first
     try {
       this.Plotly = await loadPaintingPlotly();
+      await fonts;
       await this.drawPlot();
     } finally {
       preview.remove();
