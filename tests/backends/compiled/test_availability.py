@@ -59,7 +59,7 @@ def test_every_convention_can_run(name: str) -> None:
 
 WARM = (
     "from gru_viz import CONVENTIONS; from gru_viz.backends import compiled;"
-    "compiled.warm([CONVENTIONS['torch_rnn']], training=False);"
+    "compiled.warm([CONVENTIONS['torch_rnn']], purposes=['trace']);"
     "from gru_viz.backends.compiled.trace_kernels import rnn;"
     "print(sum(rnn.stats.cache_hits.values()), len(rnn.signatures))"
 )
