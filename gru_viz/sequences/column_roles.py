@@ -85,21 +85,15 @@ def suggest_roles(columns: Mapping[str, ParsedColumn]) -> tuple[dict[str, Parsed
     if id is None and time is not None:
         id = next((each for each in _telling_apart(columns.values(), time) if each.column.kind == "text"), None)
         groups = pd.factorize(id.values)[0] if id is not None else None
-    taken = {parsed.column.name for parsed in (id, time) if parsed is not None}
-    durations = () if time is not None and time.column.kind == "time" else columns
-    numbers = [
-        name
-        for name, parsed in columns.items()
-        if name not in taken
-        and (
-            parsed.column.kind == "number" or (name in durations and _is_duration(parsed, groups) and not parsed.aside)
-        )
-    ]
+    others = [name for name, parsed in columns.items() if parsed is not id and parsed is not time]
+    numbers = [name for name in others if columns[name].column.kind == "number"]
     marked = dict(columns)
     for name in numbers:
-        if not columns[name].aside and columns[name].column.kind == "number":
+        if not columns[name].aside:
             reason = _reason_aside(columns[name], groups, len(columns)) or _reason_beside(columns[name], time, columns)
             marked[name] = replace(columns[name], aside=reason)
+    if time is None or time.column.kind != "time":
+        numbers = [name for name in others if name in numbers or _is_duration(columns[name], groups)]
     features = tuple(name for name in numbers if not marked[name].aside) or tuple(numbers)
     named = time.column.name if time is not None else None
     return marked, ColumnRoles(features, named, id.column.name if id is not None else None)

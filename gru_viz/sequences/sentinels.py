@@ -14,7 +14,7 @@ from gru_viz.sequences.phrases import count, listing
 __all__ = ["mark_missing", "mark_sentinels"]
 
 _FILLS = (1e20, 1e30, 1e31, 1e32, 1e33, 1e34, 1e35, 1e36, 1e37, 1e38, 9.96921e36, 3.4028235e38, 1.7976931348623157e308)
-_WHOLE = (200, 6999, 7999, 32767, 32768, 65535, 2147483647, 2147483648, 4294967295)
+_WHOLE = (6999, 7999, 32767, 32768, 65535, 2147483647, 2147483648, 4294967295)
 _NINES = tuple(float("9" * digits) for digits in range(2, 9))
 _TENTHS = tuple(
     (10.0**digits - 1) / 10**places for digits in range(3, 8) for places in (1, 2, 3) if digits > places + 1
@@ -23,6 +23,8 @@ _EIGHTS = (777.0, 888.0, 7777.0, 8888.0, 88888.0, 777.7, 888.8, 7777.7)
 _USUAL = {round(size, 3) for size in (*_NINES, *_TENTHS, *_EIGHTS, *map(float, _WHOLE))}
 _WRITTEN = _USUAL | {float(np.float32(size)) for size in _USUAL}
 """Magnitudes of such numbers as float64 and float32 write them, beside 1e20 and its like."""
+_UNDER_ZERO = -200.0
+"""A mark below zero alone: 200 is a usual value."""
 _SMALL = 100.0
 _PRICES = re.compile(
     r"price|preis|prix|precio|prezzo|cost|amount|sales?\b|open|high|low|close|bid|ask|total", re.IGNORECASE
@@ -112,7 +114,7 @@ def _without(parsed: ParsedColumn, at: np.ndarray) -> ParsedColumn:
 
 def _is_mark(value: float) -> bool:
     size = abs(value)
-    return size in _WRITTEN or any(abs(fill - size) <= 1e-5 * fill for fill in _FILLS)
+    return size in _WRITTEN or value == _UNDER_ZERO or any(abs(fill - size) <= 1e-5 * fill for fill in _FILLS)
 
 
 def _far_marks(parsed: ParsedColumn) -> dict[float, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,8 @@ _NAMES = {
 }
 _UNITS = {name: unit for unit, names in reversed(_NAMES.items()) for name in names.split()}
 _LETTERS = {"y": "year", "m": "month", "d": "day", "h": "hour"}
+_BESIDE = set("local lst lt obs observation start date of no nr number code est cet".split())  # noqa: SIM905
+"""Words that stand beside a unit in the name of a part: local time, hour of the start."""
 _RANGES = {
     "year": (1000, 2999), "month": (1, 12), "day": (1, 31), "yearday": (1, 366), "hour": (0, 24), "minute": (0, 59),
     "second": (0, 60), "week": (1, 53), "quarter": (1, 4), "clock": (0, 240_000),
@@ -69,9 +71,12 @@ def join_clock(columns: Mapping[str, ParsedColumn]) -> tuple[dict[str, ParsedCol
             units = (*coarse, *fine)
             if len(units) < 2 or not all(unit in parts for unit in units):
                 continue
-            times = _join({unit: parts[unit].values for unit in units})
+            values = {unit: parts[unit].values for unit in units}
+            times = _join(values)
             if times is None or not _is_needed(times, columns, parts[units[-1]]):
                 continue
+            if not _is_constant(parts[units[-1]].values) and _distinct(_join_all_but_last(values)) == _distinct(times):
+                continue  # it distinguishes no rows: it is another column that is named alike
             names = [parts[unit].name for unit in units]
             name = unique_names([*parsed, " ".join(names)])[0][-1]
             for part in names:
@@ -105,12 +110,16 @@ def _parts_by_place(columns: Mapping[str, ParsedColumn]) -> dict[str, _Part]:
             break
         found[unit] = _Part(name, unit, values.astype(np.float64))
         numbers.append(values.astype(np.float64))
-    while len(numbers) > 1:
-        steps = np.diff(np.stack(numbers) * 100.0 ** -np.arange(len(numbers))[:, None], axis=1).sum(axis=0)
-        if (steps > 1e-12).all() or (steps < -1e-12).all():
-            return dict(list(found.items())[: len(numbers)])
-        numbers.pop()
-    return {}
+    one_way = [_one_way(numbers[:levels]) for levels in range(1, len(numbers) + 1)]
+    levels = one_way.index(True) + 1 if True in one_way else 0  # no more than are needed
+    return dict(list(found.items())[:levels]) if levels > 1 else {}
+
+
+def _one_way(numbers: Sequence[np.ndarray]) -> bool:
+    """Whether rows of years, months, … rise or fall from each to the next."""
+    weights = 100.0 ** -np.arange(len(numbers))
+    steps = sum(np.diff(each) * weight for each, weight in zip(numbers, weights, strict=True))
+    return bool(np.all(steps > 1e-12) or np.all(steps < -1e-12))
 
 
 def _date_part(name: str, parsed: ParsedColumn) -> _Part | None:
@@ -153,8 +162,9 @@ def _unit(name: str, found: Mapping[str, _Part]) -> str | None:
     if word in _UNITS:
         return _UNITS[word]
     words = re.findall(r"[^\W\d_]+", bare)
-    known = [_UNITS[each] for each in words if each in _UNITS and len(each) > 2]
-    return known[0] if len(known) == 1 and len(words) == 2 else None
+    known = {_UNITS[each] for each in words if each in _UNITS and len(each) > 2}
+    plain = all(each in _UNITS or each in _BESIDE for each in words)
+    return known.pop() if len(known) == 1 and len(words) == 2 and plain else None
 
 
 def _join(parts: Mapping[str, np.ndarray]) -> np.ndarray | None:
@@ -224,6 +234,21 @@ def _from_digits(clock: np.ndarray) -> np.ndarray | None:
     return (seconds * 1_000_000).astype("timedelta64[us]")
 
 
+def _join_all_but_last(values: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    units = list(values)[:-1]
+    if units == ["year"]:
+        return _days({"year": values["year"], "month": np.ones(len(values["year"]))})[0]
+    return _join({unit: values[unit] for unit in units})
+
+
+def _distinct(times: np.ndarray | None) -> int:
+    return 0 if times is None else len(np.unique(times[~np.isnat(times)]))
+
+
+def _is_constant(values: np.ndarray) -> bool:
+    return bool((values == values[0]).all())
+
+
 def _is_needed(times: np.ndarray, columns: Mapping[str, ParsedColumn], last: _Part) -> bool:
     """Whether the joined times tell more rows apart than any column of dates alone, and rise or fall if unnamed."""
     dates = (each for each in columns.values() if each.column.kind == "time" and not _is_clock_alone(each))
@@ -248,16 +273,16 @@ def _unwrapped(columns: Mapping[str, ParsedColumn]) -> tuple[dict[str, ParsedCol
     name = clocks[0]
     times = parsed[name].values
     known = ~np.isnat(times)
-    steps = np.diff(times[known])
+    newest_first = bool((np.diff(times[known]) > _HALF_DAY).any())
+    ordered = times[known][::-1] if newest_first else times[known]
+    steps = np.diff(ordered)
     midnights = steps < -_HALF_DAY
-    if (
-        (times[known] >= _CLOCK_DAY + _DAY).any()
-        or not midnights.any()
-        or (steps[~midnights] < np.timedelta64(0)).any()
-    ):
+    falls = bool((steps[~midnights] < np.timedelta64(0)).any())
+    if falls or not midnights.any() or (ordered >= _CLOCK_DAY + _DAY).any():
         return parsed, ()
     unwrapped = times.copy()
-    unwrapped[known] += np.append(0, midnights.cumsum()) * _DAY
+    ordered = ordered + np.append(0, midnights.cumsum()) * _DAY
+    unwrapped[known] = ordered[::-1] if newest_first else ordered
     parsed[name] = replace(time_column(name, unwrapped), notices=parsed[name].notices)
     notice = f"'{name}' passes midnight {count(int(midnights.sum()), 'time')}: a day was added each time."
     return parsed, (notice,)

@@ -251,6 +251,8 @@ def _refuse_long_rows(file: TableFile, layout: TableLayout) -> None:
 def _short_rows(file: TableFile, layout: TableLayout, frame: pd.DataFrame) -> tuple[str, ...]:
     """A notice about rows that end early; many such rows are refused, since cells may be missing inside."""
     wanted, mark = len(layout.names), layout.dialect.delimiter
+    if layout.dialect.encoding == "xlsx":  # blank cells at the end of a row are not written there
+        return ()
     if wanted == 1 or not frame[wanted - 1].isna().any():
         return ()
     unquoted = b'"' not in file.data and mark != " "

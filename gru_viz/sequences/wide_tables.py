@@ -310,7 +310,7 @@ def _reshaped(
     id: str | None,
     notices: tuple[str, ...],
 ) -> Reshaped:
-    frame = pd.DataFrame(dict(enumerate(columns.values())))
+    frame = pd.DataFrame(dict(enumerate(columns.values()))).reset_index(drop=True)
     return Reshaped(frame, tuple(columns), features, time, id, notices)
 
 

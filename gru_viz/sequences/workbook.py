@@ -90,21 +90,30 @@ def _has_numbers(sheet: Any) -> bool:
     return sum(any(type(cell) in (int, float) for cell in row) for row in rows) >= _MIN_ROWS
 
 
+class _Bytes:
+    """Collects text as UTF-8: a text buffer would take four bytes for each character."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, text: str) -> None:
+        """Append a row."""
+        self.data += text.encode()
+
+
 def _as_text(sheet: Any, name: str, max_bytes: int, max_columns: int) -> bytes:
     sheet.reset_dimensions()
-    text = io.StringIO()
+    text = _Bytes()
     writer = csv.writer(text, lineterminator="\n")
-    width = 0
     for row in _rows(sheet):
-        width = max(width, len(row))
-        if width > max_columns:
+        if len(row) > max_columns:
             remedy = "Raise max_columns=, or delete what is right of the table."
             raise SequenceError(name, f"more than {max_columns:,} columns", f"at most {max_columns:,}", remedy)
-        writer.writerow([_written(cell) for cell in row] + [""] * (width - len(row) if row else 0))
-        if text.tell() > max_bytes:
+        writer.writerow([_written(cell) for cell in row])
+        if len(text.data) > max_bytes:
             remedy = "Save a part of it as CSV, or raise max_bytes=."
             raise SequenceError(name, f"more than {max_bytes:,} bytes of cells", f"at most {max_bytes:,}", remedy)
-    return text.getvalue().encode()
+    return bytes(text.data)
 
 
 def _rows(sheet: Any) -> Iterator[tuple[Any, ...]]:

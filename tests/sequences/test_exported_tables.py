@@ -74,6 +74,20 @@ CASES = {
     "hours to 24": Read(
         "date,hour,x\n" + ramp("2020-12-31,{n},{n}\n", 3, 22), column(22, 3), time=("2020-12-31 22:00",)
     ),
+    "a year and a number without names": Read(
+        "".join(f"{1700 + n};{n * 5 % 11 + 1}\n" for n in range(12)), features=("column 1", "column 2"), lengths=(12,)
+    ),
+    "rainy days are no days of the month": Read(
+        "Year,Month,Rain day,x\n" + ramp("{y},{m},{m},{n}\n", 14),
+        features=("Rain day", "x"),
+        time=("1990-01", "1990-02"),
+    ),
+    "a clock past midnight, newest first": Read(
+        "time,x\n00:01,4\n00:00,3\n23:59,2\n23:58,1\n",
+        column(1, 4),
+        time=("23:58", "23:59", "00:00 +1 d"),
+        said=("sorted",),
+    ),
     "a clock past midnight": Read(
         "time,x\n23:58,1\n23:59,2\n00:00,3\n00:01,4\n",
         column(1, 4),
@@ -216,6 +230,7 @@ CASES = {
     "a price of 99.99": Read(
         "price\n5\n99.99\n6\n99.99\n7\n8\n9\n4\n", [[5], [99.99], [6], [99.99], [7], [8], [9], [4]]
     ),
+    "200 is a usual value": Read("x\n1\n2\n200\n3\n200\n4\n", [[1], [2], [200], [3], [200], [4]]),
     "one -999 is only named": Read(
         "x\n15\n16\n-999\n17\n18\n", [[15], [16], [-999], [17], [18]], said=("missing_values=-999",)
     ),
