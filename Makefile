@@ -27,7 +27,10 @@ browser:
 run: $(VENV)/runtime
 	$(BIN)/streamlit run dashboard.py
 
-# Two things at a time: what is installed; then the checks beside the tests.
+# Two things at a time: what is installed; then the checks beside the tests. Hundreds of processes import the same
+# packages: what one of them compiles of Python is there for the next, within .venv.
+test: export PYTHONDONTWRITEBYTECODE =
+test: export PYTHONPYCACHEPREFIX = $(abspath $(VENV))/bytecode
 test:
 	$(MAKE) --jobs 2 browser $(VENV)/development
 	$(MAKE) --jobs 2 tested checked

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import secrets
+import shutil
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(path) for path in (HERE, HERE.parent) if str(path) not in sys.path]
@@ -62,6 +64,37 @@ def pytest_report_header() -> str:
     if DRAWN:
         return f"property tests: new examples; repeat with CI=true GRU_VIZ_TEST_SEED={os.environ['GRU_VIZ_TEST_SEED']}"
     return "property tests: the fixed examples; CI=true draws new ones"
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-gpu",
+    "--disable-software-rasterizer",
+    "--disable-extensions",
+    "--disable-component-extensions-with-background-pages",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+)
+"""Nothing but a page: what else a browser does is a third of what a page takes of the processor."""
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Drive the system's own Chromium."""
+    return browser_type_launch_args | {"executable_path": CHROMIUM, "args": list(FLAGS)}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without Chromium, skip what needs one, and say so."""
+    for item in items:
+        if "browser_type" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
 
 
 @pytest.fixture

@@ -1,25 +1,13 @@
-"""A real dashboard in a real Chromium. Without Chromium these tests are skipped, and say so."""
+"""A real dashboard in a real Chromium."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import served
 from playwright.sync_api import BrowserContext, BrowserType, Page, expect
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 PATIENCE = 60_000
 """Milliseconds that a page has for anything; a machine that does much else needs some."""
@@ -31,15 +19,7 @@ def pytest_collection_modifyitems(items):
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.flaky(reruns=1, only_rerun="TimeoutError"))  # the report names what was rerun
-            if CHROMIUM is None:
-                item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args):
-    return browser_type_launch_args | {"executable_path": CHROMIUM, "args": list(FLAGS)}
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,14 @@ __all__ = ["FORKS", "WorkerLauncher", "package_path"]
 FORKS = sys.platform == "linux"
 """Whether processes of this system fork; macOS can, but its own libraries fail in the child."""
 
+UNWATCHED = {
+    "DASK_LOGGING__DISTRIBUTED": "critical",
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "5s",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__GIL__ENABLED": "False",
+}
+"""dask's settings for a worker, which otherwise looks at itself a hundred times a second, also when it has no work."""
+
 
 class WorkerLauncher:
     """A process that has loaded what a lane needs, and forks into workers, or becomes the only one.
@@ -31,7 +39,7 @@ class WorkerLauncher:
         self._ended: list[tuple[str, int]] = []
         self._lock = threading.Lock()
         one = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
-        environment = {**os.environ, **one, "PYTHONPATH": package_path(), "DASK_LOGGING__DISTRIBUTED": "critical"}
+        environment = {**os.environ, **one, **UNWATCHED, "PYTHONPATH": package_path()}
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "gru_viz.training.engine.worker_process", str(os.getpid())],
             stdin=subprocess.PIPE,

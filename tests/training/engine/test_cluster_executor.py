@@ -32,7 +32,16 @@ def address() -> Iterator[str]:
         yield found
 
 
-def test_a_sweep_loses_a_worker_on_the_way_and_no_point(address: str, open_engine: Open) -> None:
+@pytest.fixture(scope="module")
+def pool(address: str) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Two workers, of which one will be killed."""
+    with workers(address, 2) as processes:
+        yield processes
+
+
+def test_a_sweep_loses_a_worker_on_the_way_and_no_point(
+    address: str, pool: list[subprocess.Popen[bytes]], open_engine: Open
+) -> None:
     """Two servers share the cluster; one worker is killed in the middle; everything ends where the bare loop does."""
     engine = open_engine(scheduler=address)
     store = engine.store
@@ -49,28 +58,27 @@ def test_a_sweep_loses_a_worker_on_the_way_and_no_point(address: str, open_engin
         return [run.run_id for run in store.runs(sweep) if run.status == "running"]
 
     end(store.runs(sweep)[:3], 250)
-    with workers(address, 2) as processes:
-        wait(lambda: engine.state.slots == 2, lambda: engine.state)
-        assert (engine.state.kind, engine.state.address, engine.state.message) == ("cluster", address, "")
-        wait(lambda: len(sweep_points(store, sweep)) == 3, lambda: (engine.state, sweeps(store)))
-        wait(lambda: len(training()) == 2, lambda: (engine.state, sweeps(store)))
-        for run in training():
-            reach(store, run, 1)
-        theirs = other.store.create(SHORT)  # of two lanes: for the one worker that will be left
-        other.start(theirs)
-        processes[0].kill()
-        wait(lambda: any("ended near update" in run.lanes[0].message for run in store.runs(sweep)))
-        assert len(training()) == 1
+    wait(lambda: engine.state.slots == 2, lambda: engine.state)
+    assert (engine.state.kind, engine.state.address, engine.state.message) == ("cluster", address, "")
+    wait(lambda: len(sweep_points(store, sweep)) == 3, lambda: (engine.state, sweeps(store)))
+    wait(lambda: len(training()) == 2, lambda: (engine.state, sweeps(store)))
+    for run in training():
+        reach(store, run, 1)
+    theirs = other.store.create(SHORT)  # of two lanes: for the one worker that will be left
+    other.start(theirs)
+    pool[0].kill()
+    wait(lambda: any("ended near update" in run.lanes[0].message for run in store.runs(sweep)))
+    assert len(training()) == 1
 
-        watched = store.create(replace(LONG, lanes=one_lane()))
-        engine.start(watched)
-        reach(store, watched, 1)
-        assert training() == []
-        end([run for run in store.runs(sweep) if run.active], 250)
-        engine.stop(watched)
-        wait(lambda: not sweeps(store)[0].active, lambda: (engine.state, sweeps(store)))
-        rest(other, theirs)
-        wait(lambda: engine.state.slots == 1, lambda: engine.state)
+    watched = store.create(replace(LONG, lanes=one_lane()))
+    engine.start(watched)
+    reach(store, watched, 1)
+    assert training() == []
+    end([run for run in store.runs(sweep) if run.active], 250)
+    engine.stop(watched)
+    wait(lambda: not sweeps(store)[0].active, lambda: (engine.state, sweeps(store)))
+    rest(other, theirs)
+    wait(lambda: engine.state.slots == 1, lambda: engine.state)
     for run in store.runs(sweep):
         assert stored(store, run.run_id) == undisturbed(run.settings, ends[run.run_id])
     losses = {point.run_id: point.loss for point in sweep_points(store, sweep)}
@@ -82,27 +90,27 @@ def last_loss(store: RunStore, run: TrainingRun, update: int) -> float:
     return stored(store, run.run_id)[run.lanes[0].name, "held_out", update][0]
 
 
+@pytest.mark.usefixtures("pool")
 def test_a_server_of_a_cluster_is_killed_and_its_lane_ends_by_itself(
     address: str, tmp_path: Path, open_engine: Open
 ) -> None:
     """The worker outlives it; a lane that is not polled stops, and resumes elsewhere with the same numbers."""
     command = [sys.executable, str(HERE / "server.py"), str(tmp_path), address]
-    with workers(address, 1):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            run_id, _waiting = process.stdout.readline().split()
-            process.kill()
-        engine = open_engine(scheduler=address, slots=1)
-        store = engine.store
-        assert statuses(store, run_id) == ["interrupted"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        run_id, _waiting = process.stdout.readline().split()
+        process.kill()
+    engine = open_engine(scheduler=address, slots=1)
+    store = engine.store
+    assert statuses(store, run_id) == ["interrupted"]
 
-        def busy() -> list[str]:
-            return [task for worker in engine.executor.list_workers().values() for task in worker.tasks]
+    def busy() -> list[str]:
+        return [task for worker in engine.executor.list_workers().values() for task in worker.tasks]
 
-        wait(lambda: engine.state.ready, lambda: engine.state)
-        wait(lambda: not busy(), busy)
-        expected = finish(engine, run_id)
-        assert stored(store, run_id) == expected
+    wait(lambda: engine.state.ready, lambda: engine.state)
+    wait(lambda: not busy(), busy)
+    expected = finish(engine, run_id)
+    assert stored(store, run_id) == expected
 
 
 def test_a_cluster_may_come_later_go_and_come_back(
@@ -150,17 +158,17 @@ def test_the_address_may_come_from_the_environment(open_engine: Open, monkeypatc
     assert engine.state.kind == "cluster"
 
 
+@pytest.mark.usefixtures("pool")
 def test_workers_with_another_gru_viz_are_not_used(
     address: str, open_engine: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_executor, "fingerprint", lambda: "another")
-    with workers(address, 1):
-        engine = open_engine(scheduler=address)
-        wait(lambda: "another version of gru_viz" in engine.state.message, lambda: engine.state)
-        assert not engine.state.ready
-        run_id = engine.store.create(SHORT)
-        engine.start(run_id)
-        assert engine.queue_position(run_id) == 1
+    engine = open_engine(scheduler=address)
+    wait(lambda: "another version of gru_viz" in engine.state.message, lambda: engine.state)
+    assert not engine.state.ready
+    run_id = engine.store.create(SHORT)
+    engine.start(run_id)
+    assert engine.queue_position(run_id) == 1
 
 
 @pytest.mark.parametrize(
